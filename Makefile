@@ -1,0 +1,56 @@
+# Pixera. `make help` says what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+PY := .venv/bin/python
+UV := .tools/uv/bin/uv
+GROUPS_LOCKED := auth gallery generation billing privacy cli stack
+
+.PHONY: help setup run test demo check fmt lock contracts bench bench-start mail clean
+
+help: ## Say what each command does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install everything the project needs into .venv and .tools (quick when nothing changed)
+	@$(PYTHON) deploy/local/bootstrap.py
+
+run: setup ## Start the whole platform at http://127.0.0.1:8080 (FRESH=1: from empty data)
+	@exec $(PY) -m deploy.local.launch $(if $(filter 1,$(FRESH)),--fresh)
+
+test: setup ## Run every test on a stack of its own (ARGS="-k name" chooses)
+	@$(PY) -m pytest -q $(ARGS)
+
+demo: setup ## Play the whole story, from signing up to a proven erasure
+	@$(PY) -m demo
+
+check: setup ## Format, lint, types, imports and contracts, as CI holds them
+	@.venv/bin/ruff format --check --quiet . || { echo "check: run 'make fmt'"; exit 1; }
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --cache-dir .cache/import-linter | tail -n 4
+	@$(PY) -m contracts --check
+
+fmt: setup ## Format the code and mend what the linter can
+	@.venv/bin/ruff format --quiet .
+	@.venv/bin/ruff check --fix --quiet .
+
+lock: setup ## Bring requirements/*.txt up to date with pyproject.toml
+	@$(PY) -m deploy.local.lock
+
+contracts: setup ## Write contracts/ anew from the code
+	@$(PY) -m contracts
+
+bench: setup ## Measure the platform against raw baselines, into bench/results/
+	@$(PY) -m bench
+
+bench-start: setup ## Measure time to ready and idle memory, into bench/results/
+	@$(PY) -m bench.start
+
+mail: setup ## Print the e-mails the running platform captured
+	@$(PY) -m deploy.local.mailbox
+
+clean: ## Remove data, environments and caches (downloads stay in the user's caches)
+	@rm -rf .pixera .tools .venv .cache

@@ -1,0 +1,81 @@
+"""`make contracts` writes the contracts; `--check` fails where the files and the code differ."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HOME = Path(__file__).parent
+
+# What a service needs to be built, not to be run: nothing here is connected to.
+UNCONNECTED = {
+    "PIXERA_KAFKA_BOOTSTRAP": "kafka:9092",
+    "PIXERA_MONGO_URI": "mongodb://mongo:27017/?replicaSet=rs0",
+    "PIXERA_S3_ENDPOINT": "http://s3:8333",
+    "PIXERA_S3_PUBLIC_ENDPOINT": "http://s3:8333",
+}
+
+
+def made() -> Iterator[tuple[Path, str]]:
+    """Yield every contract as text with its path."""
+    from contracts import asyncapi, data_map, events, openapi  # noqa: PLC0415 - settings first
+
+    for module in (events, asyncapi, openapi, data_map):
+        for path, content in module.files():
+            yield HOME / path, content if isinstance(content, str) else _text(content)
+
+
+def _text(content: Any) -> str:
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def broken() -> list[str]:
+    """Return what would break consumers of a version that is already frozen."""
+    from contracts import events  # noqa: PLC0415 - settings first
+
+    found = []
+    for path, schema in events.files():
+        frozen = HOME / path
+        if frozen.parent.name == "events" and frozen.exists():
+            breaks = events.incompatible(json.loads(frozen.read_text()), schema)
+            found += [f"{frozen.stem}: {what}" for what in breaks]
+    return found
+
+
+def stale() -> list[str]:
+    """Return the contracts that are not what the code says."""
+    current = dict(made())
+    changed = [path for path, text in current.items() if not path.exists() or path.read_text() != text]
+    orphans = [path for path in (HOME / "events").rglob("*.json") if path not in current]
+    return [str(path.relative_to(HOME.parent)) for path in [*changed, *orphans]]
+
+
+def main() -> int:
+    """Write or check the contracts; return the exit code."""
+    parser = argparse.ArgumentParser(prog="contracts", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail where something differs")
+    arguments = parser.parse_args()
+    for name, value in UNCONNECTED.items():
+        os.environ.setdefault(name, value)
+    if breaks := broken():
+        print(
+            "contracts: this breaks readers of a frozen version, make a new one (v2) beside it:",
+            *breaks,
+            sep="\n  ",
+        )
+        return 1
+    if arguments.check:
+        if differing := stale():
+            print("contracts: run `make contracts` and read the diff:", *differing, sep="\n  ")
+        return bool(differing)
+    for path, text in made():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Reads everything the platform stores, and looks for a person in it.
+
+It shares no code with the erasure, and none with the services: it asks the servers what databases, buckets and
+topics there are, reads every byte of each with the plain clients, and opens what is compressed. MongoDB's `local`
+is left out: the replication log is answered by keys that die with their owner, which come later.
+"""
+
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from ahocorasick_rs import BytesAhoCorasick
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from bson.raw_bson import RawBSONDocument
+from minio import Minio
+from minio.datatypes import Object
+from pymongo import MongoClient
+
+from demo.needles import Needle, unique
+
+UNSCANNED_DATABASES = {"local"}
+GZIP = b"\x1f\x8b\x08"
+ZLIB = (b"\x78\x01", b"\x78\x9c", b"\x78\xda")
+DEEPEST = 3
+PATIENCE_MS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A trace of the person: where it is, what it is, and how it is written."""
+
+    where: str
+    kind: str
+    encoding: str
+
+
+@dataclass
+class Scan:
+    """What was read, and what was found in it."""
+
+    read: Counter[str] = field(default_factory=Counter)
+    size: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """Return how often each kind of trace was found."""
+        return Counter(finding.kind for finding in self.findings)
+
+
+class Scanner:
+    """Looks for one person's needles in everything that is stored.
+
+    Args:     env: how the servers are reached, as the launcher tells it (`PIXERA_…`).
+    """
+
+    def __init__(self, env: Mapping[str, str], needles: list[Needle]) -> None:
+        self._env = env
+        self._needles = unique(needles)
+        self._machine = BytesAhoCorasick([needle.data for needle in self._needles])
+
+    async def run(self) -> Scan:
+        """Read every database, bucket and topic from its beginning."""
+        scan = Scan()
+        for where, data in self._documents():
+            self._look(scan, "documents", where, data)
+        for where, data in self._objects():
+            self._look(scan, "object versions", where, data)
+        async for where, data in self._records():
+            self._look(scan, "records", where, data)
+        return scan
+
+    def _look(self, scan: Scan, unit: str, where: str, data: bytes) -> None:
+        scan.read[unit] += 1
+        scan.size += len(data)
+        for opened in _opened(data):
+            for number in {
+                match[0] for match in self._machine.find_matches_as_indexes(opened, overlapping=True)
+            }:
+                needle = self._needles[number]
+                scan.findings.append(Finding(where, needle.kind, needle.encoding))
+
+    def _documents(self) -> Iterator[tuple[str, bytes]]:
+        with MongoClient(self._env["PIXERA_MONGO_URI"], document_class=RawBSONDocument) as client:
+            for database in sorted(set(client.list_database_names()) - UNSCANNED_DATABASES):
+                for collection in client[database].list_collection_names():
+                    for row in client[database][collection].find({}):
+                        yield f"mongo {database}.{collection}", bytes(row.raw)
+
+    def _objects(self) -> Iterator[tuple[str, bytes]]:
+        store = urlsplit(self._env["PIXERA_S3_ENDPOINT"])
+        client = Minio(
+            store.netloc,
+            self._env["PIXERA_S3_ACCESS_KEY"],
+            self._env["PIXERA_S3_SECRET_KEY"],
+            secure=store.scheme == "https",
+        )
+        for bucket in client.list_buckets():
+            for version in client.list_objects(bucket.name, recursive=True, include_version=True):
+                yield f"s3 {bucket.name}", _content(client, bucket.name, version)
+
+    async def _records(self) -> AsyncIterator[tuple[str, bytes]]:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._env["PIXERA_KAFKA_BOOTSTRAP"],
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            exclude_internal_topics=False,
+        )
+        await consumer.start()
+        try:
+            async for record in _everything(consumer):
+                yield f"kafka {record.topic}", _flat(record)
+        finally:
+            await consumer.stop()
+
+
+def _content(client: Minio, bucket: str, version: Object) -> bytes:
+    """Return an object version's name, headers and bytes; a delete marker has a name only."""
+    name = (version.object_name or "").encode()
+    if version.is_delete_marker:
+        return name
+    answer = client.get_object(bucket, version.object_name or "", version_id=version.version_id)
+    try:
+        headers = "\n".join(f"{key}: {value}" for key, value in answer.headers.items())
+        return b"\n".join((name, headers.encode(), answer.read()))
+    finally:
+        answer.close()
+        answer.release_conn()
+
+
+async def _everything(consumer: AIOKafkaConsumer) -> AsyncIterator[ConsumerRecord]:
+    """Yield every record that was in any topic when the scan began."""
+    topics = await consumer.topics()
+    partitions = [
+        TopicPartition(topic, number)
+        for topic in topics
+        for number in consumer.partitions_for_topic(topic) or ()
+    ]
+    consumer.assign(partitions)
+    ends = await consumer.end_offsets(partitions)
+    await consumer.seek_to_beginning(*partitions)
+    while [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
+        for records in (await consumer.getmany(timeout_ms=PATIENCE_MS)).values():
+            for record in records:
+                yield record
+
+
+def _flat(record: ConsumerRecord) -> bytes:
+    parts = [record.key or b"", record.value or b""]
+    for key, value in record.headers:
+        parts += [key.encode(), value or b""]
+    return b"\n".join(parts)
+
+
+def _opened(data: bytes, depth: int = 0) -> Iterator[bytes]:
+    """Yield the data, and what is packed inside it."""
+    yield data
+    if depth < DEEPEST:
+        for inner in _unpacked(data):
+            yield from _opened(inner, depth + 1)
+
+
+def _unpacked(data: bytes) -> Iterator[bytes]:
+    start = data.find(GZIP)
+    if start >= 0:
+        try:
+            yield gzip.decompress(data[start:])
+        except (OSError, EOFError, zlib.error):
+            return
+    if data.startswith(ZLIB):
+        try:
+            yield zlib.decompress(data)
+        except zlib.error:
+            return

@@ -1,0 +1,231 @@
+"""The story: two people, one leaves, and it is shown that she is gone and that he has lost nothing."""
+
+import asyncio
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from demo.cast import JOBS_EACH, PHOTOS_EACH, Role, ada, bob
+from demo.person import eventually
+from demo.scanner import Scan, Scanner
+from demo.timeline import Timeline
+
+Json = dict[str, Any]
+
+PACKAGE = "starter"
+LATE_JOBS = 4
+"""Generations still running when the account is deleted."""
+ERASURE_PATIENCE_S = 120.0
+MUST_BE_SEEN = {"e-mail", "username", "device", "prompt", "caption", "image bytes", "opaque id"}
+"""What the scanner must find before the deletion, so that it is known to see."""
+
+
+def require(held: bool, what: str) -> None:
+    """Raise where something that was promised does not hold."""
+    if not held:
+        raise AssertionError(what)
+
+
+@dataclass
+class Story:
+    """The scenario on a running platform. Args: env: how its servers are reached, for the scanner alone."""
+
+    gateway: str
+    env: Mapping[str, str]
+    folder: Path
+    timeline: Timeline
+    took: dict[str, float] = field(default_factory=dict)
+
+    async def play(self) -> None:
+        """Play all acts. Raises AssertionError at the first step that does not hold."""
+        async with httpx.AsyncClient(base_url=self.gateway, timeout=30) as http:
+            leaving, staying = ada(http), bob(http)
+            await self._live(leaving, staying)
+            kept = await self._album(staying)
+            gone = await self._needles(leaving)
+            await self._seen(gone)
+            case = await self._leave(leaving)
+            certificate = await self._verified(leaving, case)
+            await self._nothing_left(gone, certificate)
+            await self._nothing_lost(staying, kept)
+            self._proof(certificate)
+
+    async def _live(self, *roles: Role) -> None:
+        self.timeline.act("Two people")
+        for role in roles:
+            await self._move_in(role)
+
+    async def _move_in(self, role: Role) -> None:
+        person, name = role.person, role.person.username
+        with self.timeline.step(f"{name} signs up, follows the mail, signs in"):
+            await person.sign_up()
+        with self.timeline.step(f"{name} buys credits twice on the provider's page"):
+            await person.buy(PACKAGE)
+            await person.buy(PACKAGE)
+        with self.timeline.step(f"{name} uploads {PHOTOS_EACH} photographs with EXIF and GPS"):
+            for number, photo in enumerate(role.photos):
+                await person.upload(photo, role.caption(number), role.file_name(number))
+        with self.timeline.step(f"{name} edits captions"):
+            for image_id in person.image_ids[:3]:
+                await person.edit_caption(image_id, f"renamed by {name}: {image_id[-6:]}")
+        with self.timeline.step(f"{name} generates {JOBS_EACH} images"):
+            jobs = [
+                await person.generate(role.prompt(n), seed=n, width=512, height=512) for n in range(JOBS_EACH)
+            ]
+            ends = [await person.finished(job["id"]) for job in jobs]
+            require(
+                all(job["state"] == "completed" for job in ends), f"{name}'s generations did not all complete"
+            )
+        with self.timeline.step(f"{name} finds all of them in the gallery"):
+            await eventually("the generated images in the gallery", lambda: self._complete(role))
+
+    async def _complete(self, role: Role) -> bool:
+        images = await role.person.images()
+        return len(images) == PHOTOS_EACH + JOBS_EACH and all(image["state"] == "ready" for image in images)
+
+    async def _album(self, role: Role) -> Json:
+        """Return all that a person has, byte for byte."""
+        images = await role.person.images()
+        bytes_by_id = {image["id"]: await role.person.download(image["id"]) for image in images}
+        jobs = [await role.person.ask("GET", f"/api/generation/v1/jobs/{job}") for job in role.person.job_ids]
+        return {
+            "images": {image["id"]: image["caption"] for image in images},
+            "bytes": {key: hashlib.sha256(data).hexdigest() for key, data in bytes_by_id.items()},
+            "prompts": [job["prompt"] for job in jobs],
+            "balance": await role.person.balance(),
+        }
+
+    async def _needles(self, role: Role) -> Role:
+        images = await role.person.images()
+        self._downloaded = {image["id"]: await role.person.download(image["id"]) for image in images}
+        return role
+
+    async def _scan(self, role: Role) -> Scan:
+        needles = [*role.words(), *role.pictures(self._downloaded), *role.identifiers()]
+        return await Scanner(self.env, needles).run()
+
+    async def _seen(self, role: Role) -> None:
+        self.timeline.act("Before: the scanner sees her")
+        with self.timeline.step("every database, object version and record is read"):
+            scan = await self._scan(role)
+            missing = MUST_BE_SEEN - scan.kinds.keys()
+            require(not missing, f"the scanner does not see {sorted(missing)}: it would prove nothing")
+            hidden = {"exif", "password", "image name"} & scan.kinds.keys()
+            require(not hidden, f"{sorted(hidden)} must never have been stored")
+        self._show(scan)
+
+    async def _leave(self, role: Role) -> Json:
+        self.timeline.act("She leaves")
+        with self.timeline.step(f"{LATE_JOBS} more generations are started, and not waited for"):
+            for number in range(LATE_JOBS):
+                await role.person.generate(role.prompt(JOBS_EACH + number), count=4, width=1024, height=1024)
+        self._left_at = time.monotonic()
+        with self.timeline.step("the account is deleted, password asked again"):
+            case = await role.person.delete_account()
+        with self.timeline.step("her session is worth nothing any more"):
+            await eventually("the end of the session", lambda: self._signed_out(role), 5)
+        return case
+
+    async def _signed_out(self, role: Role) -> bool:
+        answer = await role.person.http.get(
+            "/api/gallery/v1/images", headers={"Authorization": f"Bearer {role.person.token}"}
+        )
+        return answer.status_code in (401, 410)
+
+    async def _verified(self, role: Role, case: Json) -> Json:
+        headers = {"X-Case-Token": case["case_token"]}
+        path = f"/api/privacy/v1/cases/{case['case_id']}"
+
+        async def look() -> Json | None:
+            answer = await role.person.http.get(path, headers=headers)
+            return answer.json() if answer.is_success and answer.json()["state"] == "verified" else None
+
+        with self.timeline.step("the case goes through to VERIFIED, followed by case token"):
+            closed = await eventually("VERIFIED", look, ERASURE_PATIENCE_S)
+            self.took["DELETE to VERIFIED"] = time.monotonic() - self._left_at
+        for moment in closed["timeline"]:
+            self.timeline.note(f"{moment['at']}  {moment['what']}")
+        certificate: Json = (await role.person.http.get(f"{path}/certificate", headers=headers)).json()
+        return certificate
+
+    async def _nothing_left(self, role: Role, certificate: Json) -> None:
+        self.timeline.act("After: the scanner finds nothing")
+        with self.timeline.step("every database, object version and record is read again"):
+            scan = await self._scan(role)
+            self._show(scan)
+            require(not scan.findings, f"traces are left: {sorted({f.where for f in scan.findings})}")
+        self._show_certificate(certificate)
+
+    async def _nothing_lost(self, role: Role, kept: Json) -> None:
+        self.timeline.act("He has lost nothing")
+        with self.timeline.step("every image, caption, prompt and credit is what it was, byte for byte"):
+            require(await self._album(role) == kept, f"{role.person.username} has lost something")
+
+    def _proof(self, certificate: Json) -> None:
+        self.timeline.act("The proof")
+        keys = httpx.get(f"{self.gateway}/api/privacy/v1/keys").raise_for_status()
+        paper, key = self.folder / "certificate.json", self.folder / "keys.json"
+        paper.write_text(json.dumps(certificate))
+        key.write_text(keys.text)
+        with self.timeline.step("`pixera certificate verify` accepts the certificate"):
+            require(_verdict(paper, key) == 0, "the certificate does not verify")
+        with self.timeline.step("and refuses it with one byte changed"):
+            forged = self.folder / "forged.json"
+            forged.write_text(_one_byte_changed(paper.read_text(), certificate))
+            require(_verdict(forged, key) == 1, "a forged certificate was not refused")
+        self.timeline.table(
+            "How long it took", ["", "s"], [[what, f"{s:.2f}"] for what, s in self.took.items()]
+        )
+
+    def _show(self, scan: Scan) -> None:
+        rows = [[unit, f"{count:,}"] for unit, count in sorted(scan.read.items())]
+        rows += [["MB", f"{scan.size / 1e6:,.1f}"], ["traces found", f"{len(scan.findings):,}"]]
+        self.timeline.table("What the scanner read", ["", ""], rows)
+        if scan.findings:
+            self.timeline.table(
+                "Traces", ["kind", "times"], [[k, f"{n:,}"] for k, n in scan.kinds.most_common()]
+            )
+
+    def _show_certificate(self, certificate: Json) -> None:
+        rows = [
+            [
+                entry["holding"],
+                str(entry["found"]),
+                str(entry["erased"]),
+                str(entry["retained"]),
+                entry.get("ground") or "",
+            ]
+            for holder in certificate["holders"]
+            for entry in holder["holdings"]
+        ]
+        self.timeline.table("The certificate", ["holding", "found", "erased", "retained", "ground"], rows)
+
+
+def _verdict(paper: Path, key: Path) -> int:
+    command = [sys.executable, "-m", "cli", "certificate", "verify", str(paper), "--key", str(key)]
+    return subprocess.run(command, check=False, capture_output=True, timeout=60).returncode
+
+
+def _one_byte_changed(text: str, certificate: Json) -> str:
+    """Return the certificate with the last digit of its case id turned into another."""
+    case_id = certificate["case_id"]
+    other = "0" if case_id[-1] != "0" else "1"
+    return text.replace(case_id, case_id[:-1] + other, 1)
+
+
+async def run(gateway: str, env: Mapping[str, str], folder: Path) -> None:
+    """Play the story on a running platform."""
+    await Story(gateway, env, folder, Timeline()).play()
+
+
+def main(gateway: str, env: Mapping[str, str], folder: Path) -> None:
+    """Play the story, from a thread that has no loop yet."""
+    asyncio.run(run(gateway, env, folder))

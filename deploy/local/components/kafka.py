@@ -1,0 +1,70 @@
+"""Kafka as one KRaft node, tuned to start fast and stay small."""
+
+from functools import partial
+from pathlib import Path
+from shutil import copytree
+
+from deploy.local.children import execute
+from deploy.local.components import kafka_dist
+from deploy.local.home import Home
+from deploy.local.ports import HOST
+from deploy.local.probe import listens
+from deploy.local.supervisor import Program
+
+MESSAGE_LIMIT = 1_048_576  # bytes
+
+
+def bootstrap(port: int) -> str:
+    """How clients reach it."""
+    return f"{HOST}:{port}"
+
+
+def program(home: Home, port: int, controller_port: int) -> Program:
+    """The server, its data in `<home>/data/kafka`."""
+    data = home.data / "kafka"
+    if not (data / "meta.properties").exists():
+        copytree(kafka_dist.FORMATTED, data, dirs_exist_ok=True)
+    config = home.run / "kafka.properties"
+    config.write_text(properties(data, port, controller_port))
+    log = home.log("kafka")
+    start = partial(execute, kafka_dist.java("kafka.Kafka", config), log=log, cwd=home.run)
+    return Program("kafka", start, partial(listens, port), log, stops_within=15)
+
+
+def properties(data: Path, port: int, controller_port: int) -> str:
+    """The broker's settings."""
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": data,
+        "auto.create.topics.enable": "false",
+        "message.max.bytes": MESSAGE_LIMIT,
+        "log.retention.hours": 168,
+        "log.segment.bytes": 67_108_864,
+        "log.index.size.max.bytes": 1_048_576,
+        # The cleaner's default buffer is half of this heap.
+        "log.cleaner.threads": 1,
+        "log.cleaner.dedupe.buffer.size": 4_194_304,
+        "num.network.threads": 2,
+        "num.io.threads": 4,
+        "background.threads": 2,
+        # One node: every internal topic has one replica, and few partitions so that a start is quick.
+        "default.replication.factor": 1,
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 8,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.num.partitions": 1,
+        # Nobody to wait for: one group member is the rule here.
+        "group.initial.rebalance.delay.ms": 0,
+        "controlled.shutdown.enable": "false",
+    }
+    return "".join(f"{key}={value}\n" for key, value in settings.items())

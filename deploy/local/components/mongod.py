@@ -1,0 +1,39 @@
+"""MongoDB as a replica set of one, because outbox and inbox are transactions."""
+
+from functools import partial
+
+from deploy.local.children import execute
+from deploy.local.home import ROOT, Home
+from deploy.local.ports import HOST
+from deploy.local.probe import listens
+from deploy.local.supervisor import Program
+
+REPLICA_SET = "rs0"
+BINARY = ROOT / ".tools" / "mongod" / "fiftyone" / "db" / "bin" / "mongod"
+LIBCURL = ROOT / ".tools" / "libcurl" / "pycurl.libs"
+CACHE_GIB = 0.25
+
+
+def uri(port: int) -> str:
+    """How clients reach it."""
+    return f"mongodb://{HOST}:{port}/?replicaSet={REPLICA_SET}"
+
+
+def program(home: Home, port: int) -> Program:
+    """The server, its data in `<home>/data/mongo`."""
+    data = home.data / "mongo"
+    data.mkdir(exist_ok=True)
+    command = [
+        BINARY,
+        *("--replSet", REPLICA_SET, "--bind_ip", HOST, "--port", str(port), "--dbpath", data),
+        *("--wiredTigerCacheSizeGB", str(CACHE_GIB), "--oplogSize", "512", "--nounixsocket", "--quiet"),
+        *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+    ]
+    log = home.log("mongod")
+    start = partial(execute, command, log=log, cwd=home.root, env=_libraries())
+    return Program("mongod", start, partial(listens, port), log)
+
+
+def _libraries() -> dict[str, str]:
+    """The one library that a bare Debian lacks, from where `make setup` put it."""
+    return {"LD_LIBRARY_PATH": str(LIBCURL)} if LIBCURL.exists() else {}

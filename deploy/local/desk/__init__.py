@@ -1,0 +1,1 @@
+"""The local pages: captured e-mails and the combined API documentation."""

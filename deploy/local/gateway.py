@@ -1,0 +1,228 @@
+"""The gateway's rules as Envoy's configuration: who may pass without a token, how much, how long, how often."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.local import gateway_errors, gateway_routes
+from deploy.local.ports import HOST
+
+Json = dict[str, Any]
+
+ISSUER = "pixera"
+AUDIENCE = "pixera-api"
+JWKS_PATH = "/api/auth/v1/jwks.json"
+JWKS_CACHE = 60  # seconds; a rotated-out key stays published for longer than this and a token's life
+CLOCK_SKEW = 5  # seconds; Envoy's default would accept a token for a minute after its end
+API_BODY_LIMIT = 1_048_576
+UPSTREAM_IDLE = (
+    60  # seconds; shorter than a service keeps a connection, so that none is closed under a request
+)
+# Claimed by a client these would be believed inside; only the gateway may say them.
+IDENTITY_HEADERS = ("x-user-", "x-pixera-", "x-forwarded-", "x-envoy-", "x-real-", "x-jwt-", "forwarded")
+FILTERS = "envoy.extensions.filters.http"
+
+
+@dataclass(frozen=True)
+class GatewaySettings:
+    """What varies between stacks.
+
+    Args: requests_per_second, credentials_per_minute: for each client address; the second for routes that
+        take a password or an e-mail address.
+    """
+
+    ports: Mapping[str, int]
+    access_log: str
+    requests_per_second: int
+    credentials_per_minute: int
+
+    @classmethod
+    def of(cls, ports: Mapping[str, int], access_log: str) -> "GatewaySettings":
+        """Limits come from PIXERA_GATEWAY_REQUESTS_PER_SECOND and PIXERA_GATEWAY_CREDENTIALS_PER_MINUTE."""
+        per_second = int(os.environ.get("PIXERA_GATEWAY_REQUESTS_PER_SECOND", "200"))
+        per_minute = int(os.environ.get("PIXERA_GATEWAY_CREDENTIALS_PER_MINUTE", "30"))
+        return cls(ports, access_log, per_second, per_minute)
+
+
+def configuration(settings: GatewaySettings) -> Json:
+    """Envoy's whole bootstrap configuration."""
+    ports = settings.ports
+    return {
+        "node": {"id": "pixera-gateway", "cluster": "pixera"},
+        "admin": {"address": _address(ports["gateway_admin"])},
+        "static_resources": {
+            "listeners": [
+                {
+                    "name": "gateway",
+                    "address": _address(ports["gateway"]),
+                    "per_connection_buffer_limit_bytes": 262_144,
+                    "filter_chains": [{"filters": [_connection_manager(settings)]}],
+                }
+            ],
+            "clusters": [_cluster(name, ports[name]) for name in gateway_routes.UPSTREAMS],
+        },
+    }
+
+
+def _connection_manager(settings: GatewaySettings) -> Json:
+    return _typed(
+        "envoy.filters.network.http_connection_manager",
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix="gateway",
+        use_remote_address=True,
+        normalize_path=True,
+        merge_slashes=True,
+        path_with_escaped_slashes_action="REJECT_REQUEST",
+        server_name="pixera",
+        max_request_headers_kb=32,
+        request_headers_timeout="10s",
+        stream_idle_timeout="60s",
+        common_http_protocol_options={
+            "idle_timeout": "300s",
+            "max_headers_count": 100,
+            "headers_with_underscores_action": "REJECT_REQUEST",
+        },
+        always_set_request_id_in_response=True,
+        early_header_mutation_extensions=[_without_identity_headers()],
+        local_reply_config=gateway_errors.local_replies(),
+        access_log=[_access_log(settings.access_log)],
+        http_filters=[_rate_limit(settings), _token_check(), _body_limit(), _router()],
+        route_config={
+            "name": "pixera",
+            "virtual_hosts": [
+                {
+                    "name": "pixera",
+                    "domains": ["*"],
+                    "routes": gateway_routes.routes(per_minute(settings.credentials_per_minute)),
+                    "response_headers_to_add": gateway_routes.headers(gateway_routes.SECURITY_HEADERS),
+                    "response_headers_to_remove": ["x-envoy-upstream-service-time"],
+                }
+            ],
+        },
+    )
+
+
+def _without_identity_headers() -> Json:
+    removals = [{"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in IDENTITY_HEADERS]
+    return _typed(
+        "envoy.http.early_header_mutation.header_mutation",
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        mutations=removals,
+    )
+
+
+def _token_check() -> Json:
+    provider = {
+        "issuer": ISSUER,
+        "audiences": [AUDIENCE],
+        "require_expiration": True,
+        "clock_skew_seconds": CLOCK_SKEW,
+        # Named, because the default also takes a token from the query, where logs would keep it.
+        "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
+        "forward": True,
+        "jwt_cache_config": {"jwt_cache_size": 1_000},
+        "remote_jwks": {
+            "http_uri": {"uri": f"http://auth{JWKS_PATH}", "cluster": "auth-api", "timeout": "2s"},
+            "cache_duration": f"{JWKS_CACHE}s",
+            "async_fetch": {"fast_listener": True, "failed_refetch_duration": "0.5s"},
+        },
+    }
+    rules = [{"match": match} for match in gateway_routes.open_matches()]
+    rules.append({"match": {"prefix": "/api/"}, "requires": {"provider_name": "pixera"}})
+    return _typed(
+        "envoy.filters.http.jwt_authn",
+        f"{FILTERS}.jwt_authn.v3.JwtAuthentication",
+        providers={"pixera": provider},
+        rules=rules,
+    )
+
+
+def _rate_limit(settings: GatewaySettings) -> Json:
+    rate = settings.requests_per_second
+    bucket = {"max_tokens": rate * 2, "tokens_per_fill": rate, "fill_interval": "1s"}
+    return {"name": gateway_routes.RATE_LIMIT, "typed_config": rate_limit("gateway", bucket)}
+
+
+def per_minute(limit: int) -> Json:
+    """A limit for routes that take a password or an e-mail address."""
+    bucket = {"max_tokens": limit, "tokens_per_fill": limit, "fill_interval": "60s"}
+    return rate_limit("credentials", bucket)
+
+
+def rate_limit(name: str, bucket: Json) -> Json:
+    """A bucket for each client address; the least recently seen is forgotten past the ten-thousandth."""
+    always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    return {
+        "@type": f"type.googleapis.com/{FILTERS}.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": name,
+        "token_bucket": bucket,
+        "filter_enabled": always,
+        "filter_enforced": always,
+        "rate_limits": [{"actions": [{"remote_address": {}}]}],
+        "descriptors": [{"entries": [{"key": "remote_address"}], "token_bucket": bucket}],
+        "max_dynamic_descriptors": 10_000,
+        "always_consume_default_token_bucket": False,
+    }
+
+
+def _body_limit() -> Json:
+    return _typed(gateway_routes.BODY_LIMIT, f"{FILTERS}.buffer.v3.Buffer", max_request_bytes=API_BODY_LIMIT)
+
+
+def _router() -> Json:
+    return _typed("envoy.filters.http.router", f"{FILTERS}.router.v3.Router")
+
+
+def _access_log(path: str) -> Json:
+    """What was asked of which route and how it went: no path, query, address, token or user agent.
+
+    Personal: none; a path can hold an id, and a route's name says as much to an operator.
+    """
+    return _typed(
+        "envoy.access_loggers.file",
+        "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        path=path,
+        log_format={
+            "json_format": {
+                "time": "%START_TIME%",
+                "method": "%REQ(:METHOD)%",
+                "route": "%ROUTE_NAME%",
+                "status": "%RESPONSE_CODE%",
+                "flags": "%RESPONSE_FLAGS%",
+                "details": "%RESPONSE_CODE_DETAILS%",
+                "duration_ms": "%DURATION%",
+                "upstream": "%UPSTREAM_CLUSTER%",
+                "bytes_in": "%BYTES_RECEIVED%",
+                "bytes_out": "%BYTES_SENT%",
+                "request_id": "%REQ(X-REQUEST-ID)%",
+            }
+        },
+    )
+
+
+def _cluster(name: str, port: int) -> Json:
+    endpoint = {"endpoint": {"address": _address(port)}}
+    options = _typed(
+        "",
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        common_http_protocol_options={"idle_timeout": f"{UPSTREAM_IDLE}s"},
+        explicit_http_config={"http_protocol_options": {}},
+    )
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options["typed_config"]
+        },
+    }
+
+
+def _address(port: int) -> Json:
+    return {"socket_address": {"address": HOST, "port_value": port}}
+
+
+def _typed(name: str, message: str, **fields: Any) -> Json:
+    return {"name": name, "typed_config": {"@type": f"type.googleapis.com/{message}", **fields}}

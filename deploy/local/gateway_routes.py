@@ -1,0 +1,161 @@
+"""Which address leads where, and which of them need no token."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Json = dict[str, Any]
+
+SERVICES = ("auth", "gallery", "generation", "billing", "privacy")
+UPSTREAMS = (*(f"{service}-api" for service in SERVICES), "pay", "desk", "s3")
+PUBLIC_BUCKETS = ("pixera-gallery", "pixera-generation")
+
+RATE_LIMIT = "envoy.filters.http.local_ratelimit"
+BODY_LIMIT = "envoy.filters.http.buffer"
+
+API_TIMEOUT = "15s"
+UPLOAD_TIMEOUT = "120s"
+STREAM_IDLE = "3600s"
+UPLOAD_LIMIT = 30_000_000  # bytes of a whole upload, the form's other fields included
+LARGEST = 2**62
+
+SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+}
+API_HEADERS = {"content-security-policy": "default-src 'none'; frame-ancestors 'none'"}
+OBJECT_HEADERS = {"content-security-policy": "default-src 'none'; sandbox; frame-ancestors 'none'"}
+PAGE_HEADERS = {
+    "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}
+
+# Signing up and in: no token yet, and a password or an e-mail address to guess at.
+CREDENTIAL_PATHS = (
+    "/api/auth/v1/register",
+    "/api/auth/v1/users",
+    "/api/auth/v1/verify",
+    "/api/auth/v1/verify-email",
+    "/api/auth/v1/sessions",
+    "/api/auth/v1/sessions/refresh",
+)
+OPEN_PATHS = ("/api/auth/v1/jwks.json", "/api/billing/v1/packages", "/api/privacy/v1/keys")
+# A provider's signature, or a case token, is checked by the service itself.
+OPEN_PREFIXES = ("/api/billing/v1/webhooks/", "/api/privacy/v1/cases/")
+EVENT_STREAM = r"/api/generation/v1/jobs/[^/]+/events"
+
+
+def open_matches() -> list[Json]:
+    """What passes without a token; everything else under /api/ needs one."""
+    posts = [{"path": path, "headers": [_method("POST")]} for path in CREDENTIAL_PATHS]
+    reads = [{"path": path, "headers": [_method("GET")]} for path in OPEN_PATHS]
+    return [*posts, *reads, *({"prefix": prefix} for prefix in OPEN_PREFIXES)]
+
+
+def routes(credential_limit: Json) -> list[Json]:
+    """Every route, first match first.
+
+    Args: credential_limit: the stricter rate limit of the routes that take a password or e-mail address.
+    """
+    return [
+        {"name": "healthz", "match": {"path": "/healthz"}, "direct_response": {"status": 200}},
+        {
+            "name": "home",
+            "match": {"path": "/"},
+            "redirect": {"path_redirect": "/docs", "response_code": "FOUND"},
+        },
+        *(_credential(path, credential_limit) for path in CREDENTIAL_PATHS),
+        _event_stream(),
+        *(_api(service) for service in SERVICES),
+        *(route for bucket in PUBLIC_BUCKETS for route in _bucket(bucket)),
+        _page("pay", {"prefix": "/pay/"}, "pay"),
+        _page("docs", {"path_separated_prefix": "/docs"}, "desk"),
+        _page("openapi", {"path": "/openapi.json"}, "desk"),
+        _page("mail", {"path_separated_prefix": "/mail"}, "desk"),
+    ]
+
+
+def headers(values: Mapping[str, str]) -> list[Json]:
+    """These headers on the response, whatever the service said."""
+    return [
+        {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        for key, value in values.items()
+    ]
+
+
+def _credential(path: str, limit: Json) -> Json:
+    match = {"path": path, "headers": [_method("POST")]}
+    route = _to_service(f"auth {path.removeprefix('/api/auth/v1/')}", match, "auth")
+    return route | {"typed_per_filter_config": {RATE_LIMIT: limit}}
+
+
+def _api(service: str) -> Json:
+    return _to_service(service, {"prefix": f"/api/{service}/v1/"}, service)
+
+
+def _to_service(name: str, match: Json, service: str) -> Json:
+    retry = {
+        "retry_on": "connect-failure,refused-stream",  # the request was never read: any method is safe
+        "num_retries": 3,
+        "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
+    }
+    return {
+        "name": name,
+        "match": match,
+        "route": {"cluster": f"{service}-api", "timeout": API_TIMEOUT, "retry_policy": retry},
+        "response_headers_to_add": [*headers(API_HEADERS), _no_store()],
+    }
+
+
+def _event_stream() -> Json:
+    route = _to_service("generation events", {"safe_regex": {"regex": EVENT_STREAM}}, "generation")
+    route["route"] |= {"timeout": "0s", "idle_timeout": STREAM_IDLE}
+    return route
+
+
+def _bucket(bucket: str) -> list[Json]:
+    """Presigned addresses only: the object store refuses what is not signed.
+
+    The Host header stays as it came, because the signature covers it.
+    """
+    match: Json = {"path_separated_prefix": f"/{bucket}"}
+    too_large = {"name": "content-length", "range_match": {"start": UPLOAD_LIMIT + 1, "end": LARGEST}}
+    streamed = {"typed_per_filter_config": {BODY_LIMIT: _no_body_limit()}}
+    refuse = {
+        "name": f"{bucket} too large",
+        "match": match | {"headers": [too_large]},
+        "direct_response": {"status": 413},
+    }
+    forward = {
+        "name": bucket,
+        "match": match,
+        "route": {"cluster": "s3", "timeout": UPLOAD_TIMEOUT},
+        "response_headers_to_add": headers(OBJECT_HEADERS),
+    }
+    return [refuse | streamed, forward | streamed]
+
+
+def _no_body_limit() -> Json:
+    """Uploads are streamed: buffering them here would hold them in memory."""
+    return {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
+        "disabled": True,
+    }
+
+
+def _page(name: str, match: Json, cluster: str) -> Json:
+    return {
+        "name": name,
+        "match": match,
+        "route": {"cluster": cluster, "timeout": API_TIMEOUT},
+        "response_headers_to_add": headers(PAGE_HEADERS),
+    }
+
+
+def _no_store() -> Json:
+    return {"header": {"key": "cache-control", "value": "no-store"}, "append_action": "ADD_IF_ABSENT"}
+
+
+def _method(name: str) -> Json:
+    return {"name": ":method", "string_match": {"exact": name}}

@@ -1,0 +1,49 @@
+"""Run one FastAPI process of the stack: what a forked child executes."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.children import enter
+from deploy.local.ports import HOST
+
+# Longer than the gateway keeps an idle connection: it must never send into one that was just closed.
+KEEP_ALIVE = 75
+DRAIN = 5  # seconds an open request has to finish after SIGTERM
+
+
+@dataclass(frozen=True)
+class WebProcess:
+    """One process that answers HTTP.
+
+    Args: factory: `module:function`, called with `arguments` in the child. port: on 127.0.0.1.
+    """
+
+    name: str
+    factory: str
+    port: int
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        return self.factory.partition(":")[0]
+
+
+def serve(process: WebProcess, log: Path, env: Mapping[str, str]) -> None:
+    """Serve until SIGTERM. Exit code 3 when the application could not start."""
+    enter(process.name, log, env)
+    import uvicorn  # noqa: PLC0415  in the forked process only
+
+    module, _, function = process.factory.partition(":")
+    app = getattr(importlib.import_module(module), function)(*process.arguments)
+    uvicorn.run(
+        app,
+        host=HOST,
+        port=process.port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=DRAIN,
+    )

@@ -1,0 +1,94 @@
+"""Which of Pixera's processes run, and what each is told."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+
+from deploy.local.children import fork
+from deploy.local.errors import StackError
+from deploy.local.gateway_routes import SERVICES
+from deploy.local.home import ROOT, Home
+from deploy.local.ports import HOST, MORE_WORKERS
+from deploy.local.probe import answers
+from deploy.local.serve import WebProcess, serve
+from deploy.local.supervisor import Program
+
+ROLES = ("api", "worker")
+PAYMENT_SANDBOX = WebProcess("pay", "services.billing.providers.sandbox.app:create_app", 0)
+MOST_WORKERS = 16
+
+
+def processes(ports: Mapping[str, int], only: Iterable[str] | None = None) -> list[WebProcess]:
+    """Every process of the services; `only` names services to keep.
+
+    Raises: StackError: `only` names something else; GENERATION_WORKERS is not a sensible number.
+    """
+    chosen = tuple(only) if only else SERVICES
+    if unknown := set(chosen) - set(SERVICES):
+        raise StackError(
+            f"There is no service {', '.join(sorted(unknown))}: choose from {', '.join(SERVICES)}."
+        )
+    found = [_process(service, role, ports) for service in chosen for role in ROLES]
+    if "generation" in chosen:
+        found += _more_workers(ports)
+    if "billing" in chosen:
+        found.append(WebProcess(PAYMENT_SANDBOX.name, PAYMENT_SANDBOX.factory, ports["pay"]))
+    return found
+
+
+def _process(service: str, role: str, ports: Mapping[str, int]) -> WebProcess:
+    name = f"{service}-{role}"
+    return WebProcess(name, f"services.{service}.main:create_app", ports[name], (role,))
+
+
+def _more_workers(ports: Mapping[str, int]) -> Iterator[WebProcess]:
+    """`generation-worker-2` and so on: as many as GENERATION_WORKERS says, one by default."""
+    wanted = os.environ.get("GENERATION_WORKERS", "1")
+    if not wanted.isdecimal() or not 1 <= int(wanted) <= MOST_WORKERS:
+        raise StackError(f"GENERATION_WORKERS={wanted} must be a number from 1 to {MOST_WORKERS}.")
+    base = ports["gateway_admin"] - 1 + MORE_WORKERS
+    for number in range(2, int(wanted) + 1):
+        name = f"generation-worker-{number}"
+        yield WebProcess(name, "services.generation.main:create_app", base + number, ("worker",))
+
+
+def check_written(processes: Iterable[WebProcess]) -> None:
+    """Raises: StackError: a service's module is not there."""
+    missing = [process.module for process in processes if not is_written(process)]
+    if missing:
+        raise StackError(f"Missing: {', '.join(sorted(set(missing)))}. Is this checkout whole?")
+
+
+def is_written(process: WebProcess) -> bool:
+    """Whether its module exists; nothing is imported."""
+    return ROOT.joinpath(*process.module.split(".")).with_suffix(".py").exists()
+
+
+def program(process: WebProcess, home: Home, env: Mapping[str, str]) -> Program:
+    """The process, as the supervisor keeps it running."""
+    log = home.log(process.name)
+    start = partial(fork, serve, process, log, dict(env))
+    return Program(process.name, start, partial(answers, process.port, "/readyz"), log)
+
+
+def settings(
+    ports: Mapping[str, int], secrets: Mapping[str, str], servers: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of every service process.
+
+    Args: servers: where Kafka, MongoDB and S3 are, ours or existing ones, by setting.
+    """
+    gateway = f"http://{HOST}:{ports['gateway']}"
+    return {
+        "PIXERA_ENV": "local",
+        "PIXERA_LOG_LEVEL": os.environ.get("PIXERA_LOG_LEVEL", "info"),
+        "PIXERA_PUBLIC_URL": gateway,
+        "PIXERA_S3_PUBLIC_ENDPOINT": gateway,
+        "PIXERA_JWKS_URL": f"http://{HOST}:{ports['auth-api']}/api/auth/v1/jwks.json",
+        "PIXERA_PAY_URL": f"http://{HOST}:{ports['pay']}",
+        "PIXERA_BILLING_URL": f"http://{HOST}:{ports['billing-api']}",
+        "PIXERA_SMTP_HOST": HOST,
+        "PIXERA_SMTP_PORT": str(ports["smtp"]),
+        **secrets,
+        **servers,
+    }

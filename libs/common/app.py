@@ -1,0 +1,209 @@
+"""The one builder of every process: what a service is made of, put together, started, watched and stopped."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from structlog.stdlib import BoundLogger
+
+from libs.common import logging, tracing
+from libs.common.bus.consumes import Subscription
+from libs.common.bus.outbox import Outbox
+from libs.common.bus.process import BUS_DOCUMENTS, Bus
+from libs.common.identity import TokenVerifier
+from libs.common.keys import PublishedKeys
+from libs.common.mongo import Mongo
+from libs.common.privacy.handlers import privacy_subscriptions
+from libs.common.privacy.holder import Holder
+from libs.common.privacy.holdings import Holdings
+from libs.common.privacy.tombstones import Tombstone, Tombstones
+from libs.common.revocations import Revocations
+from libs.common.settings import CommonSettings, Role
+from libs.common.storage import Storage
+from libs.common.tasks import Background, Loop, probe_loop_lag
+from libs.common.web import Observed, answer_problems
+from libs.common.work import UnitOfWork
+
+S = TypeVar("S")
+Check = Callable[[], Awaitable[None]]
+"""Raises when the process is not ready."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What the builder hands to a service's composition root."""
+
+    name: str
+    settings: CommonSettings
+    mongo: Mongo
+    storage: Storage
+    outbox: Outbox
+    work: UnitOfWork
+    tombstones: Tombstones
+    holder: Holder
+    log: BoundLogger
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a service's composition root hands back.
+
+    `background` loops run in workers, `api_background` loops where HTTP is answered; `checks` hold back readiness.
+    """
+
+    service: object
+    subscriptions: list[Subscription] = field(default_factory=list)
+    background: list[Loop] = field(default_factory=list)
+    api_background: list[Loop] = field(default_factory=list)
+    closing: list[Check] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+
+
+Compose = Callable[[Platform], Parts]
+
+
+def provided(kind: type[S]) -> Callable[[Request], S]:
+    """Return the dependency by which a route gets its service."""
+
+    def of(request: Request) -> S:
+        service = request.app.state.parts.service
+        if not isinstance(service, kind):
+            raise TypeError(f"this process serves {type(service).__name__}, not {kind.__name__}")
+        return service
+
+    return of
+
+
+def create_process(
+    *,
+    name: str,
+    role: Role | str,
+    settings: CommonSettings,
+    holdings: Holdings,
+    routers: Sequence[APIRouter],
+    compose: Compose,
+) -> FastAPI:
+    """Build one process of a service: its HTTP API, its worker, or both.
+
+    Effects:  none until the server starts the app; then it connects, makes missing indexes, and begins.
+    """
+    role = Role(role)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            platform = await _connect(stack, name, settings, holdings)
+            parts = compose(platform)
+            app.state.parts = parts
+            for close in parts.closing:
+                stack.push_async_callback(close)
+            await _start(app, stack, role, platform, parts)
+            platform.log.info("process.ready", role=role.value)
+            yield
+            platform.log.info("process.stopping", role=role.value)
+
+    logging.configure(f"{name}-{role}", settings.log_level)
+    tracing.configure(name)
+    app = FastAPI(
+        title=f"Pixera {name}",
+        version="1",
+        lifespan=lifespan,
+        openapi_url=f"/api/{name}/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    _equip(app, name, settings)
+    for router in routers if role.serves else ():
+        app.include_router(router)
+    return app
+
+
+def _equip(app: FastAPI, name: str, settings: CommonSettings) -> None:
+    """Give the app what every process has: identity, problem documents, observation, probes."""
+    app.state.settings = settings
+    revocations = Revocations(settings)
+    app.state.revocations = revocations
+    app.state.verifier = TokenVerifier(settings, PublishedKeys(settings), revocations)
+    app.add_middleware(Observed, service=name)
+    answer_problems(app)
+    app.include_router(_operations())
+
+
+async def _connect(
+    stack: AsyncExitStack, name: str, settings: CommonSettings, holdings: Holdings
+) -> Platform:
+    mongo = Mongo.connect(settings, name)
+    stack.push_async_callback(mongo.close)
+    storage = Storage(settings)
+    stack.push_async_callback(storage.close)
+    await mongo.prepare([*BUS_DOCUMENTS, Tombstone, *holdings.documents])
+    tombstones, outbox = Tombstones(mongo), Outbox(mongo, name)
+    return Platform(
+        name=name,
+        settings=settings,
+        mongo=mongo,
+        storage=storage,
+        outbox=outbox,
+        work=UnitOfWork(mongo, outbox, tombstones),
+        tombstones=tombstones,
+        holder=Holder(holdings, mongo, storage, tombstones, outbox, settings),
+        log=logging.logger(name),
+    )
+
+
+async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Platform, parts: Parts) -> None:
+    loops: list[Loop] = [probe_loop_lag]
+    app.state.checks = [platform.mongo.ping, *parts.checks]
+    app.state.bus = None
+    if role.serves:
+        loops += [app.state.revocations.follow, *parts.api_background]
+        app.state.checks.append(app.state.revocations.check)
+    if role.works:
+        loops += [*platform.holder.loops(), *parts.background]
+        subscriptions = [*parts.subscriptions, *privacy_subscriptions(platform.holder)]
+        app.state.bus = Bus(platform.settings, platform.name, platform.mongo, platform.work, subscriptions)
+        await app.state.bus.start()
+        stack.push_async_callback(app.state.bus.stop)
+    background = Background(loops)
+    background.start()
+    stack.push_async_callback(background.stop)
+
+
+def _operations() -> APIRouter:
+    """Return the routes that the platform's operators and Kubernetes use; the gateway does not lead here."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/healthz")
+    async def live(request: Request) -> JSONResponse:
+        """Tell whether the process makes progress; what it waits for outside is readiness, not liveness."""
+        bus: Bus | None = request.app.state.bus
+        health = await bus.healthy() if bus else {}
+        return JSONResponse(health, 200 if all(health.values()) else 503)
+
+    @router.get("/readyz")
+    async def ready(request: Request) -> JSONResponse:
+        """Tell whether the process can do its work now."""
+        report: dict[str, Any] = {}
+        for check in request.app.state.checks:
+            report[check.__qualname__] = await _passes(check)
+        return JSONResponse(report, 200 if all(report.values()) else 503)
+
+    @router.get("/metrics")
+    async def metrics() -> PlainTextResponse:
+        """Return the process's metrics in Prometheus' text format."""
+        return PlainTextResponse(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _passes(check: Check) -> bool:
+    try:
+        await check()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"; the log tells which
+        logging.logger("ready").info("ready.not_yet", check=check.__qualname__, exc_info=error)
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""How a service says which function handles which events: `@consumes(...)` in its `handlers.py`."""
+
+import inspect
+import types
+import typing
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+from typing import Any, Protocol, TypeVar
+
+from libs.common.events.base import Event
+
+T = TypeVar("T")
+Handler = Callable[..., Awaitable[None]]
+HandlerT = TypeVar("HandlerT", bound=Handler)
+
+MARK = "__consumes__"
+DEFAULT_BATCH = 500
+
+
+class Once(Protocol):
+    """Commits the effect of the event in hand, once."""
+
+    async def __call__(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run `work` in one transaction with the inbox row and the events it publishes.
+
+        `work` may be repeated after a passing conflict: it writes to this service's database only.
+
+        Raises:   AlreadyDone: the effect is there from an earlier delivery; the consumer catches it.
+                  SubjectErased: the person is erased; the consumer drops the event.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One handler of one consumer group.
+
+    Args:     io: the handler does I/O and commits through `once`; else it runs inside the batch's transaction;
+              batch: most events in one transaction; concurrency: most I/O handlers at work at once.
+    """
+
+    events: tuple[type[Event], ...]
+    group: str
+    handler: Handler
+    io: bool
+    batch: int = DEFAULT_BATCH
+    concurrency: int = 1
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Return the topics that the events travel on."""
+        return tuple(sorted({event.topic for event in self.events}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    events: tuple[type[Event], ...]
+    group: str
+    io: bool
+    batch: int
+    concurrency: int
+
+
+def consumes(
+    *events: type[Event], group: str, batch: int = DEFAULT_BATCH, concurrency: int = 1
+) -> Callable[[HandlerT], HandlerT]:
+    """Mark a function as the handler of events, in a consumer group of its own.
+
+    Two kinds, told apart by signature:
+    `async def h(event, service)` runs inside the batch's transaction: database writes and outbox only;
+    `async def h(event, service, once)` runs outside of any: I/O first, then `await once(work)` commits.
+
+    Args:     group: `<service>.<what-it-does>`; it names the Kafka group, the inbox and the dead-letter topic.
+    """
+
+    def mark(handler: HandlerT) -> HandlerT:
+        parameters = list(inspect.signature(handler).parameters)
+        _require_handled(handler, events)
+        io = "once" in parameters
+        setattr(handler, MARK, _Mark(events, group, io, batch, concurrency))
+        return handler
+
+    return mark
+
+
+def _require_handled(handler: Handler, events: tuple[type[Event], ...]) -> None:
+    """Refuse a handler whose first parameter does not take what it is subscribed to."""
+    first = next(iter(inspect.signature(handler).parameters))
+    taken = typing.get_type_hints(handler)[first]
+    union = typing.get_origin(taken) in (typing.Union, types.UnionType)
+    classes = typing.get_args(taken) if union else (taken,)
+    if not events or set(classes) != set(events):
+        raise TypeError(f"{handler.__module__}.{handler.__qualname__}: {first} must be typed as {events}")
+
+
+def subscriptions(module: ModuleType, service: object) -> list[Subscription]:
+    """Return the subscriptions of every `@consumes` function of a module, bound to the service."""
+    found = {id(member): member for member in vars(module).values() if hasattr(member, MARK)}
+    return [_bound(handler, getattr(handler, MARK), service) for handler in found.values()]
+
+
+def _bound(handler: Handler, mark: _Mark, service: object) -> Subscription:
+    parameters = list(inspect.signature(handler).parameters)
+    bound: Any = partial(handler, **{parameters[1]: service})
+    if mark.io:  # the consumer passes `once` by position
+        bound = _with_once(handler, service)
+    return Subscription(mark.events, mark.group, bound, mark.io, mark.batch, mark.concurrency)
+
+
+def _with_once(handler: Handler, service: object) -> Handler:
+    async def bound(event: Event, once: Once) -> None:
+        await handler(event, service, once=once)
+
+    return bound

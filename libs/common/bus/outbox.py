@@ -1,0 +1,66 @@
+"""The outbox: events wait here, committed together with what they announce, until the relay has published them."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from libs.common.bus.envelope import source_of
+from libs.common.clock import new_id, now
+from libs.common.document import Document
+from libs.common.events.base import Event
+from libs.common.mongo import Mongo, require_transaction
+from libs.common.privacy.annotations import Operational, Personal, Purpose, Retention
+from libs.common.tracing import current_traceparent
+
+UNTIL_PUBLISHED = Retention("until it is published, as a rule milliseconds")
+OpaqueSubject = Personal("user.unique_id", purpose=Purpose.SERVICE, retention=UNTIL_PUBLISHED)
+
+
+class OutboxRow(Document):
+    """One event on its way to Kafka. Keys sort by the time of making; the row goes once it is published."""
+
+    collection: ClassVar[str] = "outbox"
+
+    id: Operational[str] = Field(alias="_id")
+    topic: Operational[str]
+    key: Annotated[str, OpaqueSubject]
+    type: Operational[str]
+    source: Operational[str]
+    time: Operational[datetime]
+    subject: Annotated[str, OpaqueSubject]
+    body: Annotated[bytes, OpaqueSubject]
+    traceparent: Operational[str | None] = None
+
+    @classmethod
+    def of(cls, event: Event, source: str, traceparent: str | None = None) -> "OutboxRow":
+        """Return the row that publishes an event, under a fresh event id."""
+        return cls(
+            id=str(new_id()),
+            topic=event.topic,
+            key=event.key,
+            type=event.type_name(),
+            source=source,
+            time=now(),
+            subject=event.key,
+            body=event.model_dump_json().encode(),
+            traceparent=traceparent,
+        )
+
+
+class Outbox:
+    """Where a service leaves its events. Args: source: the service's name."""
+
+    def __init__(self, mongo: Mongo, source: str) -> None:
+        self._rows = mongo.collection(OutboxRow)
+        self._source = source_of(source)
+
+    async def add(self, *events: Event) -> None:
+        """Leave events to be published if, and only if, the open transaction commits.
+
+        Raises:   NoTransaction: called outside of one.
+        Effects:  one outbox row per event, in one round trip.
+        """
+        require_transaction()
+        traceparent = current_traceparent()
+        await self._rows.insert_many([OutboxRow.of(event, self._source, traceparent).to_mongo() for event in events])

@@ -1,0 +1,51 @@
+"""What is stored: a typed row that declares each of its fields."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from libs.common.privacy.annotations import require_declared
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index of a collection: its keys in order, 1 or -1 each.
+
+    Args:     expire_after: rows go this long after the first key's time; partial: a filter of which rows count.
+    """
+
+    keys: tuple[tuple[str, int], ...]
+    unique: bool = False
+    expire_after: timedelta | None = None
+    partial: dict[str, Any] | None = None
+
+
+class Document(BaseModel):
+    """A stored row. A subclass names its collection, and each of its fields says whether it is personal.
+
+    The key is the field with the alias `_id`. An undeclared field raises when the class is made, so a service
+    with one does not start.
+    """
+
+    model_config = ConfigDict(populate_by_name=True, extra="ignore")
+
+    collection: ClassVar[str] = ""
+    indexes: ClassVar[tuple[Index, ...]] = ()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a silent field, and a row without a home."""
+        if not cls.collection:
+            raise TypeError(f"{cls.__name__} names no collection")
+        require_declared(cls)
+
+    def to_mongo(self) -> dict[str, Any]:
+        """Return the row as MongoDB stores it."""
+        return self.model_dump(by_alias=True)
+
+    @classmethod
+    def from_mongo(cls, row: dict[str, Any]) -> Self:
+        """Return the row as the service reads it."""
+        return cls.model_validate(row)

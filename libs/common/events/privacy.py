@@ -1,0 +1,92 @@
+"""What privacy and the holders say to one another. None is fenced: they are about people being erased."""
+
+from datetime import date
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from libs.common.events.base import Code, Event, Locator
+
+Holder = Literal["auth", "gallery", "generation", "billing", "privacy"]
+
+
+class HoldingInventory(BaseModel):
+    """How much of a person a holding held when it was frozen."""
+
+    model_config = ConfigDict(frozen=True)
+
+    holding: Code
+    kind: Literal["collection", "objects"]
+    found: int
+    locator: Locator | None = None
+    bucket: Code | None = None
+
+
+class HoldingErasure(BaseModel):
+    """What became of it: erased, or kept pseudonymised on a legal ground until a date."""
+
+    model_config = ConfigDict(frozen=True)
+
+    holding: Code
+    erased: int
+    retained: int = 0
+    ground: Code | None = None
+    retained_until: date | None = None
+
+
+class InventoryRequestedV1(Event, topic="inventory.requested", subject="user_id", fenced=False):
+    """Every holder is to freeze what it has of a person (tombstone), and to count it.
+
+    Consumers: <every service>.privacy.
+    """
+
+    user_id: UUID
+    case_id: UUID
+
+
+class InventoryCompletedV1(Event, topic="inventory.completed", subject="user_id", fenced=False):
+    """A holder froze and counted. Published by every holder.
+
+    Consumers: privacy.collect.
+    """
+
+    user_id: UUID
+    case_id: UUID
+    holder: Holder
+    holdings: list[HoldingInventory]
+
+
+class ErasureRequestedV1(Event, topic="erasure.requested", subject="user_id", fenced=False):
+    """Every holder is to erase what it has of a person.
+
+    Consumers: <every service>.privacy.
+    """
+
+    user_id: UUID
+    case_id: UUID
+    attempt: int = 1
+
+
+class ErasureCompletedV1(Event, topic="erasure.completed", subject="user_id", fenced=False):
+    """A holder erased. Published by every holder.
+
+    Consumers: privacy.collect.
+    """
+
+    user_id: UUID
+    case_id: UUID
+    holder: Holder
+    holdings: list[HoldingErasure]
+    attempt: int = 1
+
+
+class ErasureVerifiedV1(Event, topic="erasure.verified", subject="user_id", fenced=False):
+    """An independent scan found nothing more of a person; the certificate is issued.
+
+    Consumers: none yet; it is the audit's source.
+    """
+
+    user_id: UUID
+    case_id: UUID
+    certificate_sequence: int

@@ -1,0 +1,287 @@
+"""The only door to MongoDB: client, collections and transactions, over motor or PyMongo Async (ADR 0002).
+
+The two drivers differ in a few calls only (a cursor-returning `aggregate` and `watch` are awaited in PyMongo
+Async, `start_session` is awaited in motor); that difference lives here and nowhere else.
+"""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from libs.common.document import Document, Index
+from libs.common.settings import CommonSettings, MongoDriver
+
+T = TypeVar("T")
+Filter = Mapping[str, Any]
+Row = dict[str, Any]
+Sort = Sequence[tuple[str, int]]
+
+PASSING_ERRORS: tuple[type[Exception], ...] = (
+    AutoReconnect,
+    ConnectionFailure,
+    NetworkTimeout,
+    WaitQueueTimeoutError,
+)
+"""Failures that pass by themselves once the server is back."""
+
+TIMEOUT_MS = 10_000
+POOL_SIZE = 64
+DEFAULT_LIMIT = 1_000
+INDEX_EXISTS_OTHERWISE = 85
+
+_session: ContextVar[Any] = ContextVar("mongo_session", default=None)
+
+
+class NoTransaction(RuntimeError):
+    """Something that is only safe inside a transaction was called outside of one."""
+
+
+async def _awaited(value: Any) -> Any:
+    """Return the value, awaited where this driver makes it awaitable."""
+    return await value if inspect.isawaitable(value) else value
+
+
+class Collection:
+    """One collection. Every call joins the transaction that is open around it, if there is one."""
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+        self.name: str = raw.name
+
+    async def find_one(
+        self, query: Filter, *, projection: Filter | None = None, sort: Sort | None = None
+    ) -> Row | None:
+        """Return the first row that matches, or None."""
+        found: Row | None = await self.raw.find_one(query, projection, sort=sort, session=_session.get())
+        return found
+
+    async def find(
+        self,
+        query: Filter,
+        *,
+        sort: Sort | None = None,
+        limit: int = DEFAULT_LIMIT,
+        projection: Filter | None = None,
+    ) -> list[Row]:
+        """Return the rows that match, at most `limit` of them."""
+        cursor = self.raw.find(query, projection, sort=sort, limit=limit, session=_session.get())
+        rows: list[Row] = await cursor.to_list(limit)
+        return rows
+
+    async def stream(
+        self, query: Filter, *, sort: Sort | None = None, batch: int = 500, projection: Filter | None = None
+    ) -> AsyncIterator[Row]:
+        """Yield every row that matches, a batch in memory at a time."""
+        cursor = self.raw.find(query, projection, sort=sort, batch_size=batch, session=_session.get())
+        async for row in cursor:
+            yield row
+
+    async def count(self, query: Filter, *, limit: int = 0) -> int:
+        """Count the rows that match, by counting them (not from statistics)."""
+        options = {"limit": limit} if limit else {}
+        counted: int = await self.raw.count_documents(query, session=_session.get(), **options)
+        return counted
+
+    async def distinct(self, field: str, query: Filter) -> list[Any]:
+        """Return the different values of a field."""
+        values: list[Any] = await self.raw.distinct(field, query, session=_session.get())
+        return values
+
+    async def aggregate(self, pipeline: Sequence[Filter], *, limit: int = DEFAULT_LIMIT) -> list[Row]:
+        """Run a pipeline and return at most `limit` of its rows."""
+        cursor = await _awaited(self.raw.aggregate(list(pipeline), session=_session.get()))
+        rows: list[Row] = await cursor.to_list(limit)
+        return rows
+
+    async def insert_one(self, row: Row) -> None:
+        """Store a row. Raises DuplicateKeyError where a unique index has it already."""
+        await self.raw.insert_one(row, session=_session.get())
+
+    async def insert_many(self, rows: Sequence[Row], *, ordered: bool = True) -> None:
+        """Store rows in one round trip; none is stored where `rows` is empty."""
+        if rows:
+            await self.raw.insert_many(rows, ordered=ordered, session=_session.get())
+
+    async def update_one(self, query: Filter, change: Any, *, upsert: bool = False) -> int:
+        """Change the first row that matches; return how many matched (or were made)."""
+        done = await self.raw.update_one(query, change, upsert=upsert, session=_session.get())
+        return int(done.matched_count) or int(done.upserted_id is not None)
+
+    async def update_many(self, query: Filter, change: Any) -> int:
+        """Change every row that matches; return how many matched."""
+        done = await self.raw.update_many(query, change, session=_session.get())
+        return int(done.matched_count)
+
+    async def upsert_many(self, changes: Iterable[tuple[Filter, Any]]) -> None:
+        """Apply many (filter, change) pairs in one round trip, making the rows that are missing."""
+        operations = [UpdateOne(query, change, upsert=True) for query, change in changes]
+        if operations:
+            await self.raw.bulk_write(operations, ordered=False, session=_session.get())
+
+    async def find_one_and_update(
+        self,
+        query: Filter,
+        change: Any,
+        *,
+        upsert: bool = False,
+        sort: Sort | None = None,
+        before: bool = False,
+    ) -> Row | None:
+        """Change one row in one step; return it as it is after (or was before)."""
+        which = ReturnDocument.BEFORE if before else ReturnDocument.AFTER
+        found: Row | None = await self.raw.find_one_and_update(
+            query, change, upsert=upsert, sort=sort, return_document=which, session=_session.get()
+        )
+        return found
+
+    async def delete_one(self, query: Filter) -> int:
+        """Delete the first row that matches; return how many went."""
+        return int((await self.raw.delete_one(query, session=_session.get())).deleted_count)
+
+    async def delete_many(self, query: Filter) -> int:
+        """Delete every row that matches; return how many went."""
+        return int((await self.raw.delete_many(query, session=_session.get())).deleted_count)
+
+    @asynccontextmanager
+    async def watch(self, pipeline: Sequence[Filter] = (), **options: Any) -> AsyncIterator[Any]:
+        """Open a change stream; iterate it for changes in the order they were committed."""
+        async with await _awaited(self.raw.watch(list(pipeline), **options)) as stream:
+            yield stream
+
+    async def ensure_indexes(self, indexes: Iterable[Index]) -> None:
+        """Make the collection and the indexes that are missing."""
+        for index in indexes:
+            options: Row = {"unique": index.unique}
+            if index.expire_after is not None:
+                options["expireAfterSeconds"] = int(index.expire_after.total_seconds())
+            if index.partial is not None:
+                options["partialFilterExpression"] = index.partial
+            await self.raw.create_index(list(index.keys), **options)
+
+
+class Mongo:
+    """One service's database. Made in the composition root; it connects at first use."""
+
+    def __init__(self, client: Any, database: str) -> None:
+        self.client = client
+        self.database: str = database
+        self._raw = client.get_database(
+            database,
+            write_concern=WriteConcern("majority", wtimeout=TIMEOUT_MS),
+            read_concern=ReadConcern("majority"),
+        )
+
+    @classmethod
+    def connect(cls, settings: CommonSettings, database: str) -> "Mongo":
+        """Make a client for one service's database."""
+        return cls(_client(settings), settings.mongo_database_prefix + database)
+
+    def collection(self, of: type[Document] | str) -> Collection:
+        """Return the collection of a document class, or of a name."""
+        return Collection(self._raw[of if isinstance(of, str) else of.collection])
+
+    async def collection_names(self) -> list[str]:
+        """Return the names of all collections that exist."""
+        names: list[str] = await self._raw.list_collection_names()
+        return names
+
+    async def prepare(self, documents: Iterable[type[Document]]) -> None:
+        """Make collections and indexes before the first transaction needs them."""
+        existing = set(await self.collection_names())
+        for document in documents:
+            if document.collection not in existing:
+                await self._create(document.collection)
+            await self.collection(document).ensure_indexes(document.indexes)
+
+    async def _create(self, name: str) -> None:
+        try:
+            await self._raw.create_collection(name)
+        except PyMongoError:  # another process was faster
+            if name not in await self.collection_names():
+                raise
+
+    async def ping(self) -> None:
+        """Return once the server answers."""
+        await self._raw.command("ping")
+
+    async def transaction(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run `work` in one transaction; every Collection call inside joins it.
+
+        `work` may run more than once: the driver repeats it after a passing conflict, so it holds writes to
+        this database and nothing else. Inside an open transaction it joins that one.
+        """
+        if _session.get() is not None:
+            return await work()
+
+        async def within(session: Any) -> T:
+            token = _session.set(session)
+            try:
+                return await work()
+            finally:
+                _session.reset(token)
+
+        async with await _awaited(self.client.start_session()) as session:
+            done: T = await session.with_transaction(within)
+            return done
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await _awaited(self.client.close())
+
+
+def require_transaction() -> None:
+    """Refuse to go on outside a transaction. Raises NoTransaction."""
+    if _session.get() is None:
+        raise NoTransaction("an event is only published from inside a transaction: use UnitOfWork.run")
+
+
+def _client(settings: CommonSettings) -> Any:
+    """Return a client of the driver that the settings name; imported here, so that only one is loaded."""
+    options: Row = {
+        "uuidRepresentation": "standard",
+        "tz_aware": True,
+        "serverSelectionTimeoutMS": TIMEOUT_MS,
+        "socketTimeoutMS": 3 * TIMEOUT_MS,
+        "connectTimeoutMS": TIMEOUT_MS,
+        "waitQueueTimeoutMS": TIMEOUT_MS,
+        "maxPoolSize": POOL_SIZE,
+        "retryWrites": True,
+        "appname": "pixera",
+    }
+    uri = settings.mongo_uri.get_secret_value()
+    if settings.mongo_driver is MongoDriver.MOTOR:
+        from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415 - only one driver is loaded
+
+        return AsyncIOMotorClient(uri, **options)
+    from pymongo import AsyncMongoClient  # noqa: PLC0415 - only one driver is loaded
+
+    return AsyncMongoClient(uri, **options)
+
+
+__all__ = [
+    "PASSING_ERRORS",
+    "BulkWriteError",
+    "Collection",
+    "DuplicateKeyError",
+    "Mongo",
+    "NoTransaction",
+    "OperationFailure",
+    "PyMongoError",
+    "require_transaction",
+]

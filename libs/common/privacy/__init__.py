@@ -1,0 +1,1 @@
+"""Personal data: declared where it is stored; inventoried, erased, proven and exported from there."""

@@ -1,0 +1,133 @@
+"""What a stored field says about itself: personal or not, why it is held, and for how long."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from uuid import UUID
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+
+class Purpose(StrEnum):
+    """Why data is used; the headings of the privacy policy."""
+
+    SERVICE = "service_delivery"
+    PERSONALISATION = "personalisation"
+    SECURITY = "security"
+    PAYMENT = "payment"
+    ACCOUNTABILITY = "accountability"
+
+
+class Basis(StrEnum):
+    """The legal ground. Source: GDPR Art. 6(1)."""
+
+    CONTRACT = "contract"
+    LEGITIMATE_INTERESTS = "legitimate_interests"
+    CONSENT = "consent"
+    LEGAL_OBLIGATION = "legal_obligation"
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long a field is kept.
+
+    Args:     name: what people read; period: from the row's making, None where the account's end ends it.
+    """
+
+    name: str
+    period: timedelta | None = None
+
+
+ACCOUNT = Retention("until the account is erased")
+DAY = Retention("one day", timedelta(days=1))
+MONTH = Retention("30 days", timedelta(days=30))
+QUARTER = Retention("90 days", timedelta(days=90))
+TAX = Retention("7 years, as tax law asks", timedelta(days=7 * 365))
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """This field is about a person.
+
+    Args:     category: a key of the public fideslang taxonomy, such as `user.contact.email`.
+    Source:   GDPR Art. 4(1), Art. 30(1).
+    """
+
+    category: str
+    purpose: Purpose = Purpose.SERVICE
+    basis: Basis = Basis.CONTRACT
+    retention: Retention = ACCOUNT
+
+
+@dataclass(frozen=True, slots=True)
+class NotPersonal:
+    """This field says nothing about a person by itself."""
+
+
+T = TypeVar("T")
+
+Operational = Annotated[T, NotPersonal()]
+"""A field that runs the service and says nothing about a person."""
+
+SubjectId = Annotated[UUID, Personal("user.unique_id")]
+"""The opaque id of the person a row is about."""
+
+
+class UndeclaredField(TypeError):
+    """A stored field does not say whether it is personal."""
+
+
+def declaration(field: FieldInfo) -> Personal | NotPersonal | None:
+    """Return what the field says of itself, or None where it is silent."""
+    for mark in field.metadata:
+        if isinstance(mark, Personal | NotPersonal):
+            return mark
+    return None
+
+
+def walk_fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every stored leaf field with its dotted path, nested models opened.
+
+    A nested model that carries a mark of its own is a leaf: the mark speaks for all of it.
+    """
+    for name, field in model.model_fields.items():
+        path = prefix + (field.alias or name)
+        nested = None if declaration(field) else nested_model(field.annotation)
+        if nested is None:
+            yield path, field
+        else:
+            yield from walk_fields(nested, f"{path}.")
+
+
+def nested_model(annotation: Any) -> type[BaseModel] | None:
+    """Return the model inside an annotation such as `list[Model] | None`, if there is one."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (list, tuple, dict, set, Union, UnionType):
+        for inner in get_args(annotation):
+            if found := nested_model(inner):
+                return found
+    return None
+
+
+def personal_fields(model: type[BaseModel]) -> dict[str, Personal]:
+    """Return the personal fields of a stored model by their dotted path."""
+    marks = ((path, declaration(field)) for path, field in walk_fields(model))
+    return {path: mark for path, mark in marks if isinstance(mark, Personal)}
+
+
+def require_declared(model: type[BaseModel]) -> None:
+    """Refuse a stored model with a field that is silent about itself.
+
+    Raises:   UndeclaredField: naming the field and what to write.
+    """
+    for path, field in walk_fields(model):
+        if declaration(field) is None:
+            raise UndeclaredField(
+                f"{model.__module__}.{model.__name__}.{path} does not say whether it is personal: annotate it "
+                f"with Personal(category, purpose, basis, retention) or make it Operational[...]"
+            )

@@ -1,0 +1,99 @@
+"""The start-up check: every stored document is answered for, and every holding can do what it promises."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import get_args
+
+from pydantic.fields import FieldInfo
+
+from libs.common.document import Document
+from libs.common.privacy.annotations import Basis, personal_fields, walk_fields
+from libs.common.privacy.holdings import (
+    UNIQUE_ID,
+    CollectionHolding,
+    Holdings,
+    Pseudonymise,
+    UndeclaredHolding,
+)
+
+
+def check(holdings: Holdings, documents: Iterable[type[Document]]) -> None:
+    """Raises: UndeclaredHolding, with every fault that was found, and what to write for each."""
+    faults = [*_uncovered(holdings, documents), *_misplaced(holdings), *_clashes(holdings)]
+    for holding in holdings.collections:
+        faults += [f"{holdings.name_of(holding)}: {fault}" for fault in _faults(holding)]
+    if faults:
+        raise UndeclaredHolding(f"services/{holdings.service}/privacy.py:\n- " + "\n- ".join(faults))
+
+
+def _uncovered(holdings: Holdings, documents: Iterable[type[Document]]) -> Iterator[str]:
+    covered = set(holdings.documents)
+    for document in documents:
+        if document not in covered:
+            yield (
+                f"{document.__name__} (collection {document.collection}) is stored and not declared: add "
+                f"CollectionHolding({document.__name__}), or put it in `operational` if it is about nobody"
+            )
+
+
+def _misplaced(holdings: Holdings) -> Iterator[str]:
+    for document in holdings.operational:
+        if personal := sorted(personal_fields(document)):
+            yield (
+                f"{document.__name__} is called operational and has personal fields ({', '.join(personal)}): "
+                f"declare CollectionHolding({document.__name__}) instead"
+            )
+
+
+def _clashes(holdings: Holdings) -> Iterator[str]:
+    names = [holdings.name_of(holding) for holding in holdings.all]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"two holdings are called {name}: give each a `label` or a name of its own"
+
+
+def _faults(holding: CollectionHolding) -> Iterator[str]:
+    fields = dict(walk_fields(holding.document))
+    yield from _subject_faults(holding)
+    yield from _retention_faults(holding, fields)
+    if isinstance(holding.erase, Pseudonymise):
+        yield from _pseudonym_faults(holding, holding.erase, fields)
+
+
+def _subject_faults(holding: CollectionHolding) -> Iterator[str]:
+    mark = holding.personal.get(holding.subject)
+    if mark is None or mark.category != UNIQUE_ID:
+        yield f"its subject `{holding.subject}` is no field that is declared SubjectId"
+    leading = {index.keys[0][0] for index in holding.document.indexes if index.partial is None} | {"_id"}
+    if holding.subject not in leading:
+        yield f'no index starts with `{holding.subject}`: add Index((("{holding.subject}", 1),)) to the document'
+
+
+def _retention_faults(holding: CollectionHolding, fields: dict[str, FieldInfo]) -> Iterator[str]:
+    timed = holding.row_period or holding.field_periods or isinstance(holding.erase, Pseudonymise)
+    if timed and not _is_time(fields.get(holding.made_at)):
+        yield (
+            f"its rows are kept for a time, and `{holding.made_at}` is no datetime field of them: name the time "
+            f"they are kept from with made_at="
+        )
+    for path in holding.field_periods:
+        if fields[path].is_required():
+            yield f"`{path}` goes before its row does: give the field a default, for rows that lost it"
+
+
+def _pseudonym_faults(
+    holding: CollectionHolding, erase: Pseudonymise, fields: dict[str, FieldInfo]
+) -> Iterator[str]:
+    if holding.subject == "_id":
+        yield "rows whose key is the person cannot be pseudonymised: give them a key of their own"
+    if erase.keep_until.period is None:
+        yield "what is kept on a legal ground is kept until a date: give keep_until a period"
+    for path, mark in holding.about.items():
+        if not erase.drops(path) and mark.basis is not Basis.LEGAL_OBLIGATION:
+            yield f"`{path}` is personal and no law asks for it: add it to `drop`"
+    for path, field in fields.items():
+        if path in erase.drop and field.is_required():
+            yield f"`{path}` is dropped: give the field a default, for rows that lost it"
+
+
+def _is_time(field: FieldInfo | None) -> bool:
+    return field is not None and datetime in (field.annotation, *get_args(field.annotation))

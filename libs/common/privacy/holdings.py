@@ -1,0 +1,189 @@
+"""What a service holds of people, declared once in its `privacy.py`: everything else about privacy follows from it.
+
+A holding says where data is, how its person is found, and what becomes of it. Which of its fields are personal
+is said by the fields themselves; there is no second list anywhere.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import SecretStr
+
+from libs.common.document import Document
+from libs.common.mongo import Mongo
+from libs.common.privacy.annotations import Personal, Retention, personal_fields
+
+UNIQUE_ID = "user.unique_id"
+LOCATOR_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The rows go."""
+
+    kind: Literal["delete"] = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonymise:
+    """The rows stay for a while on a legal ground, under a random id that leads nowhere.
+
+    Args:     keep_until: from the row's making; ground: the law, as a code such as `tax-law`;
+              drop: paths of the fields that go, all personal ones that the law does not ask for.
+    """
+
+    keep_until: Retention
+    ground: str
+    drop: tuple[str, ...] = ()
+    kind: Literal["pseudonymise"] = "pseudonymise"
+
+    @property
+    def period(self) -> timedelta:
+        """Return how long rows are kept from their making."""
+        if self.keep_until.period is None:
+            raise TypeError("what is kept on a legal ground is kept until a date: give keep_until a period")
+        return self.keep_until.period
+
+    def drops(self, path: str) -> bool:
+        """Tell whether a field goes, by itself or with the part of the row that it is in."""
+        return any(path == dropped or path.startswith(f"{dropped}.") for dropped in self.drop)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionHolding:
+    """Rows about people in one collection.
+
+    Args:     subject: path of the person's id in a row; made_at: path of the time a row's retention runs from;
+              where: which rows are meant, if not all; label: tells two holdings of one collection apart.
+    """
+
+    document: type[Document]
+    subject: str = "user_id"
+    erase: Delete | Pseudonymise = Delete()
+    made_at: str = "created_at"
+    where: dict[str, Any] | None = None
+    label: str = ""
+
+    def of(self, user_id: UUID) -> dict[str, Any]:
+        """Return the filter that finds a person's rows."""
+        return {**(self.where or {}), self.subject: user_id}
+
+    @property
+    def personal(self) -> dict[str, Personal]:
+        """Return the personal fields by path."""
+        return personal_fields(self.document)
+
+    @property
+    def about(self) -> dict[str, Personal]:
+        """Return the personal fields by path, the person's id aside."""
+        return {path: mark for path, mark in self.personal.items() if path != self.subject}
+
+    @property
+    def row_period(self) -> timedelta | None:
+        """Return how long a row lives: as long as its longest-lived personal field; None: no period ends it."""
+        periods = [mark.retention.period for mark in (self.about or self.personal).values()]
+        ends = [period for period in periods if period is not None]
+        return max(ends) if ends and len(ends) == len(periods) else None
+
+    @property
+    def field_periods(self) -> dict[str, timedelta]:
+        """Return the fields that go before their row does, and after how long."""
+        row = self.row_period
+        periods = ((path, mark.retention.period) for path, mark in self.about.items())
+        return {path: period for path, period in periods if period is not None and period != row}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsHolding:
+    """Objects of people: every one of a person's lies under the person's locator in the bucket."""
+
+    bucket: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopicHolding:
+    """Events that carry a person's opaque id, gone when the topic's retention ends."""
+
+    topic: str
+    retention: Retention
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """All that one service holds. `operational` names its documents that are about nobody."""
+
+    service: str
+    collections: tuple[CollectionHolding, ...] = ()
+    objects: tuple[ObjectsHolding, ...] = ()
+    topics: tuple[TopicHolding, ...] = ()
+    operational: tuple[type[Document], ...] = ()
+
+    def name_of(self, holding: CollectionHolding | ObjectsHolding) -> str:
+        """Return the holding's name, as inventories, certificates and metrics have it."""
+        if isinstance(holding, ObjectsHolding):
+            return holding.name if "." in holding.name else f"{self.service}.{holding.name}"
+        name = f"{self.service}.{holding.document.collection}"
+        return f"{name}:{holding.label}" if holding.label else name
+
+    @property
+    def all(self) -> tuple["CollectionHolding | ObjectsHolding", ...]:
+        """Return every holding that is inventoried and erased."""
+        return (*self.collections, *self.objects)
+
+    @property
+    def documents(self) -> tuple[type[Document], ...]:
+        """Return every document class of the service, each once."""
+        return tuple(dict.fromkeys([*(held.document for held in self.collections), *self.operational]))
+
+    def check(self, documents: Iterable[type[Document]] | None = None) -> None:
+        """Refuse to start a service that stores something nobody answers for.
+
+        Args:     documents: what the service stores; every Document class of `services/<service>/` if not given.
+        Raises:   UndeclaredHolding: naming the document or the field, and what to write in `privacy.py`.
+        """
+        from libs.common.privacy.coverage import check  # noqa: PLC0415 - it reads the classes of this module
+
+        check(self, self.stored_documents() if documents is None else documents)
+
+    def stored_documents(self) -> list[type[Document]]:
+        """Return every Document class that the service's modules define."""
+        home = f"services.{self.service}"
+        return [each for each in all_documents() if f"{each.__module__}.".startswith(f"{home}.")]
+
+    async def undeclared_collections(self, mongo: Mongo) -> list[str]:
+        """Return the collections that exist in the database and that nobody declared."""
+        platform = {each.collection for each in all_documents() if each.__module__.startswith("libs.common.")}
+        declared = platform | {document.collection for document in self.documents}
+        return sorted(
+            name
+            for name in await mongo.collection_names()
+            if name not in declared and not name.startswith("system.")
+        )
+
+
+class UndeclaredHolding(TypeError):
+    """A service stores something that its `privacy.py` does not answer for."""
+
+
+def all_documents() -> Iterator[type[Document]]:
+    """Yield every Document class that has been defined in this process."""
+    found = list(Document.__subclasses__())
+    for document in found:
+        yield document
+        found.extend(document.__subclasses__())
+
+
+def locator(key: SecretStr, user_id: UUID) -> str:
+    """Return the prefix that a person's objects lie under, the same in every service.
+
+    Source:   HMAC-SHA256 (RFC 2104) under the pseudonym key: without the key it leads to nobody.
+    """
+    return hmac.new(key.get_secret_value().encode(), user_id.bytes, hashlib.sha256).hexdigest()[
+        :LOCATOR_LENGTH
+    ]

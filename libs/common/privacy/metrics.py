@@ -1,0 +1,18 @@
+"""What the personal-data machinery counts, the same in every service."""
+
+from prometheus_client import Counter, Histogram
+
+ERASED = Counter(
+    "pixera_holding_erased", "Rows and object versions erased for people who left.", ("holding",)
+)
+ERASURE_SECONDS = Histogram(
+    "pixera_erasure_seconds",
+    "Time from the request to erase a person until a holder's answer.",
+    ("holder",),
+    buckets=(0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+SWEPT = Counter("pixera_fence_swept", "Rows and object versions that came back late and were erased again.")
+REFUSED = Counter("pixera_fence_refused", "Reads and writes refused because the person is erased.")
+EXPIRED = Counter(
+    "pixera_retention_swept", "Rows and fields that went when their retention ended.", ("holding",)
+)

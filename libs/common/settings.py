@@ -1,0 +1,62 @@
+"""Settings that every process has; each service adds its own in its `settings.py`."""
+
+from enum import StrEnum
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Role(StrEnum):
+    """What a process does: answer HTTP, work on events, or both."""
+
+    API = "api"
+    WORKER = "worker"
+    ALL = "all"
+
+    @property
+    def serves(self) -> bool:
+        """Tell whether the process answers the service's HTTP routes."""
+        return self is not Role.WORKER
+
+    @property
+    def works(self) -> bool:
+        """Tell whether the process relays and consumes events."""
+        return self is not Role.API
+
+
+class MongoDriver(StrEnum):
+    """Which driver speaks to MongoDB (ADR 0002)."""
+
+    MOTOR = "motor"
+    PYMONGO = "pymongo"
+
+
+class CommonSettings(BaseSettings):
+    """What every process must be told, from the environment (`PIXERA_…`)."""
+
+    model_config = SettingsConfigDict(env_prefix="PIXERA_", extra="ignore", frozen=True)
+
+    env: str = "local"
+    log_level: str = "INFO"
+
+    kafka_bootstrap: str = Field(description="host:port of one or more brokers, separated by commas")
+
+    mongo_uri: SecretStr = Field(description="must name a replica set: outbox and inbox are transactions")
+    mongo_driver: MongoDriver = MongoDriver.MOTOR
+    mongo_database_prefix: str = Field("pixera_", description="each service's database is this and its name")
+
+    s3_endpoint: str = Field(description="where the processes reach the object store")
+    s3_public_endpoint: str = Field(description="where people reach it; presigned URLs are signed for this")
+    s3_access_key: SecretStr
+    s3_secret_key: SecretStr
+    s3_region: str = "us-east-1"
+
+    public_url: str = Field("http://127.0.0.1:8080", description="the gateway, as people see it")
+    jwks_url: str = Field("", description="auth's published keys")
+    jwks: str = Field("", description="the keys given outright as JSON, instead of fetched")
+    token_issuer: str = Field("pixera")
+    token_audience: str = Field("pixera-api")
+    access_token_ttl_s: int = 300
+
+    pseudonym_key: SecretStr = Field(description="makes opaque object prefixes from subject ids (HMAC)")
+    staff_token: SecretStr = Field(description="lets operators' tools in, until staff accounts come")

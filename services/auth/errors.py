@@ -1,0 +1,81 @@
+"""What can go wrong in auth, by name."""
+
+from libs.common.errors import Conflict, Forbidden, Invalid, NotFound, PixeraError, Unauthenticated
+
+
+class WrongCredentials(Unauthenticated):
+    """No account has this login and password; which of the two is wrong is not told."""
+
+    code, title = "wrong-credentials", "The login or the password is wrong"
+
+
+class EmailUnverified(Forbidden):
+    """The password is right; the e-mail address is not verified yet."""
+
+    code, title = "email-unverified", "Verify your e-mail address first: see the mail we sent"
+
+
+class WrongPassword(Forbidden):
+    """A signed-in person was asked for the password again and gave a wrong one."""
+
+    code, title = "wrong-password", "The password is wrong"
+
+
+class WeakPassword(Invalid):
+    """The password is too short, too long or too easy to guess; `reason` says which."""
+
+    code, title = "weak-password", "Choose a password that is harder to guess"
+
+
+class UsernameTaken(Conflict):
+    """Somebody has this username."""
+
+    code, title = "username-taken", "This username is taken"
+
+
+class TermsOutdated(Conflict):
+    """Other versions than the current ones were accepted; the current ones come with the problem."""
+
+    code, title = "terms-outdated", "Read and accept the current terms and privacy policy"
+
+
+class VerificationInvalid(Invalid):
+    """The verification token is unknown, used or expired: nobody is told which."""
+
+    code, title = "verification-invalid", "This link does not work any more: ask for a new one"
+
+
+class RefreshInvalid(Unauthenticated):
+    """The refresh token is unknown or expired, or its session has ended."""
+
+    code, title = "refresh-invalid", "This session has ended, sign in again"
+
+
+class RefreshReused(Unauthenticated):
+    """A refresh token came a second time: somebody else may have it, so the session is over for both."""
+
+    code, title = "refresh-reused", "This session was ended for your safety, sign in again"
+
+
+class SessionNotFound(NotFound):
+    """There is no such live session of this person."""
+
+    code, title = "session-not-found", "There is no such session"
+
+
+class TooManyPreferences(Invalid):
+    """More preferences than a profile holds."""
+
+    code, title = "too-many-preferences", "A profile holds no more preferences than this"
+
+
+class AddressTaken(PixeraError):
+    """An account has the address. It never reaches a person: the answer does not tell."""
+
+    code, status, title = "address-taken", 500, "This address has an account"
+
+
+class MailRefused(PixeraError):
+    """The mail server will not take this mail, now or later. Dead letter."""
+
+    code, status, title, retry = "mail-refused", 502, "The mail server refused a mail", False

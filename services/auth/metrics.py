@@ -1,0 +1,19 @@
+"""Auth's own metrics. Labels are bounded and never personal."""
+
+from prometheus_client import Counter, Histogram
+
+SIGN_INS = Counter("pixera_auth_sign_ins", "Attempts to sign in.", ("outcome",))
+REGISTRATIONS = Counter("pixera_auth_registrations", "Registrations that were answered.", ("outcome",))
+VERIFICATIONS = Counter("pixera_auth_verifications", "Verification tokens that came back.", ("outcome",))
+REFRESHES = Counter("pixera_auth_refreshes", "Refresh tokens that were presented.", ("outcome",))
+REFRESH_REUSE = Counter("pixera_auth_refresh_reuse", "Sessions ended because a refresh token came twice.")
+DELETIONS = Counter("pixera_auth_deletions", "Accounts closed.", ("reason",))
+THROTTLED = Counter("pixera_auth_throttled", "Tries that were told to wait.", ("what",))
+ARGON2_SECONDS = Histogram(
+    "pixera_auth_argon2_seconds",
+    "Time of one password hash, waiting for a thread included.",
+    ("operation",),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+MAILS = Counter("pixera_auth_mails", "Mails handed to the mail server.", ("kind", "outcome"))
+MAIL_SECONDS = Histogram("pixera_auth_mail_seconds", "Time to hand over one mail.")

@@ -1,0 +1,201 @@
+"""What auth stores, each field saying what it is."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from libs.common.document import Document, Index
+from libs.common.privacy.annotations import (
+    DAY,
+    MONTH,
+    QUARTER,
+    Basis,
+    Operational,
+    Personal,
+    Purpose,
+    SubjectId,
+)
+
+ZERO = timedelta(0)
+Preference = bool | int | float | str
+
+Email = Personal("user.contact.email")
+Username = Personal("user.account.username")
+Settings = Personal("user.account.settings", Purpose.PERSONALISATION)
+Account = Personal("user.account")
+
+
+class Status(StrEnum):
+    """Where an account is in its life."""
+
+    UNVERIFIED = "unverified"
+    ACTIVE = "active"
+    DELETED = "deleted"
+
+
+class Language(StrEnum):
+    """The languages that mails are written in."""
+
+    ENGLISH = "en"
+    GERMAN = "de"
+    RUSSIAN = "ru"
+
+
+class Theme(StrEnum):
+    """How the web app looks."""
+
+    SYSTEM = "system"
+    LIGHT = "light"
+    DARK = "dark"
+
+
+class User(Document):
+    """An account. `email_key` and `username_key` are the normalised forms that are unique.
+
+    A deleted account gives its keys free at once; the row itself goes with the erasure.
+    """
+
+    collection: ClassVar[str] = "users"
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("email_key", 1),), unique=True),
+        Index((("username_key", 1),), unique=True),
+        Index((("status", 1), ("created_at", 1))),
+    )
+
+    id: SubjectId = Field(alias="_id")
+    email: Annotated[str, Email]
+    email_key: Annotated[str, Email]
+    username: Annotated[str, Username]
+    username_key: Annotated[str, Username]
+    password_hash: Annotated[str, Personal("user.authorization.password", Purpose.SECURITY)]
+    status: Operational[Status] = Status.UNVERIFIED
+    language: Annotated[Language, Personal("user.demographic.language", Purpose.PERSONALISATION)] = (
+        Language.ENGLISH
+    )
+    theme: Annotated[Theme, Settings] = Theme.SYSTEM
+    preferences: Annotated[dict[str, Preference], Settings] = Field(default_factory=dict)
+    created_at: Annotated[datetime, Account]
+    verified_at: Annotated[datetime | None, Account] = None
+    password_changed_at: Annotated[datetime | None, Account] = None
+    signed_in_at: Annotated[datetime | None, Account] = None
+
+
+class UsernameClaim(Document):
+    """A username that is spoken for, by its normalised form.
+
+    It is firm once its account is verified. One with `held_until` was asked for at a registration that opened no
+    account: it is held as long as an unverified account would hold it, or the free name would tell that the
+    address was known.
+    """
+
+    collection: ClassVar[str] = "usernames"
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1),)),
+        Index((("held_until", 1),), expire_after=ZERO),
+    )
+
+    id: Annotated[str, Username] = Field(alias="_id")
+    user_id: SubjectId
+    firm: Operational[bool] = False
+    created_at: Operational[datetime]
+    held_until: Operational[datetime | None] = None
+
+
+class Acceptance(Document):
+    """What a person stated or accepted: its version, when, and where."""
+
+    collection: ClassVar[str] = "acceptances"
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1), ("created_at", 1))),)
+
+    id: Operational[UUID] = Field(alias="_id")
+    user_id: SubjectId
+    document: Operational[Literal["terms", "policy", "adult"]]
+    version: Operational[str]
+    source: Operational[Literal["registration"]]
+    created_at: Annotated[
+        datetime,
+        Personal("user.privacy_preferences", Purpose.ACCOUNTABILITY, Basis.LEGAL_OBLIGATION),
+    ]
+
+
+class VerificationToken(Document):
+    """The hash of a token that was mailed. It counts for the registration it was made for and no later one."""
+
+    collection: ClassVar[str] = "verification_tokens"
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1),)),
+        Index((("expires_at", 1),), expire_after=ZERO),
+    )
+
+    id: Annotated[str, Personal("user.authorization.credentials", Purpose.SECURITY, retention=DAY)] = Field(
+        alias="_id"
+    )
+    user_id: SubjectId
+    registration: Operational[datetime]
+    created_at: Operational[datetime]
+    expires_at: Operational[datetime]
+    sent_at: Operational[datetime | None] = None
+
+
+class Session(Document):
+    """One sign-in on one device, with its technical data. Its id is the family of its refresh tokens."""
+
+    collection: ClassVar[str] = "sessions"
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1), ("created_at", -1))),)
+
+    id: Operational[UUID] = Field(alias="_id")
+    user_id: SubjectId
+    ip: Annotated[
+        str | None,
+        Personal("user.device.ip_address", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, MONTH),
+    ] = None
+    user_agent: Annotated[
+        str | None, Personal("user.device", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, QUARTER)
+    ] = None
+    created_at: Annotated[
+        datetime, Personal("user.behavior", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, QUARTER)
+    ]
+    last_used_at: Annotated[
+        datetime, Personal("user.behavior", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, QUARTER)
+    ]
+    expires_at: Operational[datetime]
+    ended_at: Operational[datetime | None] = None
+    ended_reason: Operational[str | None] = None
+
+
+class RefreshToken(Document):
+    """The hash of one refresh token. A used one is kept until it expires, so that a second use is noticed."""
+
+    collection: ClassVar[str] = "refresh_tokens"
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1), ("session_id", 1))),
+        Index((("expires_at", 1),), expire_after=ZERO),
+    )
+
+    id: Annotated[str, Personal("user.authorization.credentials", Purpose.SECURITY, retention=MONTH)] = Field(
+        alias="_id"
+    )
+    user_id: SubjectId
+    session_id: Operational[UUID]
+    created_at: Operational[datetime]
+    expires_at: Operational[datetime]
+    used_at: Operational[datetime | None] = None
+
+
+class Throttle(Document):
+    """How often something was tried lately. The key is a keyed hash, the same for known and unknown accounts."""
+
+    collection: ClassVar[str] = "throttles"
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1),)),)
+
+    id: Annotated[
+        str,
+        Personal("user.unique_id.pseudonymous", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, DAY),
+    ] = Field(alias="_id")
+    user_id: Annotated[UUID | None, Personal("user.unique_id", Purpose.SECURITY)] = None
+    tries: Operational[int] = 0
+    tried_at: Operational[datetime]
+    blocked_until: Operational[datetime]

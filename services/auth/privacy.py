@@ -1,0 +1,26 @@
+"""What auth holds of people, and that all of it goes with the account."""
+
+from libs.common.privacy.annotations import Retention
+from libs.common.privacy.holdings import CollectionHolding, Holdings, TopicHolding
+from services.auth.models import (
+    Acceptance,
+    RefreshToken,
+    Session,
+    Throttle,
+    User,
+    UsernameClaim,
+    VerificationToken,
+)
+
+HOLDINGS = Holdings(
+    "auth",
+    collections=(
+        CollectionHolding(User, subject="_id"),
+        CollectionHolding(UsernameClaim),
+        CollectionHolding(Acceptance),
+        CollectionHolding(VerificationToken),
+        CollectionHolding(Session),
+        CollectionHolding(RefreshToken),
+        CollectionHolding(Throttle, made_at="tried_at"),
+    ),
+)

@@ -1,0 +1,56 @@
+"""What auth must be told besides the common settings."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from libs.common.events.base import Code
+from libs.common.settings import CommonSettings
+
+
+class AuthSettings(CommonSettings):
+    """Auth's settings, from the environment (`PIXERA_…`)."""
+
+    token_signing_key: SecretStr = Field(description="PEM of the Ed25519 private key that signs access tokens")
+    token_previous_keys: str = Field(
+        "", description="PEMs of public keys that are published too: the one before, or the next one"
+    )
+    case_token_key: SecretStr = Field(description="signs case tokens; privacy has the same")
+
+    terms_version: Code = Field("2026-11-01", description="the terms that a person has to accept now")
+    policy_version: Code = Field("2026-11-01", description="the privacy policy that a person has to accept now")
+
+    client_ip_header: Literal["x-envoy-external-address", "x-forwarded-for"] = Field(
+        "x-envoy-external-address", description="where the gateway says who called; the last hop counts"
+    )
+
+    argon2_memory_kib: int = 19 * 1024
+    argon2_time_cost: int = 2
+    argon2_parallelism: int = 1
+    argon2_workers: int = Field(2, description="hashes computed at once")
+    argon2_queue: int = Field(64, description="hashes that may wait; beyond this the answer is 503")
+
+    password_min_length: int = 12
+    password_min_score: int = Field(3, ge=0, le=4, description="zxcvbn's score, 0 (bad) to 4")
+
+    sign_in_free_tries: int = Field(5, description="wrong passwords before the first delay")
+    sign_in_longest_delay_s: int = Field(300, description="no failed try keeps anybody out for longer")
+
+    session_lifetime: timedelta = timedelta(days=30)
+    refresh_idle: timedelta = Field(timedelta(days=14), description="a refresh token unused for this long is void")
+    verification_lifetime: timedelta = timedelta(hours=24)
+    unverified_lifetime: timedelta = Field(
+        timedelta(days=7), description="an account whose address is never verified is deleted after this"
+    )
+    answer_floor_s: float = Field(
+        0.15, description="registration and its like never answer faster, so that time tells nothing"
+    )
+
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 1025
+    smtp_timeout_s: float = 10.0
+    smtp_start_tls: bool = False
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    mail_from: str = "Pixera <no-reply@pixera.example>"

@@ -1,0 +1,1 @@
+"""One module per style, and the sky, land and water they share."""

@@ -1,0 +1,85 @@
+"""What happens to an image's temporary object: removed once the gallery has its copy, or nobody waits for it."""
+
+import asyncio
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from libs.common.bus.consumes import Once
+from libs.common.clock import now
+from libs.common.logging import logger
+from libs.common.storage import Storage
+from services.generation.metrics import LEFTOVERS
+from services.generation.models import Job, JobState
+from services.generation.names import BUCKET, Names
+from services.generation.repository import JobRepository
+
+log = logger("generation.delivery")
+
+
+class Delivery:
+    """Keeps the temporary bucket empty of what has been delivered, or never will be."""
+
+    def __init__(
+        self, jobs: JobRepository, storage: Storage, names: Names, *, sweep_every_s: float, leftover_after: timedelta
+    ) -> None:
+        self._jobs, self._storage, self._names = jobs, storage, names
+        self._every_s, self._leftover_after = sweep_every_s, leftover_after
+
+    async def mark_delivered(self, user_id: UUID, image_id: UUID, once: Once) -> None:
+        """Let go of an image that the gallery has, or that its person deleted there. Others are passed over.
+
+        Effects:  the object goes; the job notes the delivery.
+        """
+        job = await self._jobs.find_by_image(user_id, image_id)
+        if job is None:
+            return
+        index = job.image_ids.index(image_id)
+        await self._storage.delete(BUCKET, [self._names.of_image(user_id, job.id, index)])
+        await once(partial(self._jobs.note_delivered, user_id, job.id, index))
+
+    async def sweep_for_ever(self) -> None:
+        """Remove leftovers from time to time, for as long as the process lives."""
+        while True:
+            await self.sweep()
+            await asyncio.sleep(self._every_s)
+
+    async def sweep(self) -> int:
+        """Remove old objects that no job wants: what crashes and late uploads left. Returns how many went.
+
+        An object is kept while its job is open, or completed and not delivered, however long that takes.
+        """
+        removed = 0
+        async for page in self._storage.pages(BUCKET, ""):
+            found = {version.name: place_of(version.name) for version in page}
+            jobs = await self._jobs.among({place[0] for place in found.values() if place})
+            unwanted = [name for name, place in found.items() if not _wanted(place, jobs)]
+            old = [name for name in unwanted if await self._is_old(name)]
+            await self._storage.delete(BUCKET, old)
+            removed += len(old)
+        if removed:
+            LEFTOVERS.inc(removed)
+            log.info("generation.leftovers_removed", objects=removed)
+        return removed
+
+    async def _is_old(self, name: str) -> bool:
+        stat = await self._storage.stat(BUCKET, name)
+        made_at: datetime | None = stat.modified if stat else None
+        return made_at is None or made_at <= now() - self._leftover_after
+
+
+def place_of(name: str) -> tuple[UUID, int] | None:
+    """Return the job and the index that an object's name tells; None where it is no name of ours."""
+    try:
+        _, job_id, index = name.split("/")
+        return UUID(job_id), int(index)
+    except ValueError:
+        return None
+
+
+def _wanted(place: tuple[UUID, int] | None, jobs: dict[UUID, Job]) -> bool:
+    if place is None or place[0] not in jobs:
+        return False
+    job = jobs[place[0]]
+    undelivered = job.state is JobState.COMPLETED and place[1] not in job.delivered
+    return undelivered or not job.state.final

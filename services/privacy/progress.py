@@ -1,0 +1,72 @@
+"""What a case knows of each holder: how much it found, what it said became of it, and what is missing.
+
+Counts are totals of the case: a holder remembers what earlier attempts erased and answers with the sum. So answers
+join by the larger count, and their order and repetition cannot matter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a holder says became of one holding.
+
+    Args:     erased: rows or objects that went; retained: how many are kept, pseudonymised; ground: the legal
+              ground they are kept on; retained_until: ISO date of their end.
+    """
+
+    erased: int
+    retained: int = 0
+    ground: str | None = None
+    retained_until: str | None = None
+
+    @property
+    def accounted(self) -> int:
+        """Return how much this explains. What is kept without a ground and a date is not explained."""
+        lawful = self.ground is not None and self.retained_until is not None
+        return self.erased + (self.retained if lawful else 0)
+
+    def joined(self, other: "Outcome") -> "Outcome":
+        """Return what both together say, whichever came first."""
+        terms = max(self, other, key=lambda each: (each.ground or "", each.retained_until or ""))
+        return replace(
+            terms, erased=max(self.erased, other.erased), retained=max(self.retained, other.retained)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One holder's part of a case.
+
+    Args:     found: what its inventory counted, per holding, None until it answered; outcomes: what became of
+              it; answered: the newest erasure request it has answered, 0 for none.
+    """
+
+    found: dict[str, int] | None = None
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    answered: int = 0
+
+    @property
+    def missing(self) -> dict[str, int]:
+        """Return what was found and never explained, per holding: the zero-row guard."""
+        gaps = {name: count - self._accounted(name) for name, count in (self.found or {}).items()}
+        return {name: gap for name, gap in gaps.items() if gap > 0}
+
+    def _accounted(self, holding: str) -> int:
+        outcome = self.outcomes.get(holding)
+        return outcome.accounted if outcome else 0
+
+    def with_inventory(self, found: Mapping[str, int]) -> "Progress":
+        """Take an inventory in. A later and lower count never lowers an earlier one: it may follow an erasure."""
+        before = self.found or {}
+        return replace(
+            self, found=before | {name: max(count, before.get(name, 0)) for name, count in found.items()}
+        )
+
+    def with_answer(self, attempt: int, outcomes: Mapping[str, Outcome]) -> "Progress":
+        """Take an erasure's answer in."""
+        joined = {
+            name: outcome.joined(self.outcomes.get(name, outcome)) for name, outcome in outcomes.items()
+        }
+        return replace(self, outcomes=self.outcomes | joined, answered=max(self.answered, attempt))

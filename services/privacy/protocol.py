@@ -1,0 +1,151 @@
+"""The words of the erasure protocol: what the saga is told, what it asks for, and how patient it is."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from services.privacy.progress import Outcome
+
+HOLDERS = ("auth", "gallery", "generation", "billing", "privacy")
+"""Every service that holds data of people. A case keeps the list it was opened with."""
+
+
+class Phase(StrEnum):
+    """Where a case stands."""
+
+    OPENED = "OPENED"  # answers were heard before the deletion itself: nothing is asked for yet
+    INVENTORY = "INVENTORY"
+    ERASING = "ERASING"
+    SCANNING = "SCANNING"
+    INCOMPLETE = "INCOMPLETE"
+    VERIFIED = "VERIFIED"
+
+
+class Attention(StrEnum):
+    """Why people should look at a case. It goes on working all the same."""
+
+    TARGET_MISSED = "target-missed"
+    OVERDUE = "overdue"
+    EXHAUSTED = "attempts-exhausted"
+
+
+@dataclass(frozen=True, slots=True)
+class UserDeleted:
+    """The person deleted their account."""
+
+    at: datetime
+    deleted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryCompleted:
+    """A holder froze and counted."""
+
+    at: datetime
+    holder: str
+    found: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureCompleted:
+    """A holder erased."""
+
+    at: datetime
+    holder: str
+    attempt: int
+    outcomes: dict[str, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFinished:
+    """The scan of that run read everything. `findings` is how many things of the person it still saw."""
+
+    at: datetime
+    run: int
+    findings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time went by."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """An operator asks to try again, with fresh patience."""
+
+    at: datetime
+
+
+Input = UserDeleted | InventoryCompleted | ErasureCompleted | ScanFinished | Tick | Resend
+
+
+@dataclass(frozen=True, slots=True)
+class PublishInventoryRequested:
+    """Ask every holder to freeze and count."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishErasureRequested:
+    """Ask every holder to erase."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartScan:
+    """Have everything read, from now on."""
+
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class IssueCertificate:
+    """Sign what was proven."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishVerified:
+    """Tell that the person is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Call for people."""
+
+    reason: Attention
+
+
+Command = (
+    PublishInventoryRequested
+    | PublishErasureRequested
+    | StartScan
+    | IssueCertificate
+    | PublishVerified
+    | Alert
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient the saga is.
+
+    Args:     silence: first wait for an answer, doubled up to `silence_cap`, without end;
+              setback: first wait after a shortfall or a finding, doubled up to `setback_cap`, `setbacks` times;
+              scan_timeout: how long one scan may take before another is started; target: the house's own goal.
+    """
+
+    silence: timedelta = timedelta(seconds=30)
+    silence_cap: timedelta = timedelta(minutes=15)
+    setback: timedelta = timedelta(seconds=2)
+    setback_cap: timedelta = timedelta(minutes=5)
+    setbacks: int = 6
+    scan_timeout: timedelta = timedelta(seconds=60)
+    target: timedelta = timedelta(hours=24)
+
+
+def backoff(first: timedelta, cap: timedelta, times: int) -> timedelta:
+    """Return the wait after so many tries, doubled each time up to a cap."""
+    return min(first * (1 << min(times, 20)), cap)

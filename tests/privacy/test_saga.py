@@ -1,0 +1,216 @@
+"""The saga through every order, duplicate, loss, restart and lie that Hypothesis can think of."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from unittest.mock import patch
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from services.privacy import progress, saga
+from services.privacy.protocol import HOLDERS, Resend
+from services.privacy.protocol import Phase as CasePhase
+from tests.privacy.world import World
+
+PICK = st.integers(0, 10_000)
+EFFORT = settings(
+    max_examples=150,
+    stateful_step_count=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Erasures(RuleBasedStateMachine):
+    """One case among five holders, any message of which may be late, doubled, lost or out of order."""
+
+    world: World
+
+    @initialize(lying=st.sampled_from((None, None, *HOLDERS[:4])), lie=st.sampled_from(("zero", "all")))
+    def begin(self, lying: str | None, lie: str) -> None:
+        self.world = World(lying, lie)
+
+    @rule()
+    def user_deleted(self) -> None:
+        self.world.open()
+
+    @precondition(lambda self: self.world.requests)
+    @rule(pick=PICK, at_most=st.sampled_from((None, None, 0, 1, 30)), again=st.booleans())
+    def holder_works(self, pick: int, at_most: int | None, again: bool) -> None:
+        index = pick % len(self.world.requests)
+        self.world.serve(index, at_most)
+        if not again:
+            self.world.requests.pop(index)
+
+    @precondition(lambda self: self.world.requests)
+    @rule(pick=PICK)
+    def request_is_lost(self, pick: int) -> None:
+        self.world.requests.pop(pick % len(self.world.requests))
+
+    @precondition(lambda self: self.world.answers)
+    @rule(pick=PICK, again=st.booleans())
+    def answer_arrives(self, pick: int, again: bool) -> None:
+        index = pick % len(self.world.answers)
+        answer = self.world.answers[index]
+        if not again:
+            self.world.answers.pop(index)
+        self.world.feed(answer)
+
+    @precondition(lambda self: self.world.answers)
+    @rule(pick=PICK)
+    def answer_is_lost(self, pick: int) -> None:
+        self.world.answers.pop(pick % len(self.world.answers))
+
+    @precondition(lambda self: self.world.requests or self.world.answers)
+    @rule(most=st.sampled_from((5, 10, 100)))
+    def oldest_in_flight_arrive(self, most: int) -> None:
+        """Go forward quickly, so that runs reach the late phases too, with messages still on their way."""
+        requests, self.world.requests = self.world.requests, []
+        for request in requests[:most]:
+            self.world.requests = [request]
+            self.world.serve(0)
+        self.world.requests = requests[most:]
+        answers, self.world.answers = self.world.answers, []
+        for answer in answers:
+            self.world.feed(answer)
+
+    @rule()
+    def all_works_for_a_moment(self) -> None:
+        """Reach the ends too, so that what comes after them is tried."""
+        self.world.settle(rounds=1)
+
+    @precondition(lambda self: self.world.wanted_scans)
+    @rule(pick=PICK, again=st.booleans())
+    def scan_begins(self, pick: int, again: bool) -> None:
+        index = pick % len(self.world.wanted_scans)
+        self.world.begin_scan(index)
+        if not again:
+            self.world.wanted_scans.pop(index)
+
+    @precondition(lambda self: self.world.scans)
+    @rule(pick=PICK, again=st.booleans())
+    def scan_ends(self, pick: int, again: bool) -> None:
+        index = pick % len(self.world.scans)
+        self.world.end_scan(index)
+        if not again:
+            self.world.scans.pop(index)
+
+    @precondition(lambda self: self.world.scans)
+    @rule(pick=PICK)
+    def scanner_dies(self, pick: int) -> None:
+        self.world.scans.pop(pick % len(self.world.scans))
+
+    @rule(seconds=st.sampled_from((1, 3, 31, 61, 1_000, 90_000, 3_000_000)))
+    def time_passes(self, seconds: int) -> None:
+        self.world.pass_time(timedelta(seconds=seconds))
+
+    @rule()
+    def privacy_restarts(self) -> None:
+        self.world.restart()
+
+    @rule()
+    def operator_resends(self) -> None:
+        self.world.feed(Resend(self.world.now))
+
+    @invariant()
+    def says_what_it_proved(self) -> None:
+        """One certificate and one announcement, exactly when the case is VERIFIED."""
+        verified = int(self.world.saga.phase is CasePhase.VERIFIED)
+        assert self.world.certificates == self.world.announced == verified
+
+    @invariant()
+    def never_stuck(self) -> None:
+        """An open case always knows when it will act by itself, or has called for people."""
+        case = self.world.saga
+        if case.phase in (CasePhase.INVENTORY, CasePhase.ERASING, CasePhase.SCANNING):
+            assert saga.wake_at(case) is not None
+        if case.phase is CasePhase.INCOMPLETE:
+            assert case.retry_at is not None or "attempts-exhausted" in self.world.alerts
+
+    def teardown(self) -> None:
+        """Whatever happened: the honest get their proof once the world works again, a liar never does."""
+        if not hasattr(self, "world"):
+            return
+        self.world.open()
+        self.world.settle()
+        assert self.world.verified is (self.world.lying is None)
+        if self.world.lying:
+            assert self.world.saga.phase is CasePhase.INCOMPLETE
+            assert "attempts-exhausted" in self.world.alerts
+
+
+Erasures.TestCase.settings = EFFORT
+TestErasures = Erasures.TestCase
+
+
+def _scan_any_run(case: saga.Saga, happened: saga.ScanFinished, policy: saga.Policy) -> saga.Step:
+    """Believe a scan of any run, as if there were but one."""
+    return SCANNED(case, replace(happened, run=case.run), policy)
+
+
+def _never_ask_again(case: saga.Saga, _at: object) -> saga.Step:
+    return case, ()
+
+
+def _forget_needed(case: saga.Saga, at: saga.datetime) -> saga.Step:
+    """Take an answer of any attempt for an answer to this one."""
+    asked, commands = REQUESTED(case, at)
+    return replace(asked, needed=0), commands
+
+
+def _keep_scanning(case: saga.Saga, happened: saga.ErasureCompleted, policy: saga.Policy) -> saga.Step:
+    """Let a scan stand though an erasure ended after it began."""
+    after, commands = ERASED(case, happened, policy)
+    if case.phase is CasePhase.SCANNING and after.phase is CasePhase.SCANNING:
+        return replace(after, run=case.run), ()
+    return after, commands
+
+
+def _ignore_findings(case: saga.Saga, happened: saga.ScanFinished, policy: saga.Policy) -> saga.Step:
+    return SCANNED(case, replace(happened, findings=0), policy)
+
+
+def _certify_each_time(case: saga.Saga, happened: saga.Input, policy: saga.Policy) -> saga.Step:
+    """Forget that a VERIFIED case is closed."""
+    reopened = replace(case, phase=CasePhase.SCANNING) if case.phase is CasePhase.VERIFIED else case
+    return STEP(reopened, happened, policy)
+
+
+def _lower_inventory(part: progress.Progress, found: dict[str, int]) -> progress.Progress:
+    """Believe the latest inventory, even one taken after an erasure."""
+    return replace(part, found=dict.fromkeys(found, 0))
+
+
+SCANNED, REQUESTED, ERASED, STEP = saga._scanned, saga._request_erasure, saga._erased, saga.step
+
+DEFECTS: dict[str, tuple[object, str, Callable[..., object]]] = {
+    "no zero-row guard": (progress.Progress, "_accounted", lambda part, name: (part.found or {})[name]),
+    "inventory lowered": (progress.Progress, "with_inventory", _lower_inventory),
+    "old scan believed": (saga, "_scanned", _scan_any_run),
+    "scan not renewed": (saga, "_erased", _keep_scanning),
+    "findings ignored": (saga, "_scanned", _ignore_findings),
+    "silence not noticed": (saga, "_ask_again", _never_ask_again),
+    "two certificates": (saga, "step", _certify_each_time),
+}
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_the_state_machine_sees_a_planted_defect(name: str) -> None:
+    """A property test that cannot fail proves nothing: each of these defects must make it fail."""
+    owner, attribute, defect = DEFECTS[name]
+
+    with patch.object(owner, attribute, defect), pytest.raises(AssertionError):
+        run_state_machine_as_test(
+            Erasures, settings=settings(EFFORT, max_examples=400, phases=[Phase.generate])
+        )

@@ -1,0 +1,246 @@
+"""A whole platform in memory around the pure saga: holders, messages in flight, scans, a clock. Nothing is real
+but the saga; that is the point: every order of events can be tried, in microseconds."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pydantic import TypeAdapter
+
+from services.privacy import saga as machine
+from services.privacy.progress import Outcome
+from services.privacy.protocol import (
+    Alert,
+    Command,
+    ErasureCompleted,
+    Input,
+    InventoryCompleted,
+    IssueCertificate,
+    Policy,
+    PublishErasureRequested,
+    PublishInventoryRequested,
+    PublishVerified,
+    Resend,
+    ScanFinished,
+    StartScan,
+    Tick,
+    UserDeleted,
+)
+
+START = datetime(2026, 11, 23, 9, tzinfo=UTC)
+STORED = TypeAdapter(machine.Saga)
+
+
+@dataclass
+class HolderModel:
+    """A service that holds rows of the person. It remembers its totals, as the real holder does.
+
+    A holder whose lie is "zero" erases nothing and answers 0, where no scan can see it; one whose lie is "all"
+    erases nothing and answers as if it had.
+    """
+
+    name: str
+    rows: dict[str, int]
+    lie: str = ""
+    inventory: dict[str, int] | None = None
+    erased: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)
+
+    def freeze(self, at: datetime) -> InventoryCompleted:
+        """Count once, and answer with that ever after."""
+        if self.inventory is None:
+            self.inventory = dict(self.rows)
+        return InventoryCompleted(at, self.name, dict(self.inventory))
+
+    def erase(self, at: datetime, attempt: int, at_most: int | None = None) -> ErasureCompleted:
+        """Erase, at most so much of each holding; a liar erases nothing."""
+        if self.lie == "all":
+            return ErasureCompleted(at, self.name, attempt, {name: Outcome(n) for name, n in self.rows.items()})
+        for holding, rows in self.rows.items():
+            gone = 0 if self.lie else min(rows, rows if at_most is None else at_most)
+            self.rows[holding] -= gone
+            pile = self.kept if holding.endswith("payments") else self.erased
+            pile[holding] = pile.get(holding, 0) + gone
+        return ErasureCompleted(at, self.name, attempt, {name: self._outcome(name) for name in self.rows})
+
+    def _outcome(self, holding: str) -> Outcome:
+        if kept := self.kept.get(holding):
+            return Outcome(0, kept, "tax-law", "2033-11-23")
+        return Outcome(self.erased.get(holding, 0))
+
+
+def holders(lying: str | None, lie: str) -> dict[str, HolderModel]:
+    """Return five holders with rows of every sort."""
+    rows = {
+        "auth": {"auth.users": 1, "auth.sessions": 3},
+        "gallery": {"gallery.images": 40, "gallery.objects": 120},
+        "generation": {"generation.jobs": 7, "generation.objects": 0},
+        "billing": {"billing.payments": 5, "billing.accounts": 1},
+        "privacy": {"privacy.cases": 0},
+    }
+    return {name: HolderModel(name, dict(held), lie if name == lying else "") for name, held in rows.items()}
+
+
+@dataclass
+class Scan:
+    """A scan under way: what it will report was decided by what it could see when it began."""
+
+    run: int
+    findings: int
+    begun_at_answer: int
+
+
+@dataclass
+class World:
+    """The saga and everything around it. What the saga promises is asserted at the moment it certifies."""
+
+    lying: str | None = None
+    lie: str = "zero"
+    policy: Policy = Policy()
+
+    def __post_init__(self) -> None:
+        self.now = START
+        self.holders = holders(self.lying, self.lie)
+        self.saga = machine.Saga()
+        self.requests: list[tuple[str, Command]] = []  # in flight to a holder
+        self.answers: list[InventoryCompleted | ErasureCompleted] = []  # in flight to privacy
+        self.wanted_scans: list[int] = []
+        self.scans: list[Scan] = []
+        self.certificates = 0
+        self.announced = 0
+        self.alerts: list[str] = []
+        self.heard: dict[str, list[Input]] = {name: [] for name in self.holders}
+        self.last_news = 0
+        self.count = 0
+
+    @property
+    def visible(self) -> int:
+        """Return how many rows of the person a scan can see."""
+        return sum(sum(holder.rows.values()) for holder in self.holders.values() if holder.lie != "zero")
+
+    @property
+    def remaining(self) -> int:
+        """Return how many rows of the person are left anywhere."""
+        return sum(sum(holder.rows.values()) for holder in self.holders.values())
+
+    @property
+    def verified(self) -> bool:
+        return self.certificates > 0
+
+    def open(self) -> None:
+        self.feed(UserDeleted(self.now, START))
+
+    def feed(self, happened: Input, clean_scan: Scan | None = None) -> None:
+        """Give the saga something, carry out what it asks for, and hold it to its promises."""
+        self.count += 1
+        if isinstance(happened, InventoryCompleted | ErasureCompleted):
+            self._hear(happened)
+        self.saga, commands = machine.step(self.saga, happened, self.policy)
+        for command in commands:
+            self._carry_out(command, clean_scan)
+
+    def _hear(self, answer: InventoryCompleted | ErasureCompleted) -> None:
+        """Note an answer; one that says something new makes every scan begun before it worthless."""
+        known = self.heard[answer.holder]
+        if answer in known:
+            return
+        if isinstance(answer, ErasureCompleted) and not _dominated(answer, known):
+            self.last_news = self.count
+        known.append(answer)
+
+    def _carry_out(self, command: Command, scan: Scan | None) -> None:
+        match command:
+            case PublishInventoryRequested() | PublishErasureRequested():
+                self.requests += [(name, command) for name in self.holders]
+            case StartScan(run):
+                self.wanted_scans.append(run)
+            case IssueCertificate():
+                self.certificates += 1
+                self._hold_to_promises(scan)
+            case PublishVerified():
+                self.announced += 1
+            case Alert(reason):
+                self.alerts.append(reason)
+
+    def _hold_to_promises(self, scan: Scan | None) -> None:
+        assert self.certificates == 1, "a second certificate"
+        assert scan is not None, "VERIFIED without a scan"
+        assert scan.findings == 0, "VERIFIED though the scan saw something"
+        assert scan.begun_at_answer >= self.last_news, "VERIFIED by a scan from before the last erasure"
+        for name, known in self.heard.items():
+            assert any(isinstance(each, InventoryCompleted) for each in known), f"{name} never counted"
+            assert any(isinstance(each, ErasureCompleted) for each in known), f"{name} never answered"
+            assert not _unexplained(known), f"{name} did not explain all it found"
+        assert self.remaining == 0, "VERIFIED though rows are left"
+
+    def serve(self, index: int, at_most: int | None = None) -> None:
+        """Let a holder work on a request, which stays in flight: it may be delivered again."""
+        name, request = self.requests[index]
+        match request:
+            case PublishInventoryRequested():
+                self.answers.append(self.holders[name].freeze(self.now))
+            case PublishErasureRequested(attempt):
+                self.answers.append(self.holders[name].erase(self.now, attempt, at_most))
+            case other:
+                raise TypeError(f"no request: {other}")
+
+    def begin_scan(self, index: int) -> None:
+        self.scans.append(Scan(self.wanted_scans[index], self.visible, self.count))
+
+    def end_scan(self, index: int) -> None:
+        scan = self.scans[index]
+        self.feed(ScanFinished(self.now, scan.run, scan.findings), scan)
+
+    def pass_time(self, by: timedelta) -> None:
+        self.now += by
+        self.feed(Tick(self.now))
+
+    def restart(self) -> None:
+        """Lose the process; go on with what was stored."""
+        self.saga = STORED.validate_python(STORED.dump_python(self.saga))
+
+    def settle(self, rounds: int = 60) -> None:
+        """From here on everything works: nothing is lost, everyone answers in full, time goes by."""
+        for _ in range(rounds):
+            if self.verified:
+                return
+            requests, self.requests = self.requests, []
+            for name, request in requests:
+                self.requests = [(name, request)]
+                self.serve(0)
+            self.requests = []
+            answers, self.answers = self.answers, []
+            for answer in answers:
+                self.feed(answer)
+            while self.wanted_scans and not self.verified:
+                self.begin_scan(0)
+                self.wanted_scans.pop(0)
+                self.end_scan(-1)
+            if self.alerts and "attempts-exhausted" in self.saga.attention and not self.lying:
+                self.feed(Resend(self.now))
+            self.pass_time(timedelta(minutes=16))
+
+
+def _dominated(answer: ErasureCompleted, known: list[Input]) -> bool:
+    """Tell whether an answer says nothing that later ones have not said already."""
+    said = [each for each in known if isinstance(each, ErasureCompleted)]
+    return any(each.attempt >= answer.attempt for each in said) and all(
+        any(
+            each.outcomes[name].erased >= outcome.erased and each.outcomes[name].retained >= outcome.retained
+            for each in said
+        )
+        for name, outcome in answer.outcomes.items()
+    )
+
+
+def _unexplained(known: list[Input]) -> bool:
+    """Tell whether something was found that no answer explains; counted here without the saga's own code."""
+    found: dict[str, int] = {}
+    explained: dict[str, int] = {}
+    for each in known:
+        if isinstance(each, InventoryCompleted):
+            for name, count in each.found.items():
+                found[name] = max(count, found.get(name, 0))
+        elif isinstance(each, ErasureCompleted):
+            for name, outcome in each.outcomes.items():
+                explained[name] = max(outcome.erased + outcome.retained, explained.get(name, 0))
+    return any(explained.get(name, 0) < count for name, count in found.items())
