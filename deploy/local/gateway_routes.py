@@ -33,14 +33,18 @@ PAGE_HEADERS = {
 
 # Signing up and in: no token yet, and a password or an e-mail address to guess at.
 CREDENTIAL_PATHS = (
-    "/api/auth/v1/register",
     "/api/auth/v1/users",
-    "/api/auth/v1/verify",
-    "/api/auth/v1/verify-email",
+    "/api/auth/v1/users/verify",
+    "/api/auth/v1/users/verify/resend",
     "/api/auth/v1/sessions",
     "/api/auth/v1/sessions/refresh",
 )
-OPEN_PATHS = ("/api/auth/v1/jwks.json", "/api/billing/v1/packages", "/api/privacy/v1/keys")
+OPEN_PATHS = (
+    "/api/auth/v1/jwks.json",
+    "/api/auth/v1/terms",
+    "/api/billing/v1/packages",
+    "/api/privacy/v1/keys",
+)
 # A provider's signature, or a case token, is checked by the service itself.
 OPEN_PREFIXES = ("/api/billing/v1/webhooks/", "/api/privacy/v1/cases/")
 EVENT_STREAM = r"/api/generation/v1/jobs/[^/]+/events"
@@ -77,7 +81,7 @@ def routes(credential_limit: Json) -> list[Json]:
 
 
 def headers(values: Mapping[str, str]) -> list[Json]:
-    """These headers on the response, whatever the service said."""
+    """These headers, whatever was said before."""
     return [
         {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
         for key, value in values.items()

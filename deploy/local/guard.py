@@ -43,8 +43,8 @@ def sweep(mark: str) -> None:
 def marked(mark: str) -> Iterator[int]:
     """The processes started with this mark in their environment; a forked child shows its parent's."""
     wanted = f"{MARK}={mark}".encode()
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdecimal() or int(folder.name) == os.getpid():
+    for folder in Path("/proc").glob("[0-9]*"):
+        if int(folder.name) == os.getpid():
             continue
         try:
             environment = (folder / "environ").read_bytes()

@@ -31,6 +31,7 @@ SECRETS: dict[str, Callable[[], str]] = {
     "PIXERA_PSEUDONYM_KEY": _random,
     "PIXERA_STAFF_TOKEN": _random,
     "PIXERA_CASE_TOKEN_KEY": _random,
+    "PIXERA_PAY_API_KEY": _random,
     "PIXERA_WEBHOOK_SECRET": _webhook_secret,
     "PIXERA_TOKEN_SIGNING_KEY": _ed25519_pem,
     "PIXERA_CERTIFICATE_SIGNING_KEY": _ed25519_pem,

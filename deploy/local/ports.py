@@ -48,6 +48,7 @@ OFFSETS = {
 }
 MORE_WORKERS = 60  # offset of the second generation worker; the others follow
 BLOCK = 80
+LARGEST = 65_535
 FIXED_BASE = 18_000
 # Below the ports the kernel gives to outgoing connections, which would otherwise take ours at any moment.
 FREE_RANGE = range(20_000, 32_000, BLOCK)
@@ -65,7 +66,7 @@ def fixed_ports() -> dict[str, int]:
 def _moved(name: str, port: int) -> int:
     setting = f"PIXERA_PORT_{name.upper().replace('-', '_')}"
     value = os.environ.get(setting, str(port))
-    if not value.isdecimal() or not 0 < int(value) < 65_536:
+    if not value.isdecimal() or not 0 < int(value) <= LARGEST:
         raise StackError(f"{setting}={value} is not a port: give a number from 1 to 65535.")
     return int(value)
 
@@ -115,7 +116,9 @@ def is_free(port: int) -> bool:
 def who_listens(port: int) -> str:
     """The process that has a port, as well as this user may see it."""
     for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+        if connection.status != psutil.CONN_LISTEN or not connection.laddr or not connection.pid:
+            continue
+        if connection.laddr.port == port:
             return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
     return "another user's process"
 

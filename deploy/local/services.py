@@ -23,7 +23,7 @@ def processes(ports: Mapping[str, int], only: Iterable[str] | None = None) -> li
 
     Raises: StackError: `only` names something else; GENERATION_WORKERS is not a sensible number.
     """
-    chosen = tuple(only) if only else SERVICES
+    chosen = SERVICES if only is None else tuple(only)
     if unknown := set(chosen) - set(SERVICES):
         raise StackError(
             f"There is no service {', '.join(sorted(unknown))}: choose from {', '.join(SERVICES)}."
@@ -81,7 +81,7 @@ def settings(
     gateway = f"http://{HOST}:{ports['gateway']}"
     return {
         "PIXERA_ENV": "local",
-        "PIXERA_LOG_LEVEL": os.environ.get("PIXERA_LOG_LEVEL", "info"),
+        "PIXERA_LOG_LEVEL": os.environ.get("PIXERA_LOG_LEVEL", "INFO"),
         "PIXERA_PUBLIC_URL": gateway,
         "PIXERA_S3_PUBLIC_ENDPOINT": gateway,
         "PIXERA_JWKS_URL": f"http://{HOST}:{ports['auth-api']}/api/auth/v1/jwks.json",

@@ -17,7 +17,7 @@ from deploy.local.home import Home, last_lines
 from deploy.local.ports import HOST
 from deploy.local.serve import WebProcess
 from deploy.local.state import StateFile
-from deploy.local.supervisor import Listener, Running, Supervisor
+from deploy.local.supervisor import Listener, Running, Supervisor, together
 
 SERVERS = ("kafka", "mongod", "s3")
 SETTINGS = {"kafka": "PIXERA_KAFKA_BOOTSTRAP", "mongod": "PIXERA_MONGO_URI", "s3": "PIXERA_S3_ENDPOINT"}
@@ -63,7 +63,7 @@ class Stack:
         """
         warm_up()
         wanted = self._web_processes()
-        await asyncio.gather(self._kafka(), self._mongo(), self._objects(), self._desk(), self._gateway())
+        await together(self._kafka(), self._mongo(), self._objects(), self._desk(), self._gateway())
         self._progress.begin(*(process.name for process in wanted))
         env = self.env()
         await self._supervisor.start(*(services.program(each, self._home, env) for each in wanted))

@@ -3,9 +3,11 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from deploy.local.children import Child
 from deploy.local.errors import StackError
@@ -69,14 +71,17 @@ class Supervisor:
         Raises: StackError: one of them cannot be started; the message ends with its log's last lines.
         """
         started = [self._begin(program) for program in programs]
-        await self.while_all_is_well(asyncio.gather(*(entry.ready.wait() for entry in started)))
+        await self.while_all_is_well(_all_ready(started))
 
-    async def while_all_is_well(self, wanted: Awaitable[object]) -> None:
+    async def while_all_is_well(self, wanted: Coroutine[None, None, object]) -> None:
         """Await `wanted`. Raises: StackError: a program cannot be started meanwhile."""
-        task = asyncio.ensure_future(wanted)
-        await asyncio.wait({task, self._failure}, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(wanted)
+        watched: set[asyncio.Future[Any]] = {task, self._failure}
+        await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
         if self._failure.done():
             task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
             self._failure.result()
         await task
 
@@ -148,6 +153,24 @@ class Supervisor:
         if not done and entry.child is not None:
             entry.child.send(signal.SIGKILL)
             await asyncio.wait({entry.task}, timeout=entry.program.stops_within)
+
+
+async def _all_ready(entries: list[Running]) -> None:
+    for entry in entries:
+        await entry.ready.wait()
+
+
+async def together(*parts: Coroutine[None, None, None]) -> None:
+    """Do these at once; when one fails the others are given up.
+
+    Raises: StackError: the first one's failure, by itself rather than in a group.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in parts:
+                group.create_task(part)
+    except* StackError as failures:
+        raise failures.exceptions[0] from None
 
 
 def _ending(code: int) -> str:

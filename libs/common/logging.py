@@ -34,7 +34,7 @@ FORBIDDEN = frozenset(
 """Keys that no log line may carry: what they hold is personal or secret."""
 
 MACHINE_ERRORS = (OSError, TimeoutError)
-FRAMES = 12
+LAST_FRAMES = 3
 
 Line = MutableMapping[str, Any]
 
@@ -70,8 +70,13 @@ def _safe_exception(_: Any, __: str, line: Line) -> Line:
 
 
 def _frames(tb: TracebackType | None) -> list[str]:
-    frames = traceback.extract_tb(tb)[-FRAMES:]
-    return [f"{'/'.join(f.filename.split('/')[-3:])}:{f.lineno} {f.name}" for f in frames]
+    """Return where it happened: the platform's own frames, and the last ones of whatever library it was."""
+    frames = traceback.extract_tb(tb)
+    shown = [frame for frame in frames[:-LAST_FRAMES] if "site-packages" not in frame.filename]
+    return [
+        f"{'/'.join(f.filename.split('/')[-3:])}:{f.lineno} {f.name}"
+        for f in (*shown, *frames[-LAST_FRAMES:])
+    ]
 
 
 def describe(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from bson import decode_all
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import (
     AutoReconnect,
@@ -55,6 +56,15 @@ class NoTransaction(RuntimeError):
 async def _awaited(value: Any) -> Any:
     """Return the value, awaited where this driver makes it awaitable."""
     return await value if inspect.isawaitable(value) else value
+
+
+async def _next_batch(cursor: Any) -> bytes:
+    """Return a cursor's next batch of raw documents; nothing where there is none for a while."""
+    try:
+        raw: bytes = await cursor.next()
+    except StopAsyncIteration:
+        return b""
+    return raw
 
 
 class Collection:
@@ -163,6 +173,27 @@ class Collection:
         """Open a change stream; iterate it for changes in the order they were committed."""
         async with await _awaited(self.raw.watch(list(pipeline), **options)) as stream:
             yield stream
+
+    async def inserts(self, *, batch: int = 1_000) -> AsyncIterator[list[Row]]:
+        """Yield the rows that are inserted from now on, in the order they were committed, many at once.
+
+        An empty list comes first: what is committed after it is not missed. Raw batches are decoded here: motor
+        takes a thread hop for each step of a cursor, which is a batch this way and not a row.
+        """
+        since = (await self.raw.database.command("ping"))["operationTime"]
+        pipeline = [
+            {"$changeStream": {"startAtOperationTime": since}},
+            {"$match": {"operationType": "insert"}},
+            {"$project": {"fullDocument": 1}},
+        ]
+        yield []
+        cursor = await _awaited(self.raw.aggregate_raw_batches(pipeline, batchSize=batch))
+        try:
+            while cursor.alive:
+                changes = decode_all(await _next_batch(cursor), self.raw.codec_options)
+                yield [change["fullDocument"] for change in changes]
+        finally:
+            await _awaited(cursor.close())
 
     async def ensure_indexes(self, indexes: Iterable[Index]) -> None:
         """Make the collection and the indexes that are missing."""

@@ -65,8 +65,8 @@ class Revocations:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=POLL_MS,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             await self._rewind(consumer)
             while True:
                 for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():

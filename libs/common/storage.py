@@ -5,7 +5,7 @@ The client's own defaults (timeouts of five minutes, five repeats, presigned URL
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -144,14 +144,21 @@ class Storage:
         """Return every version and delete marker under a prefix. For prefixes known to be small."""
         return [version async for page in self.pages(bucket, prefix) for version in page]
 
+    async def names(self, bucket: str, prefix: str) -> AsyncIterator[str]:
+        """Yield the name of every object under a prefix, as it is now."""
+        listing = self._client.list_objects(bucket, prefix, recursive=True)
+        while page := await self._run("list", lambda: list(islice(listing, MOST_AT_ONCE))):
+            for found in page:
+                yield found.object_name or ""
+
     async def delete_versions(self, bucket: str, versions: Sequence[Version]) -> None:
         """Delete these versions for good; one that is gone already is no error."""
         parts = [versions[start : start + MOST_AT_ONCE] for start in range(0, len(versions), MOST_AT_ONCE)]
-        await asyncio.gather(*(self._run("delete", partial(self._remove, bucket, part)) for part in parts))
+        await together(self._run("delete", partial(self._remove, bucket, part)) for part in parts)
 
     async def delete(self, bucket: str, names: Iterable[str]) -> int:
         """Delete objects for good, every version of each; return how many versions and markers went."""
-        listed = await asyncio.gather(*(self._versions_of(bucket, name) for name in dict.fromkeys(names)))
+        listed = await together(self._versions_of(bucket, name) for name in dict.fromkeys(names))
         found = [version for versions in listed for version in versions]
         await self.delete_versions(bucket, found)
         return len(found)
@@ -203,6 +210,10 @@ class Storage:
         for bucket in buckets:
             if not await self._run("stat", partial(self._client.bucket_exists, bucket)):
                 raise BucketMissing(f"bucket {bucket} does not exist")
+
+    async def buckets(self) -> list[str]:
+        """Return the names of all buckets that exist."""
+        return sorted(bucket.name for bucket in await self._run("list", self._client.list_buckets))
 
     async def ensure_buckets(self, *buckets: str) -> None:
         """Make the buckets that are missing, and switch versioning on: for launchers and tests."""
@@ -260,6 +271,15 @@ class Storage:
         if not self._client.bucket_exists(bucket):
             self._client.make_bucket(bucket)
         self._client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
+
+
+async def together(calls: Iterable[Awaitable[T]]) -> list[T]:
+    """Wait for all calls, also when one fails, so that none goes on unseen; then raise the first failure."""
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    for result in ended:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in ended if not isinstance(result, BaseException)]
 
 
 def _named_failures(call: Callable[[], T]) -> T:

@@ -21,7 +21,7 @@ class UnitOfWork:
     """
 
     def __init__(self, mongo: Mongo, outbox: Outbox, tombstones: Tombstones) -> None:
-        self._mongo, self.outbox, self._tombstones = mongo, outbox, tombstones
+        self._mongo, self.outbox, self.tombstones = mongo, outbox, tombstones
 
     async def run(self, work: Callable[[], Awaitable[T]], *, subject: UUID | None = None) -> T:
         """Run `work` in a transaction on behalf of a person.
@@ -32,12 +32,12 @@ class UnitOfWork:
         """
         subjects = () if subject is None else (subject,)
         done = await self._mongo.transaction(lambda: self._fenced(work, subjects))
-        if erased := await self._tombstones.among(subjects):
-            await self._tombstones.sweep(erased)
+        if erased := await self.tombstones.among(subjects):
+            await self.tombstones.sweep(erased)
             raise SubjectErased
         return done
 
     async def _fenced(self, work: Callable[[], Awaitable[T]], subjects: Iterable[UUID]) -> T:
-        if await self._tombstones.among(subjects):
+        if await self.tombstones.among(subjects):
             raise SubjectErased
         return await work()

@@ -189,7 +189,10 @@ class Throttle(Document):
     """How often something was tried lately. The key is a keyed hash, the same for known and unknown accounts."""
 
     collection: ClassVar[str] = "throttles"
-    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1),)),)
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1),)),
+        Index((("tried_at", 1),), expire_after=DAY.period),
+    )
 
     id: Annotated[
         str,

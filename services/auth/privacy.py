@@ -1,7 +1,6 @@
 """What auth holds of people, and that all of it goes with the account."""
 
-from libs.common.privacy.annotations import Retention
-from libs.common.privacy.holdings import CollectionHolding, Holdings, TopicHolding
+from libs.common.privacy.holdings import CollectionHolding, Holdings
 from services.auth.models import (
     Acceptance,
     RefreshToken,

@@ -12,17 +12,22 @@ from libs.common.settings import CommonSettings
 class AuthSettings(CommonSettings):
     """Auth's settings, from the environment (`PIXERA_…`)."""
 
-    token_signing_key: SecretStr = Field(description="PEM of the Ed25519 private key that signs access tokens")
+    token_signing_key: SecretStr = Field(
+        description="PEM of the Ed25519 private key that signs access tokens"
+    )
     token_previous_keys: str = Field(
         "", description="PEMs of public keys that are published too: the one before, or the next one"
     )
     case_token_key: SecretStr = Field(description="signs case tokens; privacy has the same")
 
     terms_version: Code = Field("2026-11-01", description="the terms that a person has to accept now")
-    policy_version: Code = Field("2026-11-01", description="the privacy policy that a person has to accept now")
+    policy_version: Code = Field(
+        "2026-11-01", description="the privacy policy that a person has to accept now"
+    )
 
-    client_ip_header: Literal["x-envoy-external-address", "x-forwarded-for"] = Field(
-        "x-envoy-external-address", description="where the gateway says who called; the last hop counts"
+    client_ip_header: Literal["x-forwarded-for", "x-envoy-external-address"] = Field(
+        "x-forwarded-for",
+        description="where the gateway says who called; the last hop counts. Behind another proxy: the second",
     )
 
     argon2_memory_kib: int = 19 * 1024
@@ -38,7 +43,9 @@ class AuthSettings(CommonSettings):
     sign_in_longest_delay_s: int = Field(300, description="no failed try keeps anybody out for longer")
 
     session_lifetime: timedelta = timedelta(days=30)
-    refresh_idle: timedelta = Field(timedelta(days=14), description="a refresh token unused for this long is void")
+    refresh_idle: timedelta = Field(
+        timedelta(days=14), description="a refresh token unused for this long is void"
+    )
     verification_lifetime: timedelta = timedelta(hours=24)
     unverified_lifetime: timedelta = Field(
         timedelta(days=7), description="an account whose address is never verified is deleted after this"

@@ -1,4 +1,4 @@
-"""The ledger: double entry, append only, in whole credits. Entries are the truth, a balance is what they add up to."""
+"""The ledger: double entry, append only, in whole credits. A balance is what the entries add up to."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -76,6 +76,12 @@ class Payment(Document):
     provider_reference: Taxed[str | None] = None
     checkout_url: Passing[str | None] = None
     idempotency_key_hash: Passing[str | None] = None
+    retained_until: Operational[datetime | None] = Field(None, exclude=True)
+
+    @property
+    def is_retained(self) -> bool:
+        """Tell whether the payer is erased, and the row kept under a pseudonym; the holder wrote so."""
+        return self.retained_until is not None
 
     @property
     def price(self) -> Money:
@@ -114,7 +120,9 @@ class LedgerEntry(Document):
         cls, user_id: UUID, entry: ledger.Entry, *, payment_id: UUID | None = None, job_id: UUID | None = None
     ) -> "LedgerEntry":
         """Return the row of an entry about a person."""
-        postings = [PostingRow(account=posting.account, credits=posting.credits) for posting in entry.postings]
+        postings = [
+            PostingRow(account=posting.account, credits=posting.credits) for posting in entry.postings
+        ]
         return cls(user_id=user_id, kind=entry.kind, postings=postings, payment_id=payment_id, job_id=job_id)
 
     @property

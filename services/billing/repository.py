@@ -54,7 +54,9 @@ class PaymentRepository:
     async def page(self, user_id: UUID, cursor: str | None, limit: int) -> list[Payment]:
         """Return a person's payments, newest first."""
         query = {"user_id": user_id} | after_cursor(cursor)
-        return [Payment.from_mongo(row) for row in await self._rows.find(query, sort=NEWEST_FIRST, limit=limit)]
+        return [
+            Payment.from_mongo(row) for row in await self._rows.find(query, sort=NEWEST_FIRST, limit=limit)
+        ]
 
     async def place(self, user_id: UUID, payment_id: UUID, reference: str, url: str) -> Payment | None:
         """Note where the provider lets the person pay."""
@@ -69,7 +71,12 @@ class PaymentRepository:
 
     async def mark_credited(self, user_id: UUID, payment_id: UUID) -> bool:
         """Claim the crediting of a completed payment; true for one caller only."""
-        query = {"_id": payment_id, "user_id": user_id, "state": PaymentState.COMPLETED.value, "credited": False}
+        query = {
+            "_id": payment_id,
+            "user_id": user_id,
+            "state": PaymentState.COMPLETED.value,
+            "credited": False,
+        }
         return bool(await self._rows.update_one(query, {"$set": {"credited": True, "changed_at": now()}}))
 
 
@@ -91,7 +98,10 @@ class EntryRepository:
     async def page(self, user_id: UUID, cursor: str | None, limit: int) -> list[LedgerEntry]:
         """Return a person's entries, newest first."""
         query = {"user_id": user_id} | after_cursor(cursor)
-        return [LedgerEntry.from_mongo(row) for row in await self._rows.find(query, sort=NEWEST_FIRST, limit=limit)]
+        return [
+            LedgerEntry.from_mongo(row)
+            for row in await self._rows.find(query, sort=NEWEST_FIRST, limit=limit)
+        ]
 
     async def sum_of(self, user_id: UUID) -> Balance:
         """Return the balance that a person's entries add up to."""
@@ -107,7 +117,9 @@ class EntryRepository:
 
     async def imbalance(self) -> int:
         """Return what all postings of all entries add up to."""
-        rows = await self._rows.aggregate([{"$group": {"_id": None, "sum": {"$sum": {"$sum": "$postings.credits"}}}}])
+        rows = await self._rows.aggregate(
+            [{"$group": {"_id": None, "sum": {"$sum": {"$sum": "$postings.credits"}}}}]
+        )
         return int(rows[0]["sum"]) if rows else 0
 
 
@@ -119,7 +131,9 @@ class BalanceRepository:
 
     async def open(self, user_id: UUID) -> None:
         """Give a person an empty balance, unless there is one."""
-        await self._rows.update_one({"_id": user_id}, {"$setOnInsert": _opened(("available", "reserved"))}, upsert=True)
+        await self._rows.update_one(
+            {"_id": user_id}, {"$setOnInsert": _opened(("available", "reserved"))}, upsert=True
+        )
 
     async def get(self, user_id: UUID) -> Balance:
         """Return a person's balance; an empty one where nothing was booked yet."""
@@ -159,7 +173,9 @@ class ReservationRepository:
 
     async def known(self, user_id: UUID, job_id: UUID) -> bool:
         """Tell whether a job's credits were decided on, or the job is over."""
-        return await self._rows.find_one({"_id": job_id, "user_id": user_id}, projection={"_id": 1}) is not None
+        return (
+            await self._rows.find_one({"_id": job_id, "user_id": user_id}, projection={"_id": 1}) is not None
+        )
 
     async def add(self, reservation: Reservation) -> None:
         """Store what was decided about a job's credits."""

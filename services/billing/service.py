@@ -162,7 +162,9 @@ class BillingService:
         return Outcome.APPLIED, state
 
     async def _follow(self, payment: Payment, state: PaymentState) -> None:
-        """Do what a payment's new state asks for."""
+        """Do what a payment's new state asks for; where the payer is erased there is nobody to credit."""
+        if payment.is_retained:
+            return
         if state is PaymentState.COMPLETED:
             await self._work.outbox.add(
                 PaymentCompletedV1(

@@ -1,17 +1,16 @@
 """What happens to an image's temporary object: removed once the gallery has its copy, or nobody waits for it."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 from libs.common.bus.consumes import Once
 from libs.common.clock import now
 from libs.common.logging import logger
-from libs.common.storage import Storage
 from services.generation.metrics import LEFTOVERS
 from services.generation.models import Job, JobState
-from services.generation.names import BUCKET, Names
+from services.generation.objects import JobObjects, place_of
 from services.generation.repository import JobRepository
 
 log = logger("generation.delivery")
@@ -21,9 +20,9 @@ class Delivery:
     """Keeps the temporary bucket empty of what has been delivered, or never will be."""
 
     def __init__(
-        self, jobs: JobRepository, storage: Storage, names: Names, *, sweep_every_s: float, leftover_after: timedelta
+        self, jobs: JobRepository, objects: JobObjects, *, sweep_every_s: float, leftover_after: timedelta
     ) -> None:
-        self._jobs, self._storage, self._names = jobs, storage, names
+        self._jobs, self._objects = jobs, objects
         self._every_s, self._leftover_after = sweep_every_s, leftover_after
 
     async def mark_delivered(self, user_id: UUID, image_id: UUID, once: Once) -> None:
@@ -35,7 +34,7 @@ class Delivery:
         if job is None:
             return
         index = job.image_ids.index(image_id)
-        await self._storage.delete(BUCKET, [self._names.of_image(user_id, job.id, index)])
+        await self._objects.remove_image(user_id, job.id, index)
         await once(partial(self._jobs.note_delivered, user_id, job.id, index))
 
     async def sweep_for_ever(self) -> None:
@@ -50,12 +49,12 @@ class Delivery:
         An object is kept while its job is open, or completed and not delivered, however long that takes.
         """
         removed = 0
-        async for page in self._storage.pages(BUCKET, ""):
-            found = {version.name: place_of(version.name) for version in page}
-            jobs = await self._jobs.among({place[0] for place in found.values() if place})
-            unwanted = [name for name, place in found.items() if not _wanted(place, jobs)]
+        async for names in self._objects.pages():
+            places = {name: place_of(name) for name in names}
+            jobs = await self._jobs.among({place[0] for place in places.values() if place})
+            unwanted = [name for name, place in places.items() if not _wanted(place, jobs)]
             old = [name for name in unwanted if await self._is_old(name)]
-            await self._storage.delete(BUCKET, old)
+            await self._objects.remove_leftovers(old)
             removed += len(old)
         if removed:
             LEFTOVERS.inc(removed)
@@ -63,18 +62,8 @@ class Delivery:
         return removed
 
     async def _is_old(self, name: str) -> bool:
-        stat = await self._storage.stat(BUCKET, name)
-        made_at: datetime | None = stat.modified if stat else None
+        made_at = await self._objects.made_at(name)
         return made_at is None or made_at <= now() - self._leftover_after
-
-
-def place_of(name: str) -> tuple[UUID, int] | None:
-    """Return the job and the index that an object's name tells; None where it is no name of ours."""
-    try:
-        _, job_id, index = name.split("/")
-        return UUID(job_id), int(index)
-    except ValueError:
-        return None
 
 
 def _wanted(place: tuple[UUID, int] | None, jobs: dict[UUID, Job]) -> bool:

@@ -24,7 +24,10 @@ class JobNotRetryable(Conflict):
 class KeyReused(Invalid):
     """An Idempotency-Key came with a request that differs from the one it was first sent with."""
 
-    code, title = "idempotency-key-reused", "This Idempotency-Key was used for another request: use a fresh one"
+    code, title = (
+        "idempotency-key-reused",
+        "This Idempotency-Key was used for another request: use a fresh one",
+    )
 
 
 class KeyTaken(Exception):

@@ -10,8 +10,12 @@ FINISHED = Counter("pixera_generation_jobs", "Jobs that ended.", ("state",))
 QUEUE_SECONDS = Histogram(
     "pixera_generation_queue_seconds", "From the asking for a job to its start.", buckets=WAIT_BUCKETS
 )
-RENDER_SECONDS = Histogram("pixera_generation_render_seconds", "Time to draw one image.", buckets=RENDER_BUCKETS)
+RENDER_SECONDS = Histogram(
+    "pixera_generation_render_seconds", "Time to draw one image.", buckets=RENDER_BUCKETS
+)
 RENDERING = Gauge("pixera_generation_rendering", "Images being drawn, or next in line for a process.")
-RENDER_PROCESSES = Gauge("pixera_generation_render_processes", "Processes that draw: full use is all of them.")
+RENDER_PROCESSES = Gauge(
+    "pixera_generation_render_processes", "Processes that draw: full use is all of them."
+)
 WATCHERS = Gauge("pixera_generation_watchers", "Live progress streams that are open.")
 LEFTOVERS = Counter("pixera_generation_leftovers_removed", "Temporary objects removed that nobody waits for.")

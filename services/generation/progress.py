@@ -1,19 +1,139 @@
 """Live progress: one change stream a process, fanned out to whoever watches; nobody polls."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from libs.common.mongo import Mongo
 from services.generation.metrics import WATCHERS
-from services.generation.models import Job
+from services.generation.models import Job, JobState
 from services.generation.repository import JobRepository
 
-PIPELINE = [
+SHOWN = ("state", "reason", "rendered", "image_ids", "order.count")
+PIPELINE = (
     {"$match": {"operationType": {"$in": ["update", "replace", "delete"]}}},
-    {"$project": {"documentKey": 1}},
-]
-"""Only that a job changed is asked for, never what is in it: prompts stay where they are stored."""
+    {"$project": {"documentKey": 1, **{f"fullDocument.{field}": 1 for field in SHOWN}}},
+)
+"""What a person typed is not asked for: it stays where it is stored."""
+ORDER = tuple(JobState)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is. `image_ids` are known once it is completed."""
+
+    state: JobState
+    reason: str | None
+    images_done: int
+    count: int
+    image_ids: tuple[UUID, ...]
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> "Progress":
+        """Return the progress that a stored job tells."""
+        return cls(
+            state=JobState(row["state"]),
+            reason=row.get("reason"),
+            images_done=len(row.get("rendered", ())),
+            count=row["order"]["count"],
+            image_ids=tuple(row.get("image_ids", ())),
+        )
+
+    def follows(self, other: "Progress | None") -> bool:
+        """Tell whether this is news after the other: news can be overtaken by a read of the row."""
+        return other is None or self.rank > other.rank
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Return how far it is, so that two can be compared."""
+        return ORDER.index(self.state), self.images_done
+
+
+class Watch:
+    """One watcher's place in the feed: it holds the latest news only, so a slow watcher costs nothing."""
+
+    def __init__(self) -> None:
+        self._news: Progress | None = None
+        self._read_anew = True
+        self._awake = asyncio.Event()
+        self._awake.set()
+
+    def tell(self, news: Progress) -> None:
+        """Put news in place of what has not been looked at yet."""
+        self._news = news
+        self._awake.set()
+
+    def distrust(self) -> None:
+        """Make the watcher read the row: changes may have been missed, or the row is gone."""
+        self._read_anew = True
+        self._awake.set()
+
+    async def next(self) -> Progress | None:
+        """Wait for news; None where the row is to be read instead."""
+        await self._awake.wait()
+        self._awake.clear()
+        if self._read_anew:
+            self._read_anew = False
+            return None
+        return self._news
+
+
+class ProgressFeed:
+    """The changes of all jobs, for those who watch one."""
+
+    def __init__(self, mongo: Mongo, jobs: JobRepository) -> None:
+        self._changes = mongo.collection(Job)
+        self._jobs = jobs
+        self._watches: defaultdict[UUID, set[Watch]] = defaultdict(set)
+
+    async def follow(self) -> None:
+        """Read the change stream for as long as the process lives; it is opened anew when it breaks."""
+        async with self._changes.watch(PIPELINE, full_document="updateLookup") as changes:
+            for watch in [watch for watches in self._watches.values() for watch in watches]:
+                watch.distrust()
+            async for change in changes:
+                self._pass_on(change)
+
+    async def watch(self, user_id: UUID, job_id: UUID) -> AsyncIterator[Progress]:
+        """Yield a job's progress, beginning with the present one, until it has ended or is gone.
+
+        Effects:  one read at the start, and one each time the change stream was broken.
+        """
+        told: Progress | None = None
+        with self._place(job_id) as watch:
+            while told is None or not told.state.final:
+                news = await watch.next() or await self._read(user_id, job_id)
+                if news is None:
+                    return
+                if news.follows(told):
+                    told = news
+                    yield news
+
+    async def _read(self, user_id: UUID, job_id: UUID) -> Progress | None:
+        job = await self._jobs.find(user_id, job_id)
+        return Progress.of(job.to_mongo()) if job else None
+
+    @contextmanager
+    def _place(self, job_id: UUID) -> Iterator[Watch]:
+        watch = Watch()
+        self._watches[job_id].add(watch)
+        WATCHERS.inc()
+        try:
+            yield watch
+        finally:
+            WATCHERS.dec()
+            self._watches[job_id].discard(watch)
+            if not self._watches[job_id]:
+                del self._watches[job_id]
+
+    def _pass_on(self, change: dict[str, Any]) -> None:
+        row = change.get("fullDocument")
+        for watch in self._watches.get(change["documentKey"]["_id"], ()):
+            if row:
+                watch.tell(Progress.of(row))
+            else:
+                watch.distrust()

@@ -9,13 +9,12 @@ from libs.common.clock import new_id, now
 from libs.common.errors import SubjectErased
 from libs.common.events.generation import GenerationCompletedV1, GenerationFailedV1
 from libs.common.logging import logger
-from libs.common.storage import Storage
 from libs.common.work import UnitOfWork
 from services.generation.backends.base import Spec
 from services.generation.errors import JobStopped
 from services.generation.metrics import FINISHED, QUEUE_SECONDS
 from services.generation.models import Job, JobState
-from services.generation.names import BUCKET, Names
+from services.generation.objects import JobObjects
 from services.generation.renderer import Renderer, RenderFailed
 from services.generation.repository import JobRepository
 
@@ -28,10 +27,10 @@ class Rendering:
     """Renders queued jobs. The same job rendered twice, even at the same time, gives the same objects."""
 
     def __init__(
-        self, jobs: JobRepository, work: UnitOfWork, storage: Storage, names: Names, renderer: Renderer
+        self, jobs: JobRepository, work: UnitOfWork, objects: JobObjects, renderer: Renderer
     ) -> None:
-        self._jobs, self._work, self._storage = jobs, work, storage
-        self._names, self._renderer = names, renderer
+        self._jobs, self._work = jobs, work
+        self._objects, self._renderer = objects, renderer
 
     async def render(self, user_id: UUID, job_id: UUID, once: Once) -> None:
         """Render a job and end it as completed, or as failed.
@@ -51,14 +50,14 @@ class Rendering:
         except JobStopped:
             await self._remove_unless_completed(user_id, job_id)
         except SubjectErased:
-            await self._remove(user_id, job_id)
+            await self._objects.remove(user_id, job_id)
             raise
 
     async def _end(self, job: Job, once: Once) -> None:
         try:
             await self._draw_all(job)
         except RenderFailed as error:
-            log.error("generation.render_failed", job_id=str(job.id), reason=error.reason, exc_info=error)
+            log.warning("generation.render_failed", job_id=str(job.id), reason=error.reason, exc_info=error)
             ended, state = await once(partial(self._fail, job, error.reason)), JobState.FAILED
             await self._remove_unless_completed(job.user_id, job.id)
         else:
@@ -78,15 +77,13 @@ class Rendering:
     async def _draw(self, job: Job, index: int) -> None:
         still_wanted = partial(self._jobs.is_running, job.user_id, job.id)
         picture = await self._renderer.draw(spec_of(job, index), still_wanted)
-        name = self._names.of_image(job.user_id, job.id, index)
-        await self._storage.put(BUCKET, name, picture.data, picture.media_type)
+        await self._objects.keep(job, index, picture)
         if not await self._jobs.note_rendered(job.user_id, job.id, index):
             raise JobStopped
 
     async def _complete(self, job: Job) -> bool:
         """Complete the job, in the transaction of `once`; False where it was cancelled in the meantime."""
-        indexes = range(job.order.count)
-        image_ids = [new_id() for _ in indexes]
+        image_ids = [new_id() for _ in range(job.order.count)]
         ends = {"image_ids": image_ids, "finished_at": now()}
         if not await self._jobs.move(job.user_id, job.id, RUNNING, JobState.COMPLETED, **ends):
             return False
@@ -95,7 +92,7 @@ class Rendering:
                 user_id=job.user_id,
                 job_id=job.id,
                 image_ids=image_ids,
-                object_names=[self._names.of_image(job.user_id, job.id, index) for index in indexes],
+                object_names=self._objects.names(job),
                 credits=job.credits,
             )
         )
@@ -115,10 +112,7 @@ class Rendering:
         """Remove what was drawn for a job that has no use for it; another worker may have completed it."""
         job = await self._jobs.find(user_id, job_id)
         if job is None or job.state is not JobState.COMPLETED:
-            await self._remove(user_id, job_id)
-
-    async def _remove(self, user_id: UUID, job_id: UUID) -> None:
-        await self._storage.delete_prefix(BUCKET, self._names.of_job(user_id, job_id))
+            await self._objects.remove(user_id, job_id)
 
 
 def spec_of(job: Job, index: int) -> Spec:

@@ -46,6 +46,7 @@ class Saga:
 
     phase: Phase = Phase.OPENED
     holders: dict[str, Progress] = field(default_factory=lambda: {name: Progress() for name in HOLDERS})
+    deleted_at: datetime | None = None
     opened_at: datetime | None = None
     target_at: datetime | None = None
     due_at: datetime | None = None
@@ -108,6 +109,7 @@ def _open(saga: Saga, happened: UserDeleted, policy: Policy) -> Step:
     opened = replace(
         saga,
         phase=Phase.INVENTORY,
+        deleted_at=happened.deleted_at,
         opened_at=happened.at,
         target_at=happened.deleted_at + policy.target,
         due_at=one_month_after(happened.deleted_at),

@@ -15,7 +15,6 @@ from services.privacy.protocol import (
     Input,
     InventoryCompleted,
     IssueCertificate,
-    Policy,
     PublishErasureRequested,
     PublishInventoryRequested,
     PublishVerified,
@@ -54,7 +53,9 @@ class HolderModel:
     def erase(self, at: datetime, attempt: int, at_most: int | None = None) -> ErasureCompleted:
         """Erase, at most so much of each holding; a liar erases nothing."""
         if self.lie == "all":
-            return ErasureCompleted(at, self.name, attempt, {name: Outcome(n) for name, n in self.rows.items()})
+            return ErasureCompleted(
+                at, self.name, attempt, {name: Outcome(n) for name, n in self.rows.items()}
+            )
         for holding, rows in self.rows.items():
             gone = 0 if self.lie else min(rows, rows if at_most is None else at_most)
             self.rows[holding] -= gone
@@ -95,7 +96,6 @@ class World:
 
     lying: str | None = None
     lie: str = "zero"
-    policy: Policy = Policy()
 
     def __post_init__(self) -> None:
         self.now = START
@@ -134,7 +134,7 @@ class World:
         self.count += 1
         if isinstance(happened, InventoryCompleted | ErasureCompleted):
             self._hear(happened)
-        self.saga, commands = machine.step(self.saga, happened, self.policy)
+        self.saga, commands = machine.step(self.saga, happened)
         for command in commands:
             self._carry_out(command, clean_scan)
 

@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 from deploy.local import gateway
 from deploy.local.children import execute
@@ -14,15 +15,17 @@ def program(home: Home, settings: gateway.GatewaySettings) -> Program:
     """The server; its configuration is written to `<home>/run/envoy.json` for reading."""
     config = home.run / "envoy.json"
     config.write_text(json.dumps(gateway.configuration(settings), indent=1))
-    command = [
-        *(_binary(), "--config-path", config, "--disable-hot-restart", "--concurrency", "2"),
-        *("--log-level", "warning", "--drain-time-s", "1", "--drain-strategy", "immediate"),
+    command: list[str | Path] = [
+        *(binary(), "--config-path", config, "--disable-hot-restart", "--concurrency", "2"),
+        # Keys are asked for from the first moment on, when auth cannot answer yet.
+        *("--log-level", "warning", "--component-log-level", "jwt:error,filter:error"),
+        *("--drain-time-s", "1", "--drain-strategy", "immediate"),
     ]
     log = home.log("envoy")
     start = partial(execute, command, log=log, cwd=home.run)
     return Program("envoy", start, partial(answers, settings.ports["gateway"], "/healthz"), log)
 
 
-def _binary() -> str:
+def binary() -> str:
     packages = ROOT / ".venv" / "lib"
     return str(next(packages.glob("python3*/site-packages/envoy/_bin/envoy")))

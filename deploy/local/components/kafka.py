@@ -65,6 +65,8 @@ def properties(data: Path, port: int, controller_port: int) -> str:
         "share.coordinator.state.topic.num.partitions": 1,
         # Nobody to wait for: one group member is the rule here.
         "group.initial.rebalance.delay.ms": 0,
-        "controlled.shutdown.enable": "false",
+        # A broker that was killed is let in again only when its old session has ended: 9 s by default.
+        "broker.session.timeout.ms": 2_000,
+        "broker.heartbeat.interval.ms": 500,
     }
     return "".join(f"{key}={value}\n" for key, value in settings.items())

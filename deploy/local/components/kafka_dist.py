@@ -67,7 +67,7 @@ def fetch() -> list[Path]:
 
 def install() -> None:
     """Effects: `.tools/kafka` holds the locked jars, and nothing else."""
-    locked = dict(reversed(line.split()) for line in LOCK.read_text().splitlines())
+    locked = {name: value for value, name in map(str.split, LOCK.read_text().splitlines())}
     fetched = {jar.name: jar for jar in fetch()}
     if fetched.keys() != locked.keys():
         raise StackError(f"Kafka's jars are not the locked ones: {sorted(fetched.keys() ^ locked.keys())}")

@@ -1,6 +1,7 @@
 """MongoDB as a replica set of one, because outbox and inbox are transactions."""
 
 from functools import partial
+from pathlib import Path
 
 from deploy.local.children import execute
 from deploy.local.home import ROOT, Home
@@ -23,7 +24,7 @@ def program(home: Home, port: int) -> Program:
     """The server, its data in `<home>/data/mongo`."""
     data = home.data / "mongo"
     data.mkdir(exist_ok=True)
-    command = [
+    command: list[str | Path] = [
         BINARY,
         *("--replSet", REPLICA_SET, "--bind_ip", HOST, "--port", str(port), "--dbpath", data),
         *("--wiredTigerCacheSizeGB", str(CACHE_GIB), "--oplogSize", "512", "--nounixsocket", "--quiet"),

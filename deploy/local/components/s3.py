@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from deploy.local.children import execute
 from deploy.local.home import ROOT, Home
@@ -23,8 +24,9 @@ def program(home: Home, ports: Mapping[str, int], access_key: str, secret_key: s
     """The server, its data in `<home>/data/s3`; every port it opens is one of ours."""
     data = home.data / "s3"
     data.mkdir(exist_ok=True)
-    command = [
+    command: list[str | Path] = [
         *(BINARY, "mini", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}", "-master.telemetry=false"),
+        "-volume.preStopSeconds=0",
         *("-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
         *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
     ]

@@ -42,16 +42,23 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--free-ports", action="store_true", help="take ports that nobody uses")
     parser.add_argument("--no-services", action="store_true", help="only Kafka, MongoDB, S3 and e-mail")
     parser.add_argument(
-        "--only", type=lambda names: tuple(names.split(",")), help="services to start: auth,gallery"
+        "--only", type=names, help="services to start: auth,gallery; '' for none but the gateway"
     )
+    parser.add_argument("--die-with", type=int, metavar="PID", help="stop when this parent process is gone")
     parser.add_argument("--quiet", action="store_true", help="say only that it is ready, and what goes wrong")
     return parser.parse_args(arguments)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """What commas separate; nothing for an empty text."""
+    return tuple(filter(None, text.split(",")))
 
 
 def watch_over_children() -> None:
     """Effects: nothing started from here outlives this process, however it ends."""
     os.chdir(ROOT)
     os.environ["PYTHONPATH"] = str(ROOT)  # the warm parent of the services starts with it
+    os.environ["SPT_NOENV"] = "1"  # a process title must not overwrite the mark that the guard looks for
     os.environ["MALLOC_ARENA_MAX"] = "2"  # glibc otherwise keeps one heap for each of a service's threads
     mark = os.environ[guard.MARK] = uuid.uuid4().hex
     subprocess.Popen([sys.executable, "-I", "-S", guard.__file__, mark], stdin=subprocess.PIPE)
@@ -70,10 +77,12 @@ async def run(arguments: argparse.Namespace, progress: Progress) -> None:
         home.make()
     stack = Stack(options, home, ports, progress)
     stop = stop_on_signals()
+    orphaned = asyncio.create_task(stop_without(arguments.die_with, stop))
     try:
         await until_stopped(stack, home, progress, stop)
     finally:
         await stack.down()
+        orphaned.cancel()
         del alone, held
 
 
@@ -128,6 +137,14 @@ def stop_on_signals() -> asyncio.Event:
     for number in SIGNALS:
         loop.add_signal_handler(number, asked)
     return stop
+
+
+async def stop_without(parent: int | None, stop: asyncio.Event) -> None:
+    """A test run that was killed cannot ask its stack to stop."""
+    while parent is not None and not stop.is_set():
+        if os.getppid() != parent:
+            stop.set()
+        await asyncio.sleep(0.5)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@ import types
 import typing
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from types import ModuleType
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from libs.common.events.base import Event
 
@@ -17,6 +16,10 @@ HandlerT = TypeVar("HandlerT", bound=Handler)
 
 MARK = "__consumes__"
 DEFAULT_BATCH = 500
+
+
+class AlreadyDone(Exception):
+    """The event has had its effect from an earlier delivery. The consumer catches it; handlers let it pass."""
 
 
 class Once(Protocol):
@@ -76,9 +79,8 @@ def consumes(
     """
 
     def mark(handler: HandlerT) -> HandlerT:
-        parameters = list(inspect.signature(handler).parameters)
         _require_handled(handler, events)
-        io = "once" in parameters
+        io = "once" in inspect.signature(handler).parameters
         setattr(handler, MARK, _Mark(events, group, io, batch, concurrency))
         return handler
 
@@ -102,15 +104,13 @@ def subscriptions(module: ModuleType, service: object) -> list[Subscription]:
 
 
 def _bound(handler: Handler, mark: _Mark, service: object) -> Subscription:
-    parameters = list(inspect.signature(handler).parameters)
-    bound: Any = partial(handler, **{parameters[1]: service})
-    if mark.io:  # the consumer passes `once` by position
-        bound = _with_once(handler, service)
-    return Subscription(mark.events, mark.group, bound, mark.io, mark.batch, mark.concurrency)
+    """Return the subscription; its handler is called with the event (and `once`) alone."""
 
+    async def inside(event: Event) -> None:
+        await handler(event, service)
 
-def _with_once(handler: Handler, service: object) -> Handler:
-    async def bound(event: Event, once: Once) -> None:
+    async def outside(event: Event, once: Once) -> None:
         await handler(event, service, once=once)
 
-    return bound
+    call = outside if mark.io else inside
+    return Subscription(mark.events, mark.group, call, mark.io, mark.batch, mark.concurrency)

@@ -63,4 +63,6 @@ class Outbox:
         """
         require_transaction()
         traceparent = current_traceparent()
-        await self._rows.insert_many([OutboxRow.of(event, self._source, traceparent).to_mongo() for event in events])
+        await self._rows.insert_many(
+            [OutboxRow.of(event, self._source, traceparent).to_mongo() for event in events]
+        )

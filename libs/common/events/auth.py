@@ -1,6 +1,7 @@
 """What auth publishes."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from libs.common.events.base import Code, Event
@@ -9,13 +10,23 @@ from libs.common.events.base import Code, Event
 class UserRegisteredV1(Event, topic="user.registered", subject="user_id"):
     """Somebody opened an account.
 
-    Consumers: auth.send-verification-mail, billing.open-account.
+    Consumers: auth.send-mail, billing.open-account.
     """
 
     user_id: UUID
     registered_at: datetime
     terms_version: Code
     policy_version: Code
+
+
+class MailRequestedV1(Event, topic="mail.requested", subject="user_id"):
+    """A mail is due to somebody: a new verification token, or news about the account's safety.
+
+    Consumers: auth.send-mail.
+    """
+
+    user_id: UUID
+    kind: Literal["verification", "address-known", "password-changed"]
 
 
 class UserVerifiedV1(Event, topic="user.verified", subject="user_id"):

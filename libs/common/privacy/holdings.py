@@ -153,8 +153,15 @@ class Holdings:
 
     def stored_documents(self) -> list[type[Document]]:
         """Return every Document class that the service's modules define."""
-        home = f"services.{self.service}"
-        return [each for each in all_documents() if f"{each.__module__}.".startswith(f"{home}.")]
+        home = f"services.{self.service}."
+        apart = (
+            f"{home}providers."  # another party's system, run here as a sandbox with a database of its own
+        )
+        return [
+            each
+            for each in all_documents()
+            if each.__module__.startswith(home) and not each.__module__.startswith(apart)
+        ]
 
     async def undeclared_collections(self, mongo: Mongo) -> list[str]:
         """Return the collections that exist in the database and that nobody declared."""

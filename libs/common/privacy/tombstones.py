@@ -52,7 +52,7 @@ class Tombstone(Document):
     retained_until: Operational[dict[str, datetime]] = Field(default_factory=dict)
     pseudonym: Operational[UUID | None] = None
     claim: Operational[UUID | None] = None
-    claimed_until: Operational[datetime | None] = None
+    claimed_at: Operational[datetime | None] = None
     completed_at: Operational[datetime | None] = None
 
 

@@ -49,7 +49,7 @@ def cover(picture: Field, colour: Field, mask: Field) -> None:
     picture += (colour - picture) * mask
 
 
-def lighten(picture: Field, colour: Field, amount: Field) -> None:
+def lighten(picture: Field, colour: Field | np.float32, amount: Field) -> None:
     """Add light of a colour, as two projectors on one screen would, in place."""
     picture += (np.float32(1) - picture) * (colour * amount)
 
@@ -68,7 +68,7 @@ def bloom(picture: Field, amount: float, step: int = 32) -> None:
     """Let the bright parts of a picture glow into their surroundings, in place."""
     for channel in picture:
         glow = blurred(np.maximum(channel - np.float32(0.55), np.float32(0)), step)
-        channel += (np.float32(1) - channel) * glow * np.float32(amount)
+        lighten(channel, np.float32(amount), glow)
 
 
 def vignette(plane: Plane) -> Field:
@@ -78,7 +78,9 @@ def vignette(plane: Plane) -> Field:
     return smooth(dx * dx + dy * dy, 0.35, 2.1)
 
 
-def finish(picture: Field, plane: Plane, dice: Dice, *, grain: float, corners: float) -> npt.NDArray[np.uint8]:
+def finish(
+    picture: Field, plane: Plane, dice: Dice, *, grain: float, corners: float
+) -> npt.NDArray[np.uint8]:
     """Return the picture as 8-bit rows, with film grain, darker corners and a gentle contrast curve."""
     picture = clamp(picture)
     if corners:
@@ -90,4 +92,5 @@ def finish(picture: Field, plane: Plane, dice: Dice, *, grain: float, corners: f
     speckle = (speckle.reshape(plane.height, plane.width) - np.float32(255)) * np.float32(grain)
     scaled = picture * np.float32(255)
     scaled += speckle + np.float32(0.5)
-    return np.minimum(np.maximum(scaled, 0), 255).astype(np.uint8).transpose(1, 2, 0)
+    rows: npt.NDArray[np.uint8] = np.minimum(np.maximum(scaled, 0), 255).astype(np.uint8)
+    return rows.transpose(1, 2, 0)

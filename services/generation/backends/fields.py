@@ -64,6 +64,16 @@ class Plane:
         """Return y as one column, to broadcast."""
         return self.ys[:, None]
 
+    @property
+    def columns(self) -> Field:
+        """Return every column's number as one row, to broadcast."""
+        return np.arange(self.width, dtype=np.float32).reshape(1, -1)
+
+    @property
+    def rows(self) -> Field:
+        """Return every row's number as one column, to broadcast."""
+        return np.arange(self.height, dtype=np.float32).reshape(-1, 1)
+
     def row(self, y: float) -> int:
         """Return the pixel row at y, inside the picture."""
         return max(0, min(self.height, int(y * self.unit)))
@@ -77,27 +87,36 @@ def clamp(value: Field) -> Field:
 def smooth(value: Field, low: float, high: float) -> Field:
     """Return a soft step from 0 at `low` to 1 at `high` (either way round)."""
     t = clamp((value - np.float32(low)) * np.float32(1.0 / (high - low)))
-    return t * t * (np.float32(3) - t - t)
+    step: Field = t * t * (np.float32(3) - t - t)
+    return step
 
 
 def wave(turns: Field) -> Field:
     """Return about sin(2 pi turns), to three digits, by a polynomial."""
     t = turns - np.floor(turns + np.float32(0.5))
     y = t * (np.float32(8) - np.float32(16) * np.abs(t))
-    return y * (np.float32(0.775) + np.float32(0.225) * np.abs(y))
+    fitted: Field = y * (np.float32(0.775) + np.float32(0.225) * np.abs(y))
+    return fitted
 
 
 def falloff(distance: Field, radius: float) -> Field:
     """Return a bell that is 1 at distance 0, 1/4 at `radius`, and never quite 0."""
     q = distance * np.float32(1.0 / radius)
     q = np.float32(1) / (np.float32(1) + q * q)
-    return q * q
+    bell: Field = q * q
+    return bell
 
 
 def stretch(value: Field) -> Field:
     """Return the field scaled to fill [0, 1]."""
     low, high = value.min(), value.max()
-    return (value - low) / np.maximum(high - low, np.float32(1e-6))
+    scaled: Field = (value - low) / np.maximum(high - low, np.float32(1e-6))
+    return scaled
+
+
+def gradient(field: Field, axis: int = 0) -> Field:
+    """Return how much a field rises from one cell to the next along an axis."""
+    return np.asarray(np.gradient(field, axis=axis), dtype=np.float32)
 
 
 def _weights(at: Field) -> tuple[Index, tuple[Field, Field, Field, Field]]:
@@ -161,7 +180,7 @@ def noise(dice: Dice, plane: Plane, across: float, down: float | None = None) ->
 
 
 def cloud(
-    dice: Dice, plane: Plane, across: float, octaves: int, down: float | None = None, gain: float = 0.5
+    dice: Dice, plane: Plane, across: float, octaves: int, *, down: float | None = None, gain: float = 0.5
 ) -> Field:
     """Return fractal noise, scaled to fill [0, 1]."""
     down = across if down is None else down
@@ -192,7 +211,7 @@ def sample(field: Field, x: Field, y: Field) -> Field:
     fx, fy = x - left, y - top
     flat = field.reshape(-1)
     at = top.astype(np.int32) * np.int32(columns) + left.astype(np.int32)
-    upper = flat[at]
+    upper: Field = flat[at]
     upper += (flat[at + 1] - upper) * fx
     at += np.int32(columns)
     lower = flat[at]
@@ -210,7 +229,9 @@ def blurred(field: Field, step: int) -> Field:
         small += field[dy::step, dx::step]
     small = np.pad(small * np.float32(0.25), ((1, 3), (1, 3)), mode="edge")
     down, across = (
-        np.maximum((np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(step) - np.float32(0.5), 0)
+        np.maximum(
+            (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(step) - np.float32(0.5), 0
+        )
         for side in field.shape
     )
     return spline(small, down, across)

@@ -9,7 +9,21 @@ from types import MappingProxyType
 from services.generation.backends.dice import Dice
 
 COLOURS = frozenset(
-    "red orange gold green teal blue indigo violet pink brown white black grey".split()
+    {
+        "red",
+        "orange",
+        "gold",
+        "green",
+        "teal",
+        "blue",
+        "indigo",
+        "violet",
+        "pink",
+        "brown",
+        "white",
+        "black",
+        "grey",
+    }
 )
 SUBJECTS = ("sea", "forest", "city", "desert", "mountain", "space")
 TIMES = ("dawn", "day", "sunset", "night")

@@ -57,7 +57,7 @@ class SandboxProvider:
 
     def __init__(self, settings: BillingSettings) -> None:
         self._public_url = settings.public_url
-        self._webhook = Webhook(settings.pay_webhook_secret.get_secret_value())
+        self._webhook = Webhook(settings.webhook_secret.get_secret_value())
         self._client = httpx.AsyncClient(
             base_url=settings.pay_url,
             timeout=settings.pay_timeout_s,
@@ -81,7 +81,7 @@ class SandboxProvider:
             reraise=True,
         )
         try:
-            answer = await retrying(self._post, "/pay/api/checkouts", body)
+            answer: httpx.Response = await retrying(self._post, "/pay/api/checkouts", body)
             opened = Opened.model_validate_json(answer.content)
         except (PassingFailure, httpx.HTTPStatusError, ValidationError) as error:
             raise ProviderUnavailable from error

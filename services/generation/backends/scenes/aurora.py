@@ -26,17 +26,17 @@ _ALIASES = {"indigo": "blue", "orange": "red"}
 def draw(scene: Scene) -> Field:
     """Return a polar night."""
     plane, wishes, dice = scene.plane, scene.wishes, scene.dice.fork("aurora")
-    nights = [palette for palette in SCENIC if "night" in palette.tags]
+    nights = [palette for palette in SCENIC if "night" in palette.tags and "neon" not in palette.tags]
     palette = choose(nights, wishes, dice.fork("palette"), "blue")
     shore = dice.between(0.68, 0.78) * plane.bottom
     picture = sky.backdrop(plane, palette, dice.fork("sky"), shore * 1.25)
-    picture *= np.float32(0.72)
+    picture *= np.float32(0.62)
     if not wishes.bans("stars"):
         count = int(650 * plane.right * plane.bottom)
         sky.stars(picture, plane, dice.fork("stars"), count=count, floor=shore)
     colours = _colours(wishes, dice.fork("colours"))
     for index in range(4):
-        _curtain(picture, plane, dice.fork(f"curtain-{index}"), colours, shore, index)
+        _curtain(picture, plane, dice.fork(f"curtain-{index}"), colours, shore=shore, index=index)
     bloom(picture, 0.7)
     _land(picture, scene, dice, palette, shore)
     return picture
@@ -50,7 +50,9 @@ def _colours(wishes: Wishes, dice: Dice) -> list[str]:
     return _CURTAINS[dice.pick(named or usual)].split()
 
 
-def _curtain(picture: Field, plane: Plane, dice: Dice, colours: list[str], shore: float, index: int) -> None:
+def _curtain(
+    picture: Field, plane: Plane, dice: Dice, colours: list[str], *, shore: float, index: int
+) -> None:
     """Hang one curtain of rays: sharp below, fading far up, bright where it folds."""
     top, bottom = 0.34 * shore, 0.86 * shore
     hang = bottom - (bottom - top) * (index / 3.0) + dice.between(-0.05, 0.05)
@@ -60,16 +62,18 @@ def _curtain(picture: Field, plane: Plane, dice: Dice, colours: list[str], shore
     tall = np.float32(0.3) + np.float32(0.16) * line_noise(dice, plane, 2.0, 3)
     wander = noise(dice.fork("wander"), plane, 2.2, 1.4) * np.float32(0.035 * plane.unit)
     lean = (plane.y - np.float32(hang)) * np.float32(dice.between(-0.25, 0.25) * plane.unit)
-    at = np.arange(plane.width, dtype=np.float32)[None, :] + wander + lean
+    at = plane.columns + wander + lean
     at = np.minimum(np.maximum(at, np.float32(0)), np.float32(plane.width - 1)).astype(np.int32)
     rays = stretch(line_noise(dice, plane, 9.0, 4, gain=0.75))
-    folds = smooth(stretch(line_noise(dice, plane, 1.3, 3)), 0.25, 0.8)
+    folds = smooth(stretch(line_noise(dice, plane, 1.3, 3)), 0.2, 0.75) * np.float32(0.7) + np.float32(
+        0.3 - 0.1 * index
+    )
     up = (foot[at] - plane.y) / np.maximum(tall, np.float32(0.12))[at]
     strength = (np.float32(0.3) + np.float32(0.7) * rays * rays)[at] * folds[at]
     reach = clamp(np.float32(1) - up * (np.float32(1.15) - np.float32(0.45) * rays[at]))
     body = smooth(up, -0.05, 0.06) * reach * reach
     veil = falloff(np.maximum(up - np.float32(0.1), np.float32(-0.4)), 0.55) * smooth(up, -0.7, 0.3)
-    light = strength * (body + veil * np.float32(0.22)) * np.float32(1.25 - 0.16 * index)
+    light = strength * (body + veil * np.float32(0.22)) * np.float32(1.5 - 0.18 * index)
     lighten(picture, ramp(colours, clamp(up)), clamp(light))
 
 
@@ -83,7 +87,9 @@ def _land(picture: Field, scene: Scene, dice: Dice, palette: Scenic, shore: floa
         near = index / 2.0
         fork = dice.fork(f"range-{index}")
         base = shore - 0.02 + (foot - shore) * near * 0.9
-        crest = land.crest_line(fork, plane, base, 0.12 - 0.045 * index, 2.0, 0.9 - 0.5 * near)
+        crest = land.crest_line(
+            fork, plane, base, height=0.19 - 0.075 * index, cells=1.7, sharp=0.9 - 0.5 * near
+        )
         rows, _ = land.body(plane, crest)
         land.mountain_range(
             picture,
@@ -93,16 +99,23 @@ def _land(picture: Field, scene: Scene, dice: Dice, palette: Scenic, shore: floa
             haze=blend(palette.far, palette.sky[1], 0.5),
             mist=0.45 - 0.4 * near,
             relief=relief.under(crest * np.float32(plane.unit), rows, fork.below(plane.width)),
-            light=blend(palette.sky[-1], "ffffff", 0.4),
+            light=blend(palette.sky[-1], palette.sky[-2], 0.35),
             contrast=0.7 - 0.5 * near,
             snow=0.0 if index else 0.14,
         )
         if index and not wishes.bans("trees"):
             land.firs(
-                picture, plane, fork, crest, palette.near, count=int(90 * plane.right), low=0.015, high=0.035 + 0.05 * near
+                picture,
+                plane,
+                fork,
+                crest,
+                palette.near,
+                count=int(90 * plane.right),
+                low=0.015,
+                high=0.035 + 0.05 * near,
             )
     if lake:
-        water.mirror(picture, plane, dice.fork("lake"), palette, shore, 1.0)
+        water.mirror(picture, plane, dice.fork("lake"), palette, shore=shore, calm=1.0)
     elif not wishes.bans("trees"):
         crest = np.full(plane.width, np.float32(plane.bottom + 0.02))
         land.firs(picture, plane, dice.fork("front"), crest, palette.near, count=30, low=0.08, high=0.3)

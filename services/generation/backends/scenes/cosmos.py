@@ -2,9 +2,19 @@
 
 import numpy as np
 
-from services.generation.backends.canvas import blend, bloom, cover, lighten, ramp, rgb
+from services.generation.backends.canvas import bloom, cover, lighten, ramp, rgb
 from services.generation.backends.dice import Dice, Field
-from services.generation.backends.fields import Plane, clamp, cloud, falloff, noise, ridges, sample, smooth, stretch
+from services.generation.backends.fields import (
+    Plane,
+    clamp,
+    cloud,
+    falloff,
+    noise,
+    ridges,
+    sample,
+    smooth,
+    stretch,
+)
 from services.generation.backends.prompt import COLOURS
 from services.generation.backends.scenes import sky
 from services.generation.backends.scenes.planet import planet
@@ -35,12 +45,18 @@ def draw(scene: Scene) -> Field:
     picture = ramp(_GASES[first].split(), density)
     cover(picture, ramp(_GASES[second].split(), density), hue)
     dust = ridges(dice.fork("dust"), plane, 1.6, 6, gain=0.6)
-    picture *= np.float32(1) - smooth(dust, 0.62, 0.98) * np.float32(0.75)
+    picture *= np.float32(1) - smooth(dust, 0.6, 0.98) * np.float32(0.7)
     if not wishes.bans("stars"):
-        _stars(picture, plane, dice.fork("stars"), density)
+        _stars(picture, plane, dice.fork("stars"))
     bloom(picture, 0.8)
     if wishes.shows("planet", dice, 0.45) or wishes.wants("moon"):
-        planet(picture, plane, dice.fork("planet"), _GASES[second].split(), ringed=wishes.shows("rings", dice, 0.5))
+        planet(
+            picture,
+            plane,
+            dice.fork("planet"),
+            _GASES[second].split(),
+            ringed=wishes.shows("rings", dice, 0.5),
+        )
     return picture
 
 
@@ -59,8 +75,7 @@ def _gases(scene: Scene, dice: Dice) -> tuple[str, str]:
 
 def _nebula(plane: Plane, dice: Dice) -> tuple[Field, Field]:
     """Return how dense the gas is, and which of the two gases it is (0 to 1)."""
-    columns = np.arange(plane.width, dtype=np.float32)[None, :]
-    rows = np.arange(plane.height, dtype=np.float32)[:, None]
+    columns, rows = plane.columns, plane.rows
     reach = np.float32(dice.between(0.14, 0.22) * plane.unit)
     across = cloud(dice.fork("across"), plane, 1.8, 4) * np.float32(2) - np.float32(1)
     down = cloud(dice.fork("down"), plane, 1.8, 4) * np.float32(2) - np.float32(1)
@@ -72,15 +87,19 @@ def _nebula(plane: Plane, dice: Dice) -> tuple[Field, Field]:
     tilt = dice.between(-0.9, 0.9)
     dx, dy = plane.x - np.float32(middle_x), plane.y - np.float32(middle_y)
     along, aside = dx + dy * np.float32(tilt), dy - dx * np.float32(tilt)
-    heart = falloff(np.sqrt(along * along * np.float32(0.3) + aside * aside) + across * np.float32(0.08), 0.62)
-    density = stretch(gas * np.float32(0.75) + threads * threads * np.float32(0.42)) * (np.float32(0.28) + heart)
-    density = clamp(density * np.float32(0.98))
-    density = density * density * (np.float32(1.7) - np.float32(0.7) * density)
+    heart = falloff(
+        np.sqrt(along * along * np.float32(0.3) + aside * aside) + across * np.float32(0.08), 0.62
+    )
+    density = stretch(gas * np.float32(0.75) + threads * threads * np.float32(0.42)) * (
+        np.float32(0.34) + heart
+    )
+    density = stretch(density) * np.float32(0.97)
+    density = density * density * (np.float32(1.75) - np.float32(0.85) * density)
     hue = smooth(noise(dice.fork("hue"), plane, 1.3) + across * np.float32(0.6), -0.55, 0.65)
     return clamp(density), hue
 
 
-def _stars(picture: Field, plane: Plane, dice: Dice, density: Field) -> None:
+def _stars(picture: Field, plane: Plane, dice: Dice) -> None:
     """Scatter stars: dust of them, some bright ones, a few with rays."""
     area = plane.right * plane.bottom
     tints = [rgb(code) for code in ("ffffff", "cfe2ff", "fff0d8", "ffd9c4", "e6dcff")]
@@ -89,13 +108,21 @@ def _stars(picture: Field, plane: Plane, dice: Dice, density: Field) -> None:
         size = luck * luck
         size = size * size * size * size
         x, y = dice.unit() * plane.right, dice.unit() * plane.bottom
-        sky.spot(picture, plane, x, y, 0.0007 + 0.0021 * size, dice.pick(tints), 0.3 + 0.7 * size)
+        sky.spot(
+            picture,
+            plane,
+            x,
+            y,
+            radius=0.0007 + 0.0021 * size,
+            tint=dice.pick(tints),
+            strength=0.3 + 0.7 * size,
+        )
     for _ in range(5 + dice.below(5)):
         x, y = dice.unit() * plane.right, dice.unit() * plane.bottom
-        _rayed(picture, plane, x, y, dice.between(0.4, 1.0), dice.pick(tints))
+        _rayed(picture, plane, x, y, size=dice.between(0.4, 1.0), tint=dice.pick(tints))
 
 
-def _rayed(picture: Field, plane: Plane, x: float, y: float, size: float, tint: Field) -> None:
+def _rayed(picture: Field, plane: Plane, x: float, y: float, *, size: float, tint: Field) -> None:
     """Draw a bright star with four fine rays."""
     reach = 0.075 * size
     rows, columns = sky.window(plane, x - reach, y - reach, x + reach, y + reach)
@@ -105,5 +132,3 @@ def _rayed(picture: Field, plane: Plane, x: float, y: float, size: float, tint: 
     rays = falloff(dx, thin) * clamp(np.float32(1) - dy / np.float32(reach))
     rays = np.maximum(rays, falloff(dy, thin) * clamp(np.float32(1) - dx / np.float32(reach)))
     lighten(picture[:, rows, columns], tint, clamp(core + rays * rays * np.float32(0.8)))
-
-

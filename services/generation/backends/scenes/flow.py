@@ -8,14 +8,19 @@ from PIL import Image, ImageDraw
 
 from services.generation.backends.canvas import blend
 from services.generation.backends.dice import Dice, Field
-from services.generation.backends.fields import Plane, noise
+from services.generation.backends.fields import Plane, gradient, noise
 from services.generation.backends.palettes import Abstract, abstract
 from services.generation.backends.scenes.scene import Scene
 
 GRID = 200  # cells per unit: how finely ribbons keep clear of each other
 LONGEST = 130  # cells
 SCALE = 2  # drawn this much larger, then reduced, for smooth edges
-_SIZES = ((0.026, 60, 26), (0.0135, 220, 20), (0.0065, 500, 16), (0.003, 900, 12))  # half width, tries, least length
+_SIZES = (
+    (0.026, 60, 26),
+    (0.0135, 220, 20),
+    (0.0065, 500, 16),
+    (0.003, 900, 12),
+)  # half width, tries, least length
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +83,11 @@ def _ribbons(plane: Plane, dice: Dice, *, sparse: bool) -> Iterator[Ribbon]:
     area = plane.right * plane.bottom
     for half, tries, least in _SIZES[: 3 if sparse else 4]:
         count = int(tries * area)
-        starts = (dice.units(count, 2) * np.float32(1.1) - np.float32(0.05)) * np.array([columns, rows], np.float32)
+        starts = (dice.units(count, 2) * np.float32(1.1) - np.float32(0.05)) * np.array(
+            [columns, rows], np.float32
+        )
         paths = _traces(current, starts)
-        ahead = np.gradient(paths, axis=0)
+        ahead = gradient(paths)
         ahead[3:-3] = paths[6:] - paths[:-6]
         length = np.sqrt(ahead[..., 0] * ahead[..., 0] + ahead[..., 1] * ahead[..., 1]) + np.float32(1e-6)
         aside = np.stack([-ahead[..., 1], ahead[..., 0]], axis=-1) / length[..., None]

@@ -14,7 +14,14 @@ _INKS = {
     "black": "1d1f24", "blue": "1c2f4f", "indigo": "262a56", "green": "1f3a30", "teal": "12404a", "brown": "3d2a1e",
     "violet": "38264f", "red": "4f1a1c", "pink": "5a2a40", "grey": "3a3e44", "orange": "5a2e14", "gold": "4a3a18",
 }  # fmt: skip
-_SUNS = {"gold": "d9a032", "orange": "e0742c", "pink": "e07a92", "blue": "3f6ea8", "violet": "8458a8", "red": "c8321e"}
+_SUNS = {
+    "gold": "d9a032",
+    "orange": "e0742c",
+    "pink": "e07a92",
+    "blue": "3f6ea8",
+    "violet": "8458a8",
+    "red": "c8321e",
+}
 
 
 def draw(scene: Scene) -> Field:
@@ -70,7 +77,7 @@ def _mountains(picture: Field, plane: Plane, dice: Dice, ink: str, *, sea: bool)
         fork = dice.fork(f"range-{index}")
         base = plane.bottom * (0.42 + (floor - 0.42) * near)
         height = (0.1, 0.2, 0.16, 0.13, 0.09)[index]
-        crest = land.crest_line(fork, plane, base, height, 1.2 + 0.8 * near, 0.75)
+        crest = land.crest_line(fork, plane, base, height=height, cells=1.2 + 0.8 * near, sharp=0.75)
         crest += np.float32(0.1) * noise(fork.fork("swing"), plane, 0.8)[0]
         rough = noise(fork.fork("rough"), plane, 60.0) * np.float32(0.0022)
         rows = slice(plane.row(float(crest.min()) - 0.01), plane.height)
@@ -80,7 +87,8 @@ def _mountains(picture: Field, plane: Plane, dice: Dice, ink: str, *, sea: bool)
         fade = np.maximum(fade * fade * smooth(depth, 0.42, 0.0), 0)
         brush = smooth(strokes[rows], 0.68, 0.9) * np.float32(0.5) * fade
         strength = (0.2 + 0.62 * near) * 0.55
-        wash = fade * (np.float32(0.45) + np.float32(0.75) * pool[rows]) * np.float32(strength * 1.7) + brush * np.float32(near)
+        wash: Field = fade * (np.float32(0.45) + np.float32(0.75) * pool[rows]) * np.float32(1.7 * strength)
+        wash += brush * np.float32(near)
         cover(picture[:, rows], rgb("f0e8d8"), mask * smooth(depth, 0.0, 0.16) * np.float32(0.82))
         darken(picture[:, rows], rgb(ink), clamp(wash) * mask)
     if sea:
@@ -99,7 +107,10 @@ def _seal(picture: Field, plane: Plane, dice: Dice) -> None:
     side = 0.05
     left, top = plane.right - 0.11, plane.bottom - 0.13
     rows, columns = sky.window(plane, left, top, left + side, top + side)
-    x, y = (plane.x[:, columns] - np.float32(left)) / np.float32(side), (plane.y[rows] - np.float32(top)) / np.float32(side)
+    x, y = (
+        (plane.x[:, columns] - np.float32(left)) / np.float32(side),
+        (plane.y[rows] - np.float32(top)) / np.float32(side),
+    )
     inside = np.minimum(np.minimum(x, np.float32(1) - x), np.minimum(y, np.float32(1) - y))
     mask = smooth(inside, 0.0, 0.06)
     cells = dice.units(5, 5) < np.float32(0.42)
@@ -107,4 +118,6 @@ def _seal(picture: Field, plane: Plane, dice: Dice) -> None:
     row = np.minimum(np.maximum(y * np.float32(5), 0), np.float32(4)).astype(np.int32)
     carved = cells[row, column] * smooth(inside, 0.1, 0.16)
     worn = smooth(noise(dice, plane, 70.0)[rows, columns], 0.95, 0.6)
-    darken(picture[:, rows, columns], rgb("c0281c"), mask * (np.float32(1) - carved) * worn * np.float32(0.88))
+    darken(
+        picture[:, rows, columns], rgb("c0281c"), mask * (np.float32(1) - carved) * worn * np.float32(0.88)
+    )

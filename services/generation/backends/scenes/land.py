@@ -6,7 +6,7 @@ import numpy as np
 
 from services.generation.backends.canvas import blend, cover, lighten, rgb
 from services.generation.backends.dice import Dice, Field
-from services.generation.backends.fields import Plane, clamp, line_noise, noise, ridges, smooth
+from services.generation.backends.fields import Plane, clamp, gradient, line_noise, noise, ridges, smooth
 from services.generation.backends.palettes import Scenic
 from services.generation.backends.scenes.sky import window
 
@@ -34,10 +34,11 @@ class Relief:
         depth = np.arange(rows.start, rows.stop, dtype=np.int32)[:, None] - crest.astype(np.int32)[None, :]
         depth = np.minimum(np.abs(depth) + np.int32(height // 60), np.int32(height - 1))
         columns = np.arange(width // 2, dtype=np.int32) + np.int32(shift)
-        return self.slope.reshape(-1)[depth * np.int32(width) + columns[None, :]]
+        lit: Field = self.slope.reshape(-1)[depth * np.int32(width) + columns[None, :]]
+        return lit
 
 
-def crest_line(dice: Dice, plane: Plane, base: float, height: float, cells: float, sharp: float) -> Field:
+def crest_line(dice: Dice, plane: Plane, base: float, *, height: float, cells: float, sharp: float) -> Field:
     """Return y of a mountain range's crest by column: rolling where `sharp` is 0, jagged where it is 1."""
     rolling = line_noise(dice, plane, cells, 5, gain=0.42)
     jagged = np.float32(0.75) - np.float32(1.9) * np.abs(line_noise(dice, plane, cells * 0.8, 7, gain=0.5))
@@ -82,7 +83,15 @@ def mountain_range(
 
 
 def firs(
-    picture: Field, plane: Plane, dice: Dice, crest: Field, colour: str, *, count: int, low: float, high: float
+    picture: Field,
+    plane: Plane,
+    dice: Dice,
+    crest: Field,
+    colour: str,
+    *,
+    count: int,
+    low: float,
+    high: float,
 ) -> None:
     """Plant a row of firs along a crest line, `low` to `high` units tall."""
     ink = rgb(colour)
@@ -90,10 +99,20 @@ def firs(
         x = dice.between(-0.03, plane.right + 0.03)
         column = max(0, min(plane.width - 1, int(x * plane.unit)))
         luck = dice.unit()
-        fir(picture, plane, x, float(crest[column]) + 0.012, low + (high - low) * luck * luck, dice, ink)
+        fir(
+            picture,
+            plane,
+            dice,
+            ink,
+            x=x,
+            foot=float(crest[column]) + 0.012,
+            height=low + (high - low) * luck * luck,
+        )
 
 
-def fir(picture: Field, plane: Plane, x: float, foot: float, height: float, dice: Dice, ink: Field) -> None:
+def fir(
+    picture: Field, plane: Plane, dice: Dice, ink: Field, *, x: float, foot: float, height: float
+) -> None:
     """Draw one fir: tiers of drooping branches, wider towards the foot."""
     half = height * dice.between(0.17, 0.25)
     tiers = dice.between(6.0, 11.0)
@@ -113,21 +132,22 @@ def fir(picture: Field, plane: Plane, x: float, foot: float, height: float, dice
     cover(picture[:, rows, columns], ink, mask)
 
 
-def dunes(picture: Field, plane: Plane, dice: Dice, palette: Scenic, horizon: float, sun_x: float) -> None:
+def dunes(picture: Field, plane: Plane, dice: Dice, palette: Scenic, *, horizon: float, sun_x: float) -> None:
     """Draw dunes with a lit and a shaded side, rippled near the viewer."""
     for index in range(5):
         near = index / 4.0
         base = horizon + 0.03 + near * near * (plane.bottom - horizon) * 0.62 + 0.05 * near
         fork = dice.fork(f"dune-{index}")
-        swell = line_noise(fork, plane, 0.9 + 0.5 * (1.0 - near), 2, gain=0.3)
-        crest = np.float32(base) - swell * np.float32(0.025 + 0.085 * near)
+        swell = np.float32(0.55) - np.abs(line_noise(fork, plane, 1.1 + 1.3 * (1.0 - near), 1))
+        swell += line_noise(fork.fork("soft"), plane, 1.0, 1) * np.float32(0.25)
+        crest = np.float32(base) - swell * np.float32(0.03 + 0.1 * near)
         rows, mask = body(plane, crest)
         facing = -1.0 if sun_x > plane.right / 2.0 else 1.0
-        slope = np.gradient(crest).astype(np.float32) * np.float32(plane.unit * facing)
+        slope = gradient(crest) * np.float32(plane.unit * facing)
         depth = plane.y[rows] - crest[None, :]
-        drawn = plane.x + depth * np.float32(1.9 * facing) + noise(fork, plane, 2.0)[rows] * np.float32(0.03)
+        drawn = plane.x + depth * np.float32(1.1 * facing) + noise(fork, plane, 2.0)[rows] * np.float32(0.03)
         column = np.minimum(np.maximum(drawn * np.float32(plane.unit), 0), plane.width - 1).astype(np.int32)
-        side = smooth(slope, -0.045, 0.045)[column]
+        side = smooth(slope, -0.03, 0.03)[column]
         lit = rgb(blend(palette.far, palette.light, 0.5 - 0.15 * near))
         dim = rgb(blend(palette.far, palette.near, 0.3 + 0.32 * near))
         wind = noise(fork.fork("wind"), plane, 9.0, 70.0)[rows] * np.float32(0.035 * near)
@@ -138,7 +158,15 @@ def dunes(picture: Field, plane: Plane, dice: Dice, palette: Scenic, horizon: fl
 
 
 def skyline(
-    picture: Field, plane: Plane, dice: Dice, palette: Scenic, *, foot: float, tall: float, near: float, lamps: float
+    picture: Field,
+    plane: Plane,
+    dice: Dice,
+    palette: Scenic,
+    *,
+    foot: float,
+    tall: float,
+    near: float,
+    lamps: float,
 ) -> None:
     """Draw one row of buildings standing at `foot`, with `lamps` of their windows lit (0 to 1)."""
     x = -0.05
@@ -152,22 +180,33 @@ def skyline(
         rows, columns = window(plane, x, foot - height, x + width - 2.0 * plane.pixel, plane.bottom)
         tower = picture[:, rows, columns]
         if tower.size:
-            fade = smooth(plane.y[rows] - np.float32(foot - height), 0.0, 0.6) * np.float32(0.5 * (1.0 - near))
+            fade = smooth(plane.y[rows] - np.float32(foot - height), 0.0, 0.6) * np.float32(
+                0.5 * (1.0 - near)
+            )
             cover(tower, rgb(wall), np.ones(tower.shape[1:], dtype=np.float32))
             cover(tower, rgb(palette.sky[-1]), np.broadcast_to(fade, tower.shape[1:]))
-            _windows(tower, plane, dice, glow, lively, 0.35 + 0.65 * near)
+            _windows(tower, plane, dice, glow, lamps=lively, strength=0.35 + 0.65 * near)
         if height > 0.7 * tall and dice.chance(0.5):
-            _mast(picture, plane, x + width / 2.0, foot - height, dice.between(0.03, 0.07), rgb(wall))
+            _mast(
+                picture,
+                plane,
+                rgb(wall),
+                x=x + width / 2.0,
+                top=foot - height,
+                height=dice.between(0.03, 0.07),
+            )
         x += width + dice.between(-0.012, 0.006)
 
 
-def _windows(tower: Field, plane: Plane, dice: Dice, glow: Field, lamps: float, strength: float) -> None:
+def _windows(tower: Field, plane: Plane, dice: Dice, glow: Field, *, lamps: float, strength: float) -> None:
     """Light some of a tower's windows."""
     pitch_y, pitch_x = max(4, plane.unit // 82), max(3, plane.unit // 128)
     storeys, bays = tower.shape[1] // pitch_y, tower.shape[2] // pitch_x
     if not storeys or not bays:
         return
-    lit = (dice.units(storeys, bays) < np.float32(lamps)) * (dice.units(storeys, bays) * 0.6 + 0.4).astype(np.float32)
+    lit = (dice.units(storeys, bays) < np.float32(lamps)) * (dice.units(storeys, bays) * 0.6 + 0.4).astype(
+        np.float32
+    )
     pane_y, pane_x = max(2, pitch_y * 5 // 9), max(1, pitch_x * 5 // 9)
     for dy in range(pane_y):
         for dx in range(pane_x):
@@ -175,6 +214,6 @@ def _windows(tower: Field, plane: Plane, dice: Dice, glow: Field, lamps: float, 
             lighten(panes, glow, lit[: panes.shape[1], : panes.shape[2]] * np.float32(strength))
 
 
-def _mast(picture: Field, plane: Plane, x: float, top: float, height: float, ink: Field) -> None:
+def _mast(picture: Field, plane: Plane, ink: Field, *, x: float, top: float, height: float) -> None:
     rows, columns = window(plane, x - 0.001, top - height, x + 0.0006, top)
     picture[:, rows, columns] = ink

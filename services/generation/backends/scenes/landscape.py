@@ -13,6 +13,10 @@ from services.generation.backends.palettes import Scenic, scenic
 from services.generation.backends.prompt import Wishes
 from services.generation.backends.scenes import land, sky, water
 from services.generation.backends.scenes.scene import Scene
+from services.generation.backends.scenes.weather import weather
+
+
+_COMES_WITH = MappingProxyType({"lake": "mountain", "boat": "sea", "trees": "forest"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,14 @@ def paint(view: View) -> Field:
     """Return the view, painted from the sky forwards."""
     picture = _heavens(view)
     _LANDS[view.subject](picture, view)
+    weather(picture, view.plane, view.dice.fork("weather"), view.wishes, view.palette)
     bloom(picture, 0.5)
     return picture
 
 
 def _subject(scene: Scene) -> str:
     asked = scene.wishes.first(("city", "sea", "desert", "mountain", "forest"))
+    asked = asked or _COMES_WITH.get(scene.wishes.first(("lake", "boat", "trees")) or "")
     usual = ("mountain", "mountain", "mountain", "sea", "forest", "desert")
     allowed = [name for name in usual if not scene.wishes.bans(name)] or ["mountain"]
     return asked or scene.dice.fork("subject").pick(allowed)
@@ -72,12 +78,13 @@ def _heavens(view: View) -> Field:
     if wishes.shows("stars", dice, 1.0 if view.night else 0.0):
         count = int(420 * plane.right * plane.bottom)
         sky.stars(picture, plane, dice.fork("stars"), count=count, floor=view.horizon)
-    if wishes.shows("moon" if view.disc.moon else "sun", dice, 0.9):
+    gloomy = wishes.wants("stormy", "rain")
+    if wishes.shows("moon" if view.disc.moon else "sun", dice, 0.15 if gloomy else 0.92):
         sky.shine(picture, plane, view.disc, palette.light, 1.0)
         if view.disc.moon:
             sky.maria(picture, plane, view.disc, dice.fork("maria"), palette.sky[1])
-    if wishes.shows("clouds", dice, 0.65):
-        amount = 0.95 if wishes.wants("clouds", "stormy") else dice.between(0.25, 0.75)
+    if wishes.shows("clouds", dice, 1.0 if gloomy else 0.65):
+        amount = 1.0 if gloomy or wishes.wants("clouds") else dice.between(0.25, 0.75)
         sky.clouds(picture, plane, dice.fork("clouds"), palette, floor=view.horizon, amount=amount)
     return picture
 
@@ -96,7 +103,9 @@ def _mountains(picture: Field, view: View) -> None:
         fork = dice.fork(f"range-{index}")
         base = view.horizon + (shore - view.horizon) * (0.95 * near) + 0.015
         height = (0.17, 0.3, 0.19, 0.12, 0.08, 0.05)[index] * tall
-        crest = land.crest_line(fork, plane, base, height, 1.5 + 0.9 * near, sharp * (1.0 - 0.65 * near))
+        crest = land.crest_line(
+            fork, plane, base, height=height, cells=1.5 + 0.9 * near, sharp=sharp * (1.0 - 0.65 * near)
+        )
         rows, _ = land.body(plane, crest)
         land.mountain_range(
             picture,
@@ -113,9 +122,11 @@ def _mountains(picture: Field, view: View) -> None:
         if index >= ranges - 3 and not wishes.bans("trees"):
             fir = 0.02 + 0.05 * (near - 0.4)
             colour = blend(palette.far, palette.near, 0.35 + 0.6 * near)
-            land.firs(picture, plane, fork, crest, colour, count=int(60 * plane.right), low=fir * 0.5, high=fir)
+            land.firs(
+                picture, plane, fork, crest, colour, count=int(60 * plane.right), low=fir * 0.5, high=fir
+            )
     if lake:
-        water.mirror(picture, plane, dice.fork("lake"), palette, shore, 0.85)
+        water.mirror(picture, plane, dice.fork("lake"), palette, shore=shore, calm=0.85)
     _foreground(picture, view, dice.fork("front"))
 
 
@@ -140,21 +151,21 @@ def _seascape(picture: Field, view: View) -> None:
     for index in range(3):
         fork = dice.fork(f"head-{index}")
         side = fork.pick((0.0, 1.0))
-        crest = land.crest_line(fork, plane, view.horizon, 0.035 + 0.03 * index, 2.2, 0.5)
+        crest = land.crest_line(fork, plane, view.horizon, height=0.035 + 0.03 * index, cells=2.2, sharp=0.5)
         edge = fork.between(0.35, 0.75) - 0.12 * index
         away = plane.xs / np.float32(plane.right)
         away = away if side else np.float32(1) - away
-        crest = crest * smooth(away, edge, edge + 0.25) + (np.float32(1) - smooth(away, edge, edge + 0.25)) * np.float32(
-            view.horizon + 0.05
-        )
+        crest = crest * smooth(away, edge, edge + 0.25) + (
+            np.float32(1) - smooth(away, edge, edge + 0.25)
+        ) * np.float32(view.horizon + 0.05)
         colour = blend(palette.far, palette.near, 0.12 + 0.22 * index)
         land.mountain_range(picture, plane, crest, colour=colour, haze=palette.sky[-1], mist=0.5)
-    water.sea(picture, plane, dice.fork("sea"), palette, view.horizon, view.disc.x)
+    water.sea(picture, plane, dice.fork("sea"), palette, horizon=view.horizon, sun_x=view.disc.x)
     if view.wishes.shows("boat", dice, 0.55):
         x = plane.right - view.disc.x + dice.between(-0.12, 0.12)
         size = dice.between(0.035, 0.065)
         cloth = blend(palette.light, palette.far, 0.25)
-        water.sail(picture, plane, x, view.horizon + 0.02 + size * 0.7, size, palette.near, cloth)
+        water.sail(picture, plane, palette.near, cloth, x=x, foot=view.horizon + 0.02 + size * 0.7, size=size)
     if view.wishes.shows("birds", dice, 0.6):
         sky.birds(picture, plane, dice.fork("birds"), blend(palette.near, palette.far, 0.3), view.horizon)
 
@@ -167,7 +178,7 @@ def _forest(picture: Field, view: View) -> None:
         near = index / (rows - 1)
         fork = dice.fork(f"row-{index}")
         base = view.horizon - 0.05 + (plane.bottom - view.horizon) * near * 0.92
-        crest = land.crest_line(fork, plane, base, 0.06 - 0.02 * near, 1.3, 0.0)
+        crest = land.crest_line(fork, plane, base, height=0.06 - 0.02 * near, cells=1.3, sharp=0.0)
         colour = blend(palette.far, palette.near, 0.08 + 0.92 * near)
         tall = 0.07 + 0.3 * near * near + 0.06 * near
         count = int((120 - 90 * near) * plane.right)
@@ -181,9 +192,9 @@ def _forest(picture: Field, view: View) -> None:
 def _desert(picture: Field, view: View) -> None:
     """Draw far table mountains and dunes."""
     plane, palette, dice = view.plane, view.palette, view.dice.fork("desert")
-    crest = land.crest_line(dice.fork("mesa"), plane, view.horizon + 0.02, 0.06, 1.8, 0.3)
+    crest = land.crest_line(dice.fork("mesa"), plane, view.horizon + 0.02, height=0.06, cells=1.8, sharp=0.3)
     land.mountain_range(picture, plane, crest, colour=palette.far, haze=palette.sky[-1], mist=0.7)
-    land.dunes(picture, plane, dice.fork("dunes"), palette, view.horizon, view.disc.x)
+    land.dunes(picture, plane, dice.fork("dunes"), palette, horizon=view.horizon, sun_x=view.disc.x)
 
 
 def _city(picture: Field, view: View) -> None:
@@ -196,11 +207,18 @@ def _city(picture: Field, view: View) -> None:
         fork = dice.fork(f"row-{index}")
         lamps = (0.12 + 0.3 * near) if dark else 0.02
         land.skyline(
-            picture, plane, fork, palette, foot=shore, tall=0.46 - 0.24 * near, near=0.12 + 0.88 * near, lamps=lamps
+            picture,
+            plane,
+            fork,
+            palette,
+            foot=shore,
+            tall=0.46 - 0.24 * near,
+            near=0.12 + 0.88 * near,
+            lamps=lamps,
         )
         mist = smooth(plane.y, view.horizon - 0.2, shore) * np.float32(0.26 * (1.0 - near))
         lighten(picture, rgb(palette.sky[-1]), np.broadcast_to(mist, picture.shape[1:]))
-    water.mirror(picture, plane, dice.fork("river"), palette, shore, 0.6)
+    water.mirror(picture, plane, dice.fork("river"), palette, shore=shore, calm=0.6)
 
 
 _LANDS: Mapping[str, Callable[[Field, View], None]] = MappingProxyType(

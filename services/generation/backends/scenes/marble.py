@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from services.generation.backends.canvas import blend, cover, lighten, lightness, ramp, rgb
+from services.generation.backends.canvas import cover, lighten, lightness, rgb
 from services.generation.backends.dice import Dice, Field
-from services.generation.backends.fields import Plane, clamp, cloud, noise, sample, smooth, stretch
+from services.generation.backends.fields import Plane, clamp, cloud, gradient, noise, sample, smooth, stretch
 from services.generation.backends.palettes import Abstract, abstract
 from services.generation.backends.scenes.scene import Scene
 
@@ -15,50 +15,56 @@ def draw(scene: Scene) -> Field:
     palette = abstract(scene.wishes, dice.fork("palette"))
     calm = scene.wishes.wants("calm", "minimal")
     flow, drawn = _current(plane, dice.fork("current"), 0.75 if calm else 1.0)
-    bands = dice.between(3.5, 5.0) if calm else dice.between(5.0, 8.0)
-    level = flow * np.float32(bands)
+    level = flow * np.float32(dice.between(5.0, 7.0) if calm else dice.between(8.0, 12.0))
+    steep = np.abs(gradient(level)) + np.abs(gradient(level, axis=1)) + np.float32(1e-5)
     strip = np.floor(level)
     within = level - strip
-    stops = _stops(palette, dice.fork("stops"), int(bands) + 2)
-    edge = smooth(within, 0.86, 1.0)
-    colours = np.concatenate([rgb(stop).reshape(3, 1) for stop in stops], axis=1)
+    stops = np.stack([rgb(stop).reshape(3) for stop in _stops(palette, dice.fork("stops"), 14)], axis=1)
     at = strip.astype(np.int32)
-    picture = colours[:, at]
-    picture += (colours[:, np.minimum(at + 1, len(stops) - 1)] - picture) * edge
-    picture *= np.float32(0.86) + np.float32(0.2) * within
-    agate = ramp([stops[0], palette.ground, stops[-1], palette.ground, stops[1]], drawn)
-    picture += (agate - picture) * np.float32(0.16)
+    picture = stops[:, at]
+    soft = clamp((within - np.float32(1)) / (steep * np.float32(1.5)) + np.float32(1))
+    picture += (stops[:, at + 1] - picture) * soft
+    picture *= np.float32(0.82) + np.float32(0.24) * within
+    fine = drawn * np.float32(34.0)
+    fine = np.abs(fine - np.floor(fine) - np.float32(0.5)) * np.float32(2)
+    picture *= np.float32(0.95) + np.float32(0.1) * fine
     _relief(picture, flow, plane.unit)
     if not scene.wishes.bans("gold"):
-        _veins(picture, plane, dice.fork("veins"), within, drawn, flow)
+        _veins(picture, plane, dice.fork("veins"), np.minimum(within, np.float32(1) - within), steep)
     return picture
 
 
 def _current(plane: Plane, dice: Dice, reach: float) -> tuple[Field, Field]:
-    """Return the paint's level after it was drawn twice across the bath, and after once (0 to 1)."""
-    columns = np.arange(plane.width, dtype=np.float32)[None, :]
-    rows = np.arange(plane.height, dtype=np.float32)[:, None]
-    pull = np.float32(reach * plane.unit)
-    sway = [noise(dice.fork(f"sway-{axis}"), plane, 1.3) for axis in range(4)]
-    curl = [noise(dice.fork(f"curl-{axis}"), plane, 4.2) for axis in range(2)]
-    ground = cloud(dice.fork("ground"), plane, 1.6, 3, gain=0.4)
-    x = columns + (sway[0] * np.float32(0.16) + curl[0] * np.float32(0.035)) * pull
-    y = rows + (sway[1] * np.float32(0.16) + curl[1] * np.float32(0.035)) * pull
-    once = sample(ground, x, y)
-    swirl = sample(sway[2], x, y)
-    x = columns + (swirl * np.float32(0.2) + once * np.float32(0.3) + curl[1] * np.float32(0.03)) * pull
-    y = rows + (sway[3] * np.float32(0.2) - once * np.float32(0.34) + curl[0] * np.float32(0.03)) * pull
-    twice = sample(once, x, y)
-    return stretch(twice + sway[2] * np.float32(0.1)) * np.float32(0.999), stretch(once)
+    """Return the paint's level after it was drawn twice across the bath, and after once (0 to 1).
+
+    The bath is wider than the picture by half on every side and is kept at half its resolution.
+    """
+    bath = Plane(plane.width, plane.height, plane.unit // 2)
+    columns, rows = plane.columns, plane.rows
+    pull = reach * bath.unit
+    sway = [noise(dice.fork(f"sway-{axis}"), bath, 1.3) for axis in range(3)]
+    curl = [noise(dice.fork(f"curl-{axis}"), bath, 4.2) for axis in range(2)]
+    ground = cloud(dice.fork("ground"), bath, 1.6, 3, gain=0.4)
+    x = columns + sway[0] * np.float32(0.16 * pull) + curl[0] * np.float32(0.035 * pull)
+    y = rows + sway[1] * np.float32(0.16 * pull) + curl[1] * np.float32(0.035 * pull)
+    once = stretch(sample(ground, x, y) + sway[2] * np.float32(0.1))
+    across, down = noise(dice.fork("across"), plane, 1.2), noise(dice.fork("down"), plane, 1.2)
+    swirl = noise(dice.fork("swirl"), plane, 3.6)
+    x = columns * np.float32(0.5) + np.float32(0.25 * plane.width)
+    y = rows * np.float32(0.5) + np.float32(0.25 * plane.height)
+    middle = sample(once, x, y) - np.float32(0.5)
+    x = x + across * np.float32(0.22 * pull) + middle * np.float32(0.42 * pull)
+    y = y + down * np.float32(0.22 * pull) - middle * np.float32(0.46 * pull)
+    x, y = x + swirl * np.float32(0.03 * pull), y - swirl * np.float32(0.03 * pull)
+    return stretch(sample(once, x, y)), stretch(middle)
 
 
 def _stops(palette: Abstract, dice: Dice, count: int) -> list[str]:
-    """Return the colours of the bands: inks in chance order, light and dark ones in turn, some twice."""
-    inks = sorted({palette.ground, *palette.inks}, key=lightness)
+    """Return the colours of the bands: light and dark in turn, the palette's first inks the most often."""
+    inks = sorted({palette.ground, *palette.inks, *palette.inks[:3]}, key=lightness)
     half = len(inks) // 2
     dark, light = dice.shuffled(inks[:half]), dice.shuffled(inks[half:])
-    pairs = [(dark[i % len(dark)], light[i % len(light)]) for i in range(count)]
-    return [blend(*pair, share) for pair, share in zip(pairs, (0.0, 1.0, 0.55, 0.0, 0.9, 1.0, 0.25) * 3, strict=False)]
+    return [(light if place % 2 else dark)[place // 2 % half] for place in range(count)]
 
 
 def _relief(picture: Field, flow: Field, unit: int) -> None:
@@ -69,14 +75,11 @@ def _relief(picture: Field, flow: Field, unit: int) -> None:
     picture *= np.float32(1) + np.maximum(np.minimum(slope, 0), np.float32(-0.6)) * np.float32(0.6)
 
 
-def _veins(picture: Field, plane: Plane, dice: Dice, within: Field, drawn: Field, flow: Field) -> None:
-    """Lay metal along the edges of the bands, in stretches, as wide in the picture as the slope is gentle."""
-    across = np.abs(np.gradient(flow, axis=0)) + np.abs(np.gradient(flow, axis=1))
-    where = smooth(noise(dice, plane, 1.7), 0.0, 0.5)
-    width = np.float32(0.05) + across.astype(np.float32) * np.float32(6.0)
-    off = np.minimum(within, np.float32(1) - within)
-    line = clamp((width - off) / (width * np.float32(0.6))) * where
-    turn = drawn * np.float32(14.0)
-    shine = np.abs(turn - np.floor(turn) - np.float32(0.5)) * np.float32(2)
-    gold = rgb("9a6f24") + (rgb("ffe9a8") - rgb("9a6f24")) * shine
-    cover(picture, gold, clamp(line) * np.float32(0.9))
+def _veins(picture: Field, plane: Plane, dice: Dice, off: Field, steep: Field) -> None:
+    """Lay metal along the edges of the bands, in stretches, thicker here and thinner there."""
+    where = noise(dice, plane, 1.9)
+    width = smooth(where, 0.05, 1.0) * np.float32(0.0042 * plane.unit) * steep
+    line = clamp((width - off) / steep + np.float32(0.5)) * (width > 0)
+    shine = smooth(noise(dice.fork("shine"), plane, 5.0), -0.7, 0.7)
+    dull, bright = rgb("a87a2c"), rgb("ffe6a0")
+    cover(picture, dull + (bright - dull) * shine, line)

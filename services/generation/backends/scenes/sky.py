@@ -24,13 +24,16 @@ def backdrop(plane: Plane, palette: Scenic, dice: Dice, horizon: float) -> Field
     """Return the sky's gradient down to the horizon, and the horizon's colour below."""
     drift = noise(dice, plane, 1.1) * np.float32(0.045)
     height = plane.y * np.float32(1.0 / horizon) + drift
-    return ramp(palette.sky, height, places=[index / (len(palette.sky) - 1) for index in range(len(palette.sky))])
+    return ramp(
+        palette.sky, height, places=[index / (len(palette.sky) - 1) for index in range(len(palette.sky))]
+    )
 
 
 def distance(plane: Plane, x: float, y: float) -> Field:
     """Return the distance of every pixel from a point."""
     dx, dy = plane.x - np.float32(x), plane.y - np.float32(y)
-    return np.sqrt(dx * dx + dy * dy)
+    away: Field = np.sqrt(dx * dx + dy * dy)
+    return away
 
 
 def shine(picture: Field, plane: Plane, disc: Disc, light: str, halo: float) -> None:
@@ -51,7 +54,9 @@ def maria(picture: Field, plane: Plane, disc: Disc, dice: Dice, shadow: str) -> 
     cover(picture, rgb(shadow), seas * smooth(away, disc.radius, disc.radius * 0.94) * np.float32(0.2))
 
 
-def stars(picture: Field, plane: Plane, dice: Dice, *, count: int, floor: float, colour: str = "fdfbff") -> None:
+def stars(
+    picture: Field, plane: Plane, dice: Dice, *, count: int, floor: float, colour: str = "fdfbff"
+) -> None:
     """Scatter stars above `floor`, many faint and few bright, fading towards it."""
     places = dice.units(count, 3)
     tint = rgb(colour)
@@ -59,10 +64,20 @@ def stars(picture: Field, plane: Plane, dice: Dice, *, count: int, floor: float,
         size = luck * luck * luck * luck
         y = down * floor
         strength = (0.25 + 0.75 * size) * (1.0 - 0.75 * down * down)
-        spot(picture, plane, across * plane.right, y, 0.0009 + 0.0016 * size, tint, strength)
+        spot(
+            picture,
+            plane,
+            across * plane.right,
+            y,
+            radius=0.0009 + 0.0016 * size,
+            tint=tint,
+            strength=strength,
+        )
 
 
-def spot(picture: Field, plane: Plane, x: float, y: float, radius: float, tint: Field, strength: float) -> None:
+def spot(
+    picture: Field, plane: Plane, x: float, y: float, *, radius: float, tint: Field, strength: float
+) -> None:
     """Add a small soft point of light."""
     reach = 5.0 * radius + plane.pixel
     rows, columns = window(plane, x - reach, y - reach, x + reach, y + reach)
@@ -100,14 +115,16 @@ def birds(picture: Field, plane: Plane, dice: Dice, colour: str, floor: float) -
     for _ in range(5 + dice.below(6)):
         x = centre_x + dice.between(-0.16, 0.16)
         y = centre_y + dice.between(-0.07, 0.07)
-        bird(picture, plane, x, y, dice.between(0.008, 0.017), dice.between(0.25, 0.6), ink)
+        bird(picture, plane, x, y, span=dice.between(0.008, 0.017), lift=dice.between(0.25, 0.6), ink=ink)
 
 
-def bird(picture: Field, plane: Plane, x: float, y: float, span: float, lift: float, ink: Field) -> None:
+def bird(picture: Field, plane: Plane, x: float, y: float, *, span: float, lift: float, ink: Field) -> None:
     """Draw one bird with wings `span` wide."""
     rows, columns = window(plane, x - span, y - span, x + span, y + span)
     across = np.abs(plane.x[:, columns] - np.float32(x)) * np.float32(1.0 / span)
-    wing = np.float32(lift * span) * (across * (np.float32(2.2) * (across - np.float32(1)) + np.float32(0.35)))
+    wing = np.float32(lift * span) * (
+        across * (np.float32(2.2) * (across - np.float32(1)) + np.float32(0.35))
+    )
     off = np.abs(plane.y[rows] - np.float32(y) - wing)
     thick = (np.float32(1) - across) * np.float32(0.16 * span) + np.float32(0.25 * plane.pixel)
     mask = clamp((thick - off) * np.float32(plane.unit) + np.float32(0.5)) * (across < np.float32(1))

@@ -1,0 +1,29 @@
+"""`make bench`: every benchmark on a stack of its own; exit 1 where a bar was missed."""
+
+import argparse
+import asyncio
+import shutil
+import sys
+
+from bench import api, bus, erasure, generation
+from deploy.local.home import ROOT
+from deploy.local.spawn import started
+
+HOME = ROOT / ".pixera" / "bench"
+BENCHMARKS = {"erasure": erasure.run, "bus": bus.run, "api": api.run, "generation": generation.run}
+
+
+def main() -> int:
+    """Run the chosen benchmarks one after another; return the exit code."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="all if none is named")
+    held = True
+    for name in parser.parse_args().names or BENCHMARKS:
+        shutil.rmtree(HOME, ignore_errors=True)
+        with started(HOME) as stack:
+            held &= asyncio.run(BENCHMARKS[name](stack))
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

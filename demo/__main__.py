@@ -1,0 +1,33 @@
+"""`make demo`: the story on a platform of its own; exit 0 only if every step held."""
+
+import asyncio
+import shutil
+import sys
+
+from demo.story import Story
+from demo.timeline import Timeline
+from deploy.local.errors import StackError
+from deploy.local.home import ROOT
+from deploy.local.spawn import started
+
+HOME = ROOT / ".pixera" / "demo"
+
+
+def main() -> int:
+    """Play the story; return the exit code."""
+    timeline = Timeline()
+    shutil.rmtree(HOME, ignore_errors=True)
+    timeline.act("The stage: Kafka, MongoDB, S3, Envoy and five services, from nothing")
+    try:
+        with timeline.starting("the platform is ready") as ready, started(HOME) as stack:
+            ready()
+            asyncio.run(Story(stack.gateway, stack.env, HOME, timeline).play())
+    except (AssertionError, StackError) as error:
+        timeline.failed(str(error))
+        return 1
+    timeline.held()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""A consumer: reads one group's topics through FastStream and sees to it that nothing is lost or done twice.
+
+The subscriber is FastStream's, without a handler: its own batch loop sleeps after an empty poll, reads nothing
+while a handler works, and swallows what a handler raises. So it gives connection, subscription and rebalance
+logging, and the records are taken from the aiokafka consumer that it exposes.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError
+from faststream.kafka import KafkaBroker
+from faststream.middlewares import AckPolicy
+
+from libs.common.bus import metrics
+from libs.common.bus.dead_letters import TooManyDeadLetters
+from libs.common.bus.envelope import Record
+from libs.common.bus.group import Group
+from libs.common.bus.lag import LagWatch
+from libs.common.bus.ownership import Ownership
+from libs.common.bus.settings import BusSettings
+from libs.common.bus.trouble import Backoff
+from libs.common.logging import logger
+
+POLL_MS = 1_000
+NEVER_MS = 24 * 3_600_000
+"""aiokafka heartbeats by itself and tells the broker nothing of polls; a handler may take its time."""
+
+log = logger("bus.consumer")
+
+
+class Worker(Protocol):
+    """What is done with the records: `BatchWorker` or `StreamWorker`."""
+
+    async def room(self) -> int:
+        """Return how many records can be taken, once any can."""
+        ...
+
+    async def take(self, records: Sequence[Record], ownership: Ownership) -> None:
+        """Work on records, and commit their offsets when they are settled."""
+        ...
+
+    async def drain(self, within_s: float) -> None:
+        """Wait for what is under way; then forget the rest."""
+        ...
+
+    async def close(self) -> None:
+        """Leave nothing running."""
+        ...
+
+
+class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
+    """One member of a consumer group."""
+
+    def __init__(self, group: Group, broker: KafkaBroker, worker: Worker, settings: BusSettings) -> None:
+        self.group = group
+        self._worker, self._settings = worker, settings
+        self._subscriber = broker.subscriber(
+            *group.topics,
+            group_id=group.name,
+            batch=True,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            no_reply=True,
+            listener=self,
+            session_timeout_ms=settings.session_timeout_ms,
+            heartbeat_interval_ms=settings.heartbeat_interval_ms,
+            fetch_max_wait_ms=settings.fetch_max_wait_ms,
+            max_poll_interval_ms=NEVER_MS,
+            partition_assignment_strategy=[StickyPartitionAssignor],
+        )
+        self._ownership: Ownership | None = None
+        self._lag = LagWatch(group.name, settings.stuck_after_s)
+        self._fetching: asyncio.Future[list[Record]] | None = None
+        self._stopping = False
+        self._halted = False
+
+    def healthy(self) -> bool:
+        """Tell whether it has nothing to do, or gets on with it."""
+        return not self._halted and not self._lag.stuck
+
+    async def run(self) -> None:
+        """Consume until stopped; begin again after whatever went wrong, except at the dead-letter limit."""
+        backoff = Backoff(self._settings.first_wait_s, self._settings.longest_wait_s)
+        while not self._stopping:
+            try:
+                await self._consume(backoff)
+            except TooManyDeadLetters as error:
+                self._halt(error)
+                return
+            except Exception as error:
+                log.warning("consumer.restarted", group=self.group.name, exc_info=error)
+                await asyncio.sleep(backoff.next())
+
+    async def stop(self) -> None:
+        """Take nothing more; `run` ends when what is under way is settled or has had its time."""
+        self._stopping = True
+        if self._ownership is not None:
+            self._ownership.end_soon()
+        if self._fetching is not None:
+            self._fetching.cancel()
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's
+        """Finish or abandon what is under way before another member gets these partitions."""
+        await self._let_go()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Begin with what we were given; positions are where the group last committed."""
+        self._ownership = Ownership(self._subscriber.consumer, self.group.name)
+        log.info("partitions.assigned", group=self.group.name, partitions=len(assigned))
+
+    async def _consume(self, backoff: Backoff) -> None:
+        watching: asyncio.Task[None] | None = None
+        try:
+            await self._subscriber.start()
+            consumer = self._subscriber.consumer
+            watching = asyncio.create_task(self._watch(consumer))
+            while not self._stopping:
+                await self._take_some(consumer)
+                backoff.count = 0
+        finally:
+            if watching is not None:
+                watching.cancel()
+            await self._let_go()
+            await self._worker.close()
+            await self._subscriber.stop()
+
+    async def _take_some(self, consumer: AIOKafkaConsumer) -> None:
+        ownership = self._ownership
+        records = await self._fetch(consumer)
+        # Records of an assignment that ended meanwhile are another member's, or come again.
+        if records and ownership is not None and ownership is self._ownership and not ownership.ending:
+            self._lag.taken(records)
+            await self._worker.take(records, ownership)
+
+    async def _fetch(self, consumer: AIOKafkaConsumer) -> list[Record]:
+        """Return the next records, in order within each partition; none where none came for a while."""
+        self._fetching = asyncio.ensure_future(self._next_records(consumer))
+        try:
+            return await self._fetching
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            return []
+        finally:
+            self._fetching = None
+
+    async def _next_records(self, consumer: AIOKafkaConsumer) -> list[Record]:
+        most = await self._worker.room()
+        fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=most)
+        return [record for records in fetched.values() for record in records]
+
+    async def _let_go(self) -> None:
+        if self._ownership is not None:
+            self._ownership.end_soon()
+            await self._worker.drain(self._settings.drain_s)
+            self._ownership.end()
+
+    async def _watch(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            await asyncio.sleep(self._settings.lag_every_s)
+            if self._ownership is not None:
+                with suppress(KafkaError):
+                    await self._lag.measure(consumer, self._ownership)
+
+    def _halt(self, error: TooManyDeadLetters) -> None:
+        self._halted = True
+        metrics.HALTED.labels(self.group.name).set(1)
+        log.critical(
+            "consumer.halted",
+            group=self.group.name,
+            reason=str(error),
+            do="find what is wrong, mend it, restart; then `pixera dlq redrive`",
+        )

@@ -1,0 +1,74 @@
+"""Whose partitions these are: what a consumer does while and after Kafka takes them away."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from libs.common.bus.envelope import Record
+from libs.common.bus.settling import Abandoned
+from libs.common.logging import logger
+
+Offsets = Mapping[TopicPartition, int]
+
+log = logger("bus.consumer")
+
+
+class Ownership:
+    """One assignment of partitions, from being given until being taken away.
+
+    Offsets are committed only while it lasts: aiokafka commits under whatever generation it is in, so a late
+    commit would move a group's offset in a partition that is another member's by now.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, group: str) -> None:
+        self._consumer, self._group = consumer, group
+        self._ending = asyncio.Event()
+        self._over = False
+        self.settled: dict[TopicPartition, int] = {}
+
+    @property
+    def ending(self) -> bool:
+        """Tell whether nothing new may be begun."""
+        return self._ending.is_set()
+
+    def end_soon(self) -> None:
+        """Let what is under way finish, and nothing new begin; who waits for better times gives up."""
+        self._ending.set()
+
+    def end(self) -> None:
+        """From now on nothing is committed: the partitions are another's."""
+        self._ending.set()
+        self._over = True
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep. Raises: Abandoned: the partitions are being taken away."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), seconds)
+        if self.ending:
+            raise Abandoned
+
+    async def commit(self, offsets: Offsets) -> None:
+        """Commit the offsets of what is settled: per partition the one after the last.
+
+        A commit that fails loses nothing: the next one passes it, or the records come again and are found done.
+        """
+        if self._over or not offsets:
+            return
+        self.settled |= offsets
+        try:
+            await self._consumer.commit(dict(offsets))
+        except (CommitFailedError, IllegalStateError) as error:
+            log.info("commit.refused", group=self._group, exc_info=error)
+        except KafkaError as error:
+            log.warning("commit.failed", group=self._group, exc_info=error)
+
+
+def next_offsets(records: Iterable[Record]) -> dict[TopicPartition, int]:
+    """Return, per partition, the offset after the last of some records."""
+    offsets: dict[TopicPartition, int] = {}
+    for record in records:
+        offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+    return offsets

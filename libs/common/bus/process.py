@@ -1,0 +1,118 @@
+"""The bus of one worker process: its service's relay, and a consumer for each of its groups."""
+
+import asyncio
+from collections.abc import Iterable
+
+from aiokafka.errors import KafkaError
+from faststream.kafka import KafkaBroker
+
+from libs.common.bus.batch_worker import BatchWorker
+from libs.common.bus.consumer import Consumer
+from libs.common.bus.consumes import Subscription
+from libs.common.bus.dead_letters import DeadLetters
+from libs.common.bus.group import Group, groups_of
+from libs.common.bus.inbox import Inbox, InboxRow
+from libs.common.bus.lease import LeaseRow
+from libs.common.bus.outbox import OutboxRow
+from libs.common.bus.parts import Parts
+from libs.common.bus.producer import Producer
+from libs.common.bus.relay import Relay
+from libs.common.bus.settings import BusSettings
+from libs.common.bus.settling import Settler
+from libs.common.bus.stream_worker import StreamWorker
+from libs.common.bus.topics import TopicsNotMade, dead_letter_topic, ensure_topics, event_topic
+from libs.common.bus.trouble import Backoff
+from libs.common.document import Document
+from libs.common.logging import logger
+from libs.common.mongo import Mongo
+from libs.common.settings import CommonSettings
+from libs.common.work import UnitOfWork
+
+BUS_DOCUMENTS: tuple[type[Document], ...] = (OutboxRow, InboxRow, LeaseRow)
+
+log = logger("bus")
+
+
+class Bus:
+    """Publishes what the service leaves in its outbox, and hands it the events it subscribed to.
+
+    Args:     name: the service; tuned: the bus's own settings, by default from the environment.
+    """
+
+    def __init__(
+        self,
+        settings: CommonSettings,
+        name: str,
+        mongo: Mongo,
+        work: UnitOfWork,
+        subscriptions: Iterable[Subscription],
+        *,
+        tuned: BusSettings | None = None,
+    ) -> None:
+        self._bootstrap, self._name = settings.kafka_bootstrap, name
+        self._settings = tuned or BusSettings()
+        self._mongo, self._work = mongo, work
+        self._producer = Producer(self._bootstrap, self._settings.linger_ms)
+        self._relay = Relay(mongo, self._producer, self._settings)
+        self._broker = KafkaBroker(
+            self._bootstrap.split(","), client_id=f"pixera-{name}", consumer_only=True, logger=None
+        )
+        self._consumers = [self._consumer(group) for group in groups_of(subscriptions)]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to relay and to consume; it does not wait for the broker, which may come up later."""
+        await self._broker.connect()
+        self._tasks = [
+            asyncio.create_task(self._relay.run(), name=f"{self._name}-relay"),
+            asyncio.create_task(self._consume(), name=f"{self._name}-consumers"),
+        ]
+
+    async def stop(self) -> None:
+        """Take nothing more, finish what is under way, leave the groups, give the relay's lease back."""
+        await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
+        relay, consumers = self._tasks
+        await asyncio.wait([consumers], timeout=2 * self._settings.drain_s)
+        for task in (relay, consumers):
+            task.cancel()
+        await asyncio.gather(relay, consumers, return_exceptions=True)
+        await self._producer.close()
+        await self._broker.stop()
+
+    async def healthy(self) -> dict[str, bool]:
+        """Return, for the relay and each consumer group, whether it makes progress where there is work."""
+        health = {"relay": self._relay.healthy() and not self._tasks[0].done()}
+        return health | {consumer.group.name: consumer.healthy() for consumer in self._consumers}
+
+    def _consumer(self, group: Group) -> Consumer:
+        dead_letters = DeadLetters(self._producer, group.name, self._settings.dead_letters_a_minute)
+        parts = Parts(
+            group=group,
+            settings=self._settings,
+            mongo=self._mongo,
+            work=self._work,
+            tombstones=self._work.tombstones,
+            inbox=Inbox(self._mongo, group.name),
+            settler=Settler(group.name, dead_letters, self._settings),
+        )
+        worker = StreamWorker(parts) if group.io else BatchWorker(parts)
+        return Consumer(group, self._broker, worker, self._settings)
+
+    async def _consume(self) -> None:
+        """Make the topics that these groups need, then run them all."""
+        await self._ensure_topics()
+        await asyncio.gather(*(consumer.run() for consumer in self._consumers))
+
+    async def _ensure_topics(self) -> None:
+        groups = [consumer.group for consumer in self._consumers]
+        topics = [dead_letter_topic(group.name) for group in groups]
+        topics += [event_topic(name) for group in groups for name in group.topics]
+        backoff = Backoff(self._settings.first_wait_s, self._settings.longest_wait_s)
+        while topics:
+            try:
+                await ensure_topics(self._bootstrap, topics)
+            except (KafkaError, OSError, TopicsNotMade) as error:
+                log.warning("bus.no_topics_yet", service=self._name, exc_info=error)
+                await asyncio.sleep(backoff.next())
+            else:
+                return

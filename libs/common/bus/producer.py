@@ -1,0 +1,95 @@
+"""The way to Kafka: an idempotent producer that is made anew when it cannot go on."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from libs.common.bus.envelope import Headers
+from libs.common.logging import logger
+
+BATCH_BYTES = 131_072  # eight times the default: 2x the throughput (shared guide, performance)
+REQUEST_TIMEOUT_MS = 15_000
+
+log = logger("bus.producer")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent to a topic."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Producer:
+    """Publishes with acks from all in-sync replicas, in order per key.
+
+    After a fatal answer (an out-of-order sequence, a fenced epoch) an idempotent producer refuses everything
+    until it is restarted (aiokafka#1017); so after any failure the next batch gets a fresh one.
+    """
+
+    def __init__(self, bootstrap: str, linger_ms: int = 0) -> None:
+        self._bootstrap, self._linger_ms = bootstrap, linger_ms
+        self._live: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+
+    async def publish(self, messages: Iterable[Message]) -> list[Exception | None]:
+        """Publish messages, all on their way at once; return once each is acknowledged or failed.
+
+        Returns:  per message None, or why it is not known to be stored.
+        Raises:   KafkaError: there is no connection; nothing was sent.
+        """
+        producer = await self._started()
+        sent = [await self._send(producer, message) for message in messages]
+        done = await asyncio.gather(*sent, return_exceptions=True)
+        failures = [outcome if isinstance(outcome, Exception) else None for outcome in done]
+        if any(failure and not isinstance(failure, MessageSizeTooLargeError) for failure in failures):
+            await self._discard(producer)
+        return failures
+
+    async def close(self) -> None:
+        """Send what is under way, and disconnect."""
+        if self._live is not None:
+            await self._discard(self._live)
+
+    async def _send(self, producer: AIOKafkaProducer, message: Message) -> "asyncio.Future[object]":
+        try:
+            future: asyncio.Future[object] = await producer.send(
+                message.topic, message.value, key=message.key, headers=message.headers
+            )
+        except KafkaError as error:  # refused before it was queued: too large, or its topic is unknown
+            future = asyncio.get_running_loop().create_future()
+            future.set_exception(error)
+        return future
+
+    async def _started(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._live is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap,
+                    enable_idempotence=True,
+                    acks="all",
+                    max_batch_size=BATCH_BYTES,
+                    linger_ms=self._linger_ms,
+                    request_timeout_ms=REQUEST_TIMEOUT_MS,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._live = producer
+            return self._live
+
+    async def _discard(self, producer: AIOKafkaProducer) -> None:
+        if self._live is producer:
+            self._live = None
+        try:
+            await producer.stop()
+        except KafkaError as error:
+            log.warning("producer.stopped_badly", exc_info=error)

@@ -1,0 +1,197 @@
+"""The relay: publishes what the outbox holds, in the order it was committed, one relay at a time per service."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from datetime import timedelta
+
+from aiokafka.errors import MessageSizeTooLargeError
+
+from libs.common.bus import metrics
+from libs.common.bus.envelope import headers_of
+from libs.common.bus.lease import Lease
+from libs.common.bus.outbox import OutboxRow
+from libs.common.bus.producer import Message, Producer
+from libs.common.bus.settings import BusSettings
+from libs.common.bus.trouble import Backoff
+from libs.common.clock import now
+from libs.common.logging import logger
+from libs.common.mongo import Filter, Mongo, PyMongoError
+
+REMEMBERED = 50_000
+COUNTED_AT_MOST = 100_000
+FORGET_AFTER_S = 0.05
+OLDEST_FIRST = (("_id", 1),)
+
+log = logger("bus.relay")
+
+
+class Relay:
+    """Moves a service's events from its outbox to Kafka, at least once and in order per key.
+
+    The change stream wakes it, so nothing is polled while all is well. The stream is opened first and what is
+    there already is read after it, so nothing falls in between; and because rows go only once they are
+    published, a broken stream needs no resume token (which may be too old: ChangeStreamHistoryLost, 286): it is
+    opened anew and the collection is read again.
+    """
+
+    def __init__(self, mongo: Mongo, producer: Producer, settings: BusSettings) -> None:
+        self._rows = mongo.collection(OutboxRow)
+        self._producer, self._settings = producer, settings
+        self._lease = Lease(mongo, "relay", settings.lease_ttl_s)
+        self._failing_since: float | None = None
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._queue: deque[OutboxRow] = deque()
+        self._arrived = asyncio.Event()
+        self._published: dict[str, None] = {}  # an ordered set: what the stream or a sweep may show again
+        self._to_forget: list[str] = []
+        self._forgetting: asyncio.Task[None] | None = None
+
+    @property
+    def leading(self) -> bool:
+        """Tell whether this process is the one that publishes."""
+        return self._lease.valid
+
+    def healthy(self) -> bool:
+        """Tell whether publishing, where it is ours to do, has not been failing for long."""
+        if self._failing_since is None:
+            return True
+        return asyncio.get_running_loop().time() - self._failing_since < self._settings.stuck_after_s
+
+    async def run(self) -> None:
+        """Relay until cancelled, whenever the lease is ours."""
+        backoff = Backoff(self._settings.first_wait_s, self._settings.longest_wait_s)
+        while True:
+            try:
+                async with self._lease.held():
+                    log.info("relay.leading")
+                    metrics.RELAY_LEADING.set(1)
+                    await self._lead(backoff)
+            except Exception as error:
+                self._failing_since = self._failing_since or asyncio.get_running_loop().time()
+                metrics.RELAY_FAILURES.labels(type(error).__name__).inc()
+                log.warning("relay.interrupted", exc_info=error)
+                await asyncio.sleep(backoff.next())
+            finally:
+                metrics.RELAY_LEADING.set(0)
+
+    async def _lead(self, backoff: Backoff) -> None:
+        """Publish for as long as the lease, the stream, the database and the broker let us."""
+        self._start_over()
+        opened = asyncio.Event()
+        stream = asyncio.create_task(self._follow(opened), name="relay-stream")
+        try:
+            await _first(asyncio.create_task(opened.wait()), stream)
+            await self._publish_stored({})
+            while True:
+                self._failing_since, backoff.count = None, 0
+                await self._wait()
+                _raise_if_failed(stream)
+                _raise_if_failed(self._forgetting)
+                await self._publish_next()
+        finally:
+            stream.cancel()
+            await asyncio.gather(stream, return_exceptions=True)
+            await self._forget_now()
+
+    async def _follow(self, opened: asyncio.Event) -> None:
+        """Queue what is inserted, as it is committed."""
+        try:
+            async for rows in self._rows.inserts():
+                self._queue.extend(OutboxRow.from_mongo(row) for row in rows)
+                opened.set()
+                self._arrived.set()
+        finally:
+            self._arrived.set()
+
+    async def _wait(self) -> None:
+        if not self._queue:
+            self._arrived.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), self._settings.sweep_every_s)
+
+    async def _publish_next(self) -> None:
+        """Publish what the stream brought; in a quiet moment, look for what it missed."""
+        if not self._queue:
+            await self._measure()
+            missed_since = now() - timedelta(seconds=self._settings.sweep_older_than_s)
+            await self._publish_stored({"time": {"$lt": missed_since}})
+            return
+        most = min(len(self._queue), self._settings.publish_batch)
+        await self._publish([self._queue.popleft() for _ in range(most)])
+
+    async def _publish_stored(self, query: Filter) -> None:
+        """Publish what the collection holds, oldest first, a batch in memory at a time."""
+        after = ""
+        while True:
+            page = {"_id": {"$gt": after}, **query}
+            rows = await self._rows.find(page, sort=OLDEST_FIRST, limit=self._settings.publish_batch)
+            if not rows:
+                return
+            await self._publish([OutboxRow.from_mongo(row) for row in rows])
+            after = rows[-1]["_id"]
+
+    async def _publish(self, rows: list[OutboxRow]) -> None:
+        fresh = [row for row in rows if row.id not in self._published]
+        if not fresh:
+            return
+        self._lease.require()
+        failures = await self._producer.publish([_message(row) for row in fresh])
+        done = [row for row, failure in zip(fresh, failures, strict=True) if failure is None]
+        self._remember(done)
+        for row, failure in zip(fresh, failures, strict=True):
+            if isinstance(
+                failure, MessageSizeTooLargeError
+            ):  # never published, never dropped: it stays and shows
+                log.error("relay.too_large", event_id=row.id, topic=row.topic)
+            elif failure is not None:
+                raise failure
+
+    def _remember(self, done: list[OutboxRow]) -> None:
+        """Take note of what is published; its rows go shortly, many at once, off the path of the next event."""
+        for row in done:
+            self._published[row.id] = None
+            metrics.PUBLISHED.labels(row.topic).inc()
+        while len(self._published) > REMEMBERED:
+            del self._published[next(iter(self._published))]
+        self._to_forget += [row.id for row in done]
+        if self._forgetting is None or self._forgetting.done():
+            self._forgetting = asyncio.create_task(self._forget(), name="relay-forget")
+
+    async def _forget(self) -> None:
+        while self._to_forget:
+            await asyncio.sleep(FORGET_AFTER_S)
+            done, self._to_forget = self._to_forget, []
+            await self._rows.delete_many({"_id": {"$in": done}})
+
+    async def _forget_now(self) -> None:
+        """Leave nothing behind that the next relay would publish again, if that can be had."""
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            await asyncio.gather(self._forgetting, return_exceptions=True)
+        with suppress(PyMongoError):
+            await self._rows.delete_many({"_id": {"$in": list(self._published)}})
+
+    async def _measure(self) -> None:
+        metrics.OUTBOX_PENDING.set(await self._rows.count({}, limit=COUNTED_AT_MOST))
+        oldest = await self._rows.find_one({}, sort=OLDEST_FIRST, projection={"time": 1})
+        age = (now() - oldest["time"]).total_seconds() if oldest else 0.0
+        metrics.OUTBOX_OLDEST_AGE.set(max(0.0, age))
+
+
+def _message(row: OutboxRow) -> Message:
+    return Message(row.topic, row.key.encode(), row.body, headers_of(row))
+
+
+async def _first(waiting: "asyncio.Task[bool]", stream: "asyncio.Task[None]") -> None:
+    """Wait until the stream is open; raise what kept it from opening."""
+    await asyncio.wait({waiting, stream}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    _raise_if_failed(stream)
+
+
+def _raise_if_failed(task: "asyncio.Task[None] | None") -> None:
+    if task is not None and task.done():
+        task.result()

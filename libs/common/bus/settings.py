@@ -1,0 +1,32 @@
+"""Settings of the event bus (`PIXERA_BUS_…`); the defaults are the tuned ones."""
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class BusSettings(BaseSettings):
+    """How the relay and the consumers behave. Times are in seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="PIXERA_BUS_", extra="ignore", frozen=True)
+
+    lease_ttl_s: float = 4.0
+    """A relay that died is replaced within this and one look (0.5 s)."""
+
+    sweep_every_s: float = 2.0
+    sweep_older_than_s: float = 3.0
+    publish_batch: int = 1_000
+    linger_ms: int = 0
+
+    session_timeout_ms: int = 8_000
+    """A consumer that was killed loses its partitions after this. Kafka's floor is 6 s."""
+
+    heartbeat_interval_ms: int = 2_000
+    fetch_max_wait_ms: int = 500
+    drain_s: float = 4.0
+    """How long a rebalance, or a stop, waits for what is being worked on."""
+
+    tries: int = 5
+    first_wait_s: float = 0.1
+    longest_wait_s: float = 5.0
+    dead_letters_a_minute: int = 100
+    stuck_after_s: float = 300.0
+    lag_every_s: float = 10.0

@@ -1,0 +1,223 @@
+"""The holder: what a service does about the people in it, by its declared holdings and nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from libs.common.bus.outbox import Outbox
+from libs.common.clock import now
+from libs.common.errors import Unavailable
+from libs.common.events.privacy import HoldingErasure, HoldingInventory
+from libs.common.logging import logger
+from libs.common.mongo import Mongo
+from libs.common.privacy.holdings import CollectionHolding, Holdings, ObjectsHolding, Pseudonymise
+from libs.common.privacy.metrics import ERASED, SWEPT
+from libs.common.privacy.objects import Objects
+from libs.common.privacy.progress import ErasureUnderWay, Progress, Tally, field_of
+from libs.common.privacy.retention import RetentionSweep
+from libs.common.privacy.rows import Rows
+from libs.common.privacy.tombstones import Tombstone, Tombstones
+from libs.common.settings import CommonSettings
+from libs.common.storage import Storage
+from libs.common.tasks import Loop
+
+PASSES = 3
+RETENTION_EVERY_S = 3_600.0
+LATE_EVERY_S = 30.0
+LATE_FOR = timedelta(hours=1)
+"""A presigned POST made just before the freeze still works for five minutes; a stuck worker may take longer."""
+
+log = logger("holder")
+
+
+class StillHeld(Unavailable):
+    """Something of an erased person is still there, or came back: the erasure is not complete, and goes on."""
+
+    code, title = "still-held", "The erasure is not complete yet"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedRow:
+    """One row of a person, with its personal fields."""
+
+    holding: str
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedObject:
+    """One object of a person, to be fetched from its bucket."""
+
+    holding: str
+    bucket: str
+    name: str
+
+
+class Holder:
+    """Inventories, erases, proves, exports and expires what one service holds of people.
+
+    Raises:   UndeclaredHolding, when made: the service stores something that its `privacy.py` leaves out.
+    """
+
+    def __init__(  # noqa: PLR0917 - the process builder is its one caller
+        self,
+        holdings: Holdings,
+        mongo: Mongo,
+        storage: Storage | None,
+        tombstones: Tombstones,
+        outbox: Outbox,
+        settings: CommonSettings,
+    ) -> None:
+        holdings.check()
+        self.holdings, self.outbox = holdings, outbox
+        self._tombstones, self._progress = tombstones, Progress(mongo)
+        self._rows = Rows(holdings, mongo, self._progress)
+        self._objects = Objects(holdings, storage, self._progress, settings.pseudonym_key)
+        self._retention = RetentionSweep(holdings, mongo, self._progress)
+        tombstones.on_sweep(self.sweep)
+
+    async def inventory(self, user_id: UUID, case_id: UUID) -> list[HoldingInventory]:
+        """Freeze a person, and count what is held; asked again, the first counts are answered again.
+
+        Effects:  writes the tombstone: from now on the fence refuses the person's reads and writes.
+        """
+        tombstone = await self._tombstones.set(user_id, case_id)
+        counts = await self._frozen_counts(tombstone)
+        return [self._inventoried(each, counts, user_id) for each in self.holdings.all]
+
+    async def erase(self, user_id: UUID, case_id: UUID) -> list[HoldingErasure]:
+        """Erase a person: objects before rows, every version. Repeated, or after a crash, it goes on where it was.
+
+        Returns:  what was erased and what is retained by holding, in all since the tombstone was written.
+        Raises:   StillHeld: a fresh look finds more after three passes; ErasureUnderWay. Both are retried.
+        Effects:  a tombstone first, where a restored backup or a lost inventory left none.
+        """
+        tombstone = await self._tombstones.set(user_id, case_id)
+        await self._frozen_counts(tombstone)
+        tombstone = await self._progress.begin(user_id)
+        for _ in range(PASSES):
+            _record(await self._objects.erase(user_id))
+            _record(await self._rows.erase(user_id, tombstone.pseudonym or uuid4()))
+            left = await self.verify(user_id)
+            if not any(left.values()):
+                return await self._outcome(user_id)
+        raise StillHeld(left={name: count for name, count in left.items() if count})
+
+    async def complete(self, user_id: UUID) -> None:
+        """Close the erasure, in the transaction that announces it."""
+        await self._progress.complete(user_id)
+
+    async def verify(self, user_id: UUID) -> dict[str, int]:
+        """Return how much is still held of a person by holding, by other queries than the erasure's."""
+        rows, objects = await asyncio.gather(self._rows.remaining(user_id), self._objects.remaining(user_id))
+        return {**rows, **objects}
+
+    async def export(self, user_id: UUID) -> AsyncIterator[ExportedRow | ExportedObject]:
+        """Yield all that is held of a person: rows by holding, then objects.
+
+        Personal: everything, to the person only. A secret is told by its presence, not by its value.
+        Source:   GDPR Art. 15, Art. 20.
+        """
+        async for holding, row in self._rows.export(user_id):
+            yield ExportedRow(holding, row)
+        async for holding, bucket, name in self._objects.names(user_id):
+            yield ExportedObject(holding, bucket, name)
+
+    async def retain(self, moment: datetime) -> dict[str, int]:
+        """End every retention that is over at a moment; return what went by holding."""
+        return await self._retention.run(moment)
+
+    async def sweep(self, subjects: list[UUID]) -> None:
+        """Erase again what came back after the erasure of these people, and count it as swept.
+
+        A person who is frozen and not being erased is left alone: what came late is erased with the rest.
+        """
+        for user_id in subjects:
+            tombstone = await self._tombstones.find(user_id)
+            if tombstone is None or tombstone.erasing_since is None:
+                continue
+            swept = await self._rows.erase(user_id, tombstone.pseudonym or uuid4())
+            if tombstone.completed_at is not None:
+                swept.add(await self._sweep_objects(user_id))
+            _record(swept)
+            SWEPT.inc(swept.total)
+
+    def loops(self) -> list[Loop]:
+        """Return what runs in the background of every worker."""
+        return [self.retention_loop, self.late_loop]
+
+    async def retention_loop(self) -> None:
+        """End retentions for as long as the process lives."""
+        await self._retention.prepare()
+        while True:
+            swept = await self.retain(now())
+            log.info("retention.swept", swept={name: count for name, count in swept.items() if count})
+            await asyncio.sleep(RETENTION_EVERY_S)
+
+    async def late_loop(self) -> None:
+        """Sweep after recent erasures for as long as the process lives."""
+        while True:
+            await self.sweep_late()
+            await asyncio.sleep(LATE_EVERY_S)
+
+    async def sweep_late(self) -> None:
+        """Erase again what arrived for people whose erasure was completed within the last hour."""
+        late = [
+            user_id
+            async for user_id in self._progress.completed_since(now() - LATE_FOR)
+            if any((await self.verify(user_id)).values())
+        ]
+        await self.sweep(late)
+
+    async def _frozen_counts(self, tombstone: Tombstone) -> dict[str, int]:
+        names = [self.holdings.name_of(each) for each in self.holdings.all]
+        if tombstone.inventory is not None:
+            return {name: tombstone.inventory.get(field_of(name), 0) for name in names}
+        rows, objects = await asyncio.gather(
+            self._rows.inventory(tombstone.id), self._objects.inventory(tombstone.id)
+        )
+        return await self._progress.freeze_counts(tombstone.id, {**rows, **objects})
+
+    async def _outcome(self, user_id: UUID) -> list[HoldingErasure]:
+        tombstone = await self._tombstones.find(user_id)
+        if tombstone is None:
+            raise StillHeld("the tombstone is gone: the database was restored in the middle")
+        return [self._erased(each, tombstone) for each in self.holdings.all]
+
+    async def _sweep_objects(self, user_id: UUID) -> Tally:
+        try:
+            return await self._objects.erase(user_id)
+        except ErasureUnderWay:  # whoever has the claim lists them again, and the late loop after that
+            return Tally()
+
+    def _inventoried(
+        self, holding: CollectionHolding | ObjectsHolding, counts: dict[str, int], user_id: UUID
+    ) -> HoldingInventory:
+        name = self.holdings.name_of(holding)
+        if isinstance(holding, CollectionHolding):
+            return HoldingInventory(holding=name, kind="collection", found=counts[name])
+        where = self._objects.locator(user_id)
+        return HoldingInventory(
+            holding=name, kind="objects", found=counts[name], locator=where, bucket=holding.bucket
+        )
+
+    def _erased(self, holding: CollectionHolding | ObjectsHolding, tombstone: Tombstone) -> HoldingErasure:
+        name = self.holdings.name_of(holding)
+        field = field_of(name)
+        erased = HoldingErasure(holding=name, erased=tombstone.erased.get(field, 0))
+        retained = tombstone.retained.get(field, 0)
+        if not (
+            retained and isinstance(holding, CollectionHolding) and isinstance(holding.erase, Pseudonymise)
+        ):
+            return erased
+        until = tombstone.retained_until[field].date()
+        kept = {"retained": retained, "ground": holding.erase.ground, "retained_until": until}
+        return erased.model_copy(update=kept)
+
+
+def _record(done: Tally) -> None:
+    for name, count in done.erased.items():
+        ERASED.labels(name).inc(count)

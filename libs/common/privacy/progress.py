@@ -1,0 +1,150 @@
+"""How far a person's erasure has come, kept on the tombstone so that any process can go on after any crash.
+
+Counts stay exact because nothing is counted apart from its deletion: rows in the transaction that deletes them,
+object versions by a chunk that is written down before they go and counted once when they are gone. One process
+at a time lists and deletes objects; the others are told to come back later.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from libs.common.clock import new_id, now
+from libs.common.errors import Unavailable
+from libs.common.mongo import Mongo
+from libs.common.privacy.tombstones import Chunk, Tombstone
+
+CLAIM_MS = 5_000
+
+
+class ErasureUnderWay(Unavailable):
+    """Another process erases this person now, or died doing so a moment ago."""
+
+    code, title = "erasure-under-way", "This is being erased already"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one transaction, or one chunk, did; by holding."""
+
+    erased: Counter[str] = field(default_factory=Counter)
+    retained: Counter[str] = field(default_factory=Counter)
+    until: dict[str, datetime] = field(default_factory=dict)
+
+    def add(self, other: "Tally") -> None:
+        """Take in what another part did."""
+        self.erased += other.erased
+        self.retained += other.retained
+        self.until |= {name: max(date, self.until.get(name, date)) for name, date in other.until.items()}
+
+    @property
+    def total(self) -> int:
+        """Return how many rows and versions were dealt with."""
+        return self.erased.total() + self.retained.total()
+
+
+class Claim:
+    """The right to delete one person's objects; it ends by itself soon after its process died."""
+
+    def __init__(self, mongo: Mongo, tombstone: Tombstone, claim: UUID) -> None:
+        self._rows = mongo.collection(Tombstone)
+        self._id = claim
+        self.tombstone = tombstone
+
+    async def open(self, chunk: Chunk) -> str:
+        """Write down what is about to be deleted, and prolong the claim; return the chunk's key.
+
+        Raises:   ErasureUnderWay: the claim has gone to another process.
+        """
+        key = new_id().hex
+        change = {"$set": {f"chunks.{key}": chunk.model_dump()}, "$currentDate": {"claimed_at": True}}
+        if not await self._rows.update_one({"_id": self.tombstone.id, "claim": self._id}, change):
+            raise ErasureUnderWay
+        return key
+
+    async def close(self, key: str, chunk: Chunk) -> int:
+        """Count a chunk that is gone; return its size, or 0 where another process counted it before."""
+        erased = len(chunk.versions)
+        change = {
+            "$inc": {f"erased.{field_of(chunk.holding)}": erased},
+            "$unset": {f"chunks.{key}": ""},
+            "$currentDate": {"claimed_at": True},
+        }
+        mine = {"_id": self.tombstone.id, f"chunks.{key}": {"$exists": True}}
+        return erased if await self._rows.update_one(mine, change) else 0
+
+
+class Progress:
+    """The part of the tombstones that the holder writes."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._rows = mongo.collection(Tombstone)
+
+    async def freeze_counts(self, user_id: UUID, found: dict[str, int]) -> dict[str, int]:
+        """Keep the first inventory there was, and return it."""
+        kept = {"inventory": {field_of(name): count for name, count in found.items()}}
+        await self._rows.update_one({"_id": user_id, "inventory": None}, {"$set": kept})
+        row = await self._rows.find_one({"_id": user_id}, projection={"inventory": 1})
+        counts: dict[str, int] = (row or kept)["inventory"]
+        return {name: counts.get(field_of(name), 0) for name in found}
+
+    async def begin(self, user_id: UUID) -> Tombstone:
+        """Mark that rows and objects go from now on: what comes late is swept, not merely refused."""
+        started = {"erasing_since": now(), "pseudonym": uuid4()}
+        await self._rows.update_one({"_id": user_id, "erasing_since": None}, {"$set": started})
+        row = await self._rows.find_one({"_id": user_id})
+        return Tombstone.from_mongo(row or {})
+
+    @asynccontextmanager
+    async def claimed(self, user_id: UUID) -> AsyncIterator[Claim]:
+        """Hold the claim to a person's objects for the block.
+
+        Raises:   ErasureUnderWay: another process has it; retried.
+        """
+        claim = new_id()
+        lapsed = {
+            "$lt": [{"$add": ["$claimed_at", CLAIM_MS]}, "$$NOW"]
+        }  # the server's clock, for all processes
+        free = {"_id": user_id, "$or": [{"claim": None}, {"$expr": lapsed}]}
+        taken = {"$set": {"claim": claim}, "$currentDate": {"claimed_at": True}}
+        row = await self._rows.find_one_and_update(free, taken)
+        if row is None:
+            raise ErasureUnderWay
+        try:
+            yield Claim(self._mongo, Tombstone.from_mongo(row), claim)
+        finally:
+            await self._rows.update_one({"_id": user_id, "claim": claim}, {"$set": {"claim": None}})
+
+    async def count(self, user_id: UUID, done: Tally) -> None:
+        """Add what the open transaction did to the person's counts."""
+        change = {
+            "$inc": {f"erased.{field_of(name)}": count for name, count in done.erased.items()}
+            | {f"retained.{field_of(name)}": count for name, count in done.retained.items()},
+            "$max": {f"retained_until.{field_of(name)}": date for name, date in done.until.items()},
+        }
+        await self._rows.update_one(
+            {"_id": user_id}, {name: fields for name, fields in change.items() if fields}
+        )
+
+    async def complete(self, user_id: UUID) -> None:
+        """Close the erasure, and forget which pseudonym was the person's."""
+        await self._rows.update_one({"_id": user_id}, {"$set": {"completed_at": now(), "pseudonym": None}})
+
+    async def unfinished(self, limit: int) -> list[UUID]:
+        """Return people who are frozen, and not erased yet."""
+        rows = await self._rows.find({"completed_at": None}, projection={"_id": 1}, limit=limit)
+        return [row["_id"] for row in rows]
+
+    async def completed_since(self, moment: datetime) -> AsyncIterator[UUID]:
+        """Yield the people whose erasure was completed after a moment."""
+        async for row in self._rows.stream({"completed_at": {"$gt": moment}}, projection={"_id": 1}):
+            yield row["_id"]
+
+
+def field_of(holding: str) -> str:
+    """Return a holding's name as a field of the tombstone: MongoDB reads a dot as a path."""
+    return holding.replace(".", "/")

@@ -1,0 +1,58 @@
+"""Kafka as a test sees it from outside: all records of a topic, and records no service would write."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from libs.common.bus.envelope import Headers, Record
+
+
+async def records_of(bootstrap: str, topic: str) -> list[Record]:
+    """Return all that is in a topic now, in order within each partition."""
+    async with _reader(bootstrap, topic) as (consumer, partitions):
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        records: list[Record] = []
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for fetched in (await consumer.getmany(timeout_ms=200)).values():
+                records += fetched
+        return records
+
+
+async def committed(bootstrap: str, group: str, topic: str) -> Mapping[int, int]:
+    """Return how far a group has committed, by partition."""
+    async with _reader(bootstrap, topic, group) as (consumer, partitions):
+        found = {partition.partition: await consumer.committed(partition) for partition in partitions}
+    return {number: offset for number, offset in found.items() if offset is not None}
+
+
+@asynccontextmanager
+async def _reader(
+    bootstrap: str, topic: str, group: str | None = None
+) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        await consumer.topics()  # fetches what it knows about all of them
+        numbers = consumer.partitions_for_topic(topic) or set()
+        yield consumer, [TopicPartition(topic, number) for number in sorted(numbers)]
+    finally:
+        await consumer.stop()
+
+
+@asynccontextmanager
+async def raw_producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer that writes whatever it is given."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+def without(headers: Headers, name: str) -> Headers:
+    """Return headers less one."""
+    return [(key, value) for key, value in headers if key != name]

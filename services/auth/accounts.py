@@ -1,0 +1,189 @@
+"""A person's account: the profile, the password, and the end of it."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import SecretStr
+
+from libs.common import case_token
+from libs.common.clock import new_id, now
+from libs.common.errors import Unauthenticated
+from libs.common.events.auth import MailRequestedV1, UserDeletedV1
+from libs.common.work import UnitOfWork
+from services.auth.errors import TooManyPreferences, WrongPassword
+from services.auth.metrics import DELETIONS
+from services.auth.models import Language, Preference, Status, Theme, User, UsernameClaim
+from services.auth.passwords import Passwords
+from services.auth.registration import key_of
+from services.auth.repository import Store
+from services.auth.sessions import SessionKeeper
+from services.auth.settings import AuthSettings
+from services.auth.throttling import Gates
+
+MOST_PREFERENCES = 50
+
+
+@dataclass(frozen=True)
+class ProfileChange:
+    """What a person changes of their profile; None leaves a field as it is. A preference of None is removed."""
+
+    username: str | None = None
+    language: Language | None = None
+    theme: Theme | None = None
+    preferences: dict[str, Preference | None] | None = None
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """How a person follows the erasure of an account that they can no longer sign in to."""
+
+    case_id: UUID
+    case_token: str
+    status_url: str
+
+
+class Accounts:
+    """Shows, changes and closes accounts."""
+
+    def __init__(
+        self,
+        *,
+        settings: AuthSettings,
+        store: Store,
+        work: UnitOfWork,
+        passwords: Passwords,
+        gates: Gates,
+        sessions: SessionKeeper,
+    ) -> None:
+        self._settings, self._store, self._work = settings, store, work
+        self._passwords, self._gates, self._sessions = passwords, gates, sessions
+
+    async def get(self, user_id: UUID) -> User:
+        """Return the account of a signed-in person.
+
+        Raises:   Unauthenticated (401): it was deleted since the token was signed.
+        """
+        user = await self._store.users.get(user_id)
+        if user is None:
+            raise Unauthenticated("this account is closed")
+        return user
+
+    async def change_profile(self, user_id: UUID, change: ProfileChange) -> User:
+        """Change username, language, theme and preferences.
+
+        Raises:   UsernameTaken (409), TooManyPreferences (422).
+        """
+
+        async def write() -> User:
+            user = await self.get(user_id)
+            fields = {
+                "language": change.language or user.language,
+                "theme": change.theme or user.theme,
+                "preferences": _merged(user.preferences, change.preferences or {}),
+                **await self._renamed(user, change.username),
+            }
+            await self._store.users.change(user_id, **fields)
+            return user.model_copy(update=fields)
+
+        return await self._work.run(write, subject=user_id)
+
+    async def change_password(
+        self, user_id: UUID, session_id: UUID, current: SecretStr, new: SecretStr
+    ) -> None:
+        """Replace the password and end every other session.
+
+        Raises:   WrongPassword (403), WeakPassword (422), TooMany (429).
+        Effects:  session.revoked for each other session; mail.requested.
+        """
+        user = await self._proven(user_id, current)
+        await self._passwords.accept(new, about=(user.username, user.email, *user.email.split("@")))
+        password_hash = await self._passwords.hash(new)
+
+        async def write() -> None:
+            changed: dict[str, Any] = {"password_hash": password_hash, "password_changed_at": now()}
+            if not await self._store.users.change(
+                user_id, having={"password_hash": user.password_hash}, **changed
+            ):
+                raise WrongPassword("the password was changed a moment ago")
+            await self._sessions.end_all(user_id, "password-changed", but=session_id)
+            await self._work.outbox.add(MailRequestedV1(user_id=user_id, kind="password-changed"))
+
+        await self._work.run(write, subject=user_id)
+
+    async def delete(self, user_id: UUID, password: SecretStr) -> Deletion:
+        """Close the account of a person who gave the password again, and begin its erasure.
+
+        Raises:   WrongPassword (403), TooMany (429).
+        Effects:  no session is left and nobody can sign in; user.deleted, session.revoked for each session.
+        """
+        user = await self._proven(user_id, password)
+        case_id = await self.close(user, reason="by-person")
+        if case_id is None:
+            raise Unauthenticated("this account is closed")
+        return Deletion(
+            case_id=case_id,
+            case_token=case_token.issue(self._settings.case_token_key, case_id),
+            status_url=f"{self._settings.public_url}/api/privacy/v1/cases/{case_id}",
+        )
+
+    async def close(self, user: User, *, reason: str) -> UUID | None:
+        """Close an account; return its erasure case, or None where somebody closed it before.
+
+        It is not fenced by a tombstone: the erasure that it starts may set one before this returns.
+        """
+        case_id = new_id()
+
+        async def write() -> bool:
+            freed = f"deleted:{user.id}"
+            closed = await self._store.users.change(
+                user.id, only=user.status, status=Status.DELETED, email_key=freed, username_key=freed
+            )
+            if closed:
+                await self._store.usernames.release(user.id)
+                await self._store.verification_tokens.remove_all(user.id)
+                await self._sessions.end_all(user.id, "account-deleted")
+                await self._work.outbox.add(UserDeletedV1(user_id=user.id, case_id=case_id, deleted_at=now()))
+            return closed
+
+        closed = await self._work.run(write)
+        if closed:
+            DELETIONS.labels(reason).inc()
+        return case_id if closed else None
+
+    async def close_unverified(self) -> int:
+        """Delete accounts whose address was never verified in the time for it; return how many.
+
+        Source:   GDPR Art. 5(1)(e): the address may be somebody else's, who never asked for an account.
+        """
+        before = now() - self._settings.unverified_lifetime
+        users = await self._store.users.unverified_since(before)
+        return sum([await self.close(user, reason="never-verified") is not None for user in users])
+
+    async def _proven(self, user_id: UUID, password: SecretStr) -> User:
+        """Return the account of a signed-in person who knows its password."""
+        user = await self.get(user_id)
+        gate = await self._gates.password(user_id)
+        if not await self._passwords.verify(user.password_hash, password):
+            raise WrongPassword
+        await self._gates.clear(gate)
+        return user
+
+    async def _renamed(self, user: User, username: str | None) -> dict[str, Any]:
+        """Take a new name and give the old one free, in an open transaction; return the fields to set."""
+        if username is None or username == user.username:
+            return {}
+        new_key = key_of(username)
+        if new_key != user.username_key:
+            await self._store.usernames.claim(
+                UsernameClaim(id=new_key, user_id=user.id, firm=True, created_at=now())
+            )
+            await self._store.usernames.release(user.id, user.username_key)
+        return {"username": username, "username_key": new_key}
+
+
+def _merged(present: dict[str, Preference], change: dict[str, Preference | None]) -> dict[str, Preference]:
+    merged = {name: value for name, value in {**present, **change}.items() if value is not None}
+    if len(merged) > MOST_PREFERENCES:
+        raise TooManyPreferences(f"at most {MOST_PREFERENCES} preferences")
+    return merged

@@ -1,0 +1,37 @@
+"""Where a request came from, as the gateway vouches for it."""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from starlette.requests import Request
+
+LONGEST_AGENT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The technical data of a request. Personal: both."""
+
+    ip: str
+    user_agent: str
+
+
+def client_of(request: Request, header: str) -> Client:
+    """Return the technical data of a request.
+
+    Args:     header: the one that the gateway writes itself, whatever the caller sent. Its last hop counts: those
+              before it are what the caller claims.
+    Source:   ASVS 5.0 15.3.4.
+    """
+    peer = request.client.host if request.client else ""
+    claimed = request.headers.get(header, "").rpartition(",")[2].strip()
+    agent = request.headers.get("user-agent", "")[:LONGEST_AGENT]
+    return Client(ip=claimed if _is_address(claimed) else peer, user_agent=agent)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

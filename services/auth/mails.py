@@ -1,0 +1,113 @@
+"""The texts of auth's mails, in plain text and simple HTML."""
+# ruff: noqa: RUF001 - Russian is written in Cyrillic letters
+
+import html
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.auth.models import Language
+
+
+class Kind(StrEnum):
+    """What a mail is about."""
+
+    VERIFICATION = "verification"
+    ADDRESS_KNOWN = "address-known"
+    PASSWORD_CHANGED = "password-changed"  # noqa: S105 - a kind of mail
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail as it is sent. Personal: all of it."""
+
+    subject: str
+    text: str
+    html: str
+
+
+LINK, TOKEN = "{link}", "{token}"
+"""Paragraphs that stand alone, so that people and programs find them: a link, and the token on its own line."""
+
+TEXTS: dict[tuple[Kind, Language], tuple[str, ...]] = {
+    (Kind.VERIFICATION, Language.ENGLISH): (
+        "Verify your e-mail address",
+        "Hello {username},",
+        "welcome to Pixera. Open this link to prove that this address is yours:",
+        LINK,
+        "Or type this code where Pixera asks for it:",
+        TOKEN,
+        "It works once, for 24 hours. If you did not register, do nothing: the account is deleted by itself.",
+    ),
+    (Kind.VERIFICATION, Language.GERMAN): (
+        "Bestätige deine E-Mail-Adresse",
+        "Hallo {username},",
+        "willkommen bei Pixera. Öffne diesen Link, um zu zeigen, dass die Adresse dir gehört:",
+        LINK,
+        "Oder gib diesen Code ein, wo Pixera danach fragt:",
+        TOKEN,
+        "Er gilt einmal, 24 Stunden lang. Hast du dich nicht registriert, tu nichts: das Konto löscht sich selbst.",
+    ),
+    (Kind.VERIFICATION, Language.RUSSIAN): (
+        "Подтвердите адрес электронной почты",
+        "Здравствуйте, {username}!",
+        "Добро пожаловать в Pixera. Откройте ссылку, чтобы подтвердить, что адрес принадлежит вам:",
+        LINK,
+        "Или введите этот код там, где его попросит Pixera:",
+        TOKEN,
+        "Код действует один раз, 24 часа. Если вы не регистрировались, ничего не делайте: аккаунт удалится сам.",
+    ),
+    (Kind.ADDRESS_KNOWN, Language.ENGLISH): (
+        "You already have an account",
+        "Hello {username},",
+        "somebody registered at Pixera with this address, which has an account already. Nothing was changed.",
+        "If it was you, sign in as {username}. If not, there is nothing to do.",
+    ),
+    (Kind.ADDRESS_KNOWN, Language.GERMAN): (
+        "Du hast schon ein Konto",
+        "Hallo {username},",
+        "jemand hat sich mit dieser Adresse bei Pixera registriert, die schon ein Konto hat. Nichts wurde geändert.",
+        "Warst du es, melde dich als {username} an. Wenn nicht, ist nichts zu tun.",
+    ),
+    (Kind.ADDRESS_KNOWN, Language.RUSSIAN): (
+        "У вас уже есть аккаунт",
+        "Здравствуйте, {username}!",
+        "Кто-то зарегистрировался в Pixera с этим адресом, у которого уже есть аккаунт. Ничего не изменилось.",
+        "Если это были вы, войдите как {username}. Если нет, делать ничего не нужно.",
+    ),
+    (Kind.PASSWORD_CHANGED, Language.ENGLISH): (
+        "Your password was changed",
+        "Hello {username},",
+        "the password of your Pixera account was changed, and all other sessions were ended.",
+        "If it was not you, somebody knows your old password: write to us through the Contacts page at once.",
+    ),
+    (Kind.PASSWORD_CHANGED, Language.GERMAN): (
+        "Dein Passwort wurde geändert",
+        "Hallo {username},",
+        "das Passwort deines Pixera-Kontos wurde geändert, und alle anderen Sitzungen wurden beendet.",
+        "Warst du es nicht, kennt jemand dein altes Passwort: schreib uns sofort über die Kontaktseite.",
+    ),
+    (Kind.PASSWORD_CHANGED, Language.RUSSIAN): (
+        "Ваш пароль изменён",
+        "Здравствуйте, {username}!",
+        "Пароль вашего аккаунта Pixera изменён, все остальные сеансы завершены.",
+        "Если это были не вы, кто-то знает ваш старый пароль: сразу напишите нам через страницу «Контакты».",
+    ),
+}
+
+
+def compose(kind: Kind, language: Language, *, username: str, public_url: str, token: str = "") -> Mail:
+    """Return a mail in a person's language.
+
+    The token is in the link's fragment, which browsers do not send: no server's log holds it.
+    """
+    subject, *paragraphs = TEXTS[kind, language]
+    values = {"username": username, "link": f"{public_url}/verify#{token}", "token": token}
+    shown = {name: html.escape(value) for name, value in values.items()}
+    shown["link"] = f'<a href="{shown["link"]}">{shown["link"]}</a>'
+    shown["token"] = f"<code>{shown['token']}</code>"
+    body = "\n".join(f"<p>{paragraph.format(**shown)}</p>" for paragraph in paragraphs)
+    return Mail(
+        subject=f"Pixera: {subject}",
+        text="\n\n".join(paragraph.format(**values) for paragraph in paragraphs) + "\n",
+        html=f'<!doctype html>\n<html lang="{language}"><body>\n{body}\n</body></html>\n',
+    )

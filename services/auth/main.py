@@ -1,0 +1,70 @@
+"""The composition root of auth: `create_app(role)` builds its API, its worker, or both."""
+
+from functools import partial
+
+from fastapi import FastAPI
+
+from libs.common.app import Parts, Platform, create_process
+from libs.common.bus.consumes import subscriptions
+from services.auth import handlers
+from services.auth.accounts import Accounts
+from services.auth.housekeeping import Housekeeping
+from services.auth.mailing import Mailing
+from services.auth.passwords import Passwords
+from services.auth.privacy import HOLDINGS
+from services.auth.registration import Registration
+from services.auth.repository import Store
+from services.auth.routes import ROUTERS
+from services.auth.service import AuthService
+from services.auth.sessions import SessionKeeper
+from services.auth.settings import AuthSettings
+from services.auth.smtp import Postman
+from services.auth.throttling import Gates
+from services.auth.tokens import AccessTokens
+
+
+def create_app(role: str = "all") -> FastAPI:
+    """Build one process of auth."""
+    settings = AuthSettings()
+    return create_process(
+        name="auth",
+        role=role,
+        settings=settings,
+        holdings=HOLDINGS,
+        routers=ROUTERS,
+        compose=partial(compose, settings),
+    )
+
+
+def compose(settings: AuthSettings, platform: Platform) -> Parts:
+    """Put auth's parts together."""
+    store, work = Store.of(platform.mongo), platform.work
+    passwords, access_tokens = Passwords(settings), AccessTokens(settings)
+    gates = Gates(
+        store, settings.pseudonym_key, settings.sign_in_free_tries, settings.sign_in_longest_delay_s
+    )
+    sessions = SessionKeeper(
+        settings=settings,
+        store=store,
+        work=work,
+        passwords=passwords,
+        gates=gates,
+        access_tokens=access_tokens,
+    )
+    accounts = Accounts(
+        settings=settings, store=store, work=work, passwords=passwords, gates=gates, sessions=sessions
+    )
+    service = AuthService(
+        settings=settings,
+        registration=Registration(settings, store, work, passwords, gates),
+        sessions=sessions,
+        accounts=accounts,
+        access_tokens=access_tokens,
+        mailing=Mailing(store, work, Postman(settings), settings.public_url, settings.verification_lifetime),
+    )
+    return Parts(
+        service=service,
+        subscriptions=subscriptions(handlers, service),
+        background=[Housekeeping(accounts).run],
+        closing=[passwords.close],
+    )

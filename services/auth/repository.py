@@ -1,0 +1,38 @@
+"""Auth's collections: the only place that reads and writes them."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from libs.common.mongo import Mongo
+from services.auth.rows.sessions import RefreshTokens, Sessions
+from services.auth.rows.throttles import Pace, Throttles
+from services.auth.rows.users import Acceptances, Usernames, Users, VerificationTokens
+
+
+@dataclass(frozen=True)
+class Store:
+    """Every collection of auth."""
+
+    users: Users
+    usernames: Usernames
+    acceptances: Acceptances
+    verification_tokens: VerificationTokens
+    sessions: Sessions
+    refresh_tokens: RefreshTokens
+    throttles: Throttles
+
+    @classmethod
+    def of(cls, mongo: Mongo) -> Self:
+        """Return auth's collections in a database."""
+        return cls(
+            Users(mongo),
+            Usernames(mongo),
+            Acceptances(mongo),
+            VerificationTokens(mongo),
+            Sessions(mongo),
+            RefreshTokens(mongo),
+            Throttles(mongo),
+        )
+
+
+__all__ = ["Pace", "Store"]

@@ -1,0 +1,46 @@
+"""The signed-in person's account."""
+
+from fastapi import APIRouter
+
+from libs.common.errors import TooMany, Unauthenticated, problems
+from libs.common.identity import CurrentUser
+from services.auth.errors import TooManyPreferences, UsernameTaken, WeakPassword, WrongPassword
+from services.auth.routes.parameters import PREFIX, Service
+from services.auth.schemas import DeleteIn, DeletionOut, PasswordIn, ProfileIn, ProfileOut
+
+router = APIRouter(prefix=f"{PREFIX}/me", tags=["account"])
+
+
+@router.get("", responses=problems(Unauthenticated))
+async def show_profile(user: CurrentUser, service: Service) -> ProfileOut:
+    """Return the signed-in person's profile.
+
+    Personal: all of it, to their own subject only.
+    """
+    return ProfileOut.of(await service.accounts.get(user.id))
+
+
+@router.patch("", responses=problems(Unauthenticated, UsernameTaken, TooManyPreferences))
+async def change_profile(body: ProfileIn, user: CurrentUser, service: Service) -> ProfileOut:
+    """Change username, language, theme or preferences.
+
+    Personal: all of it, to their own subject only.
+    """
+    return ProfileOut.of(await service.accounts.change_profile(user.id, body.change()))
+
+
+@router.post(
+    "/password", status_code=204, responses=problems(Unauthenticated, WrongPassword, WeakPassword, TooMany)
+)
+async def change_password(body: PasswordIn, user: CurrentUser, service: Service) -> None:
+    """Change the password; every other session ends."""
+    await service.accounts.change_password(user.id, user.session_id, body.current_password, body.new_password)
+
+
+@router.delete("", status_code=202, responses=problems(Unauthenticated, WrongPassword, TooMany))
+async def delete_account(body: DeleteIn, user: CurrentUser, service: Service) -> DeletionOut:
+    """Delete the account with everything in it; the answer tells how to follow the erasure.
+
+    Effects:  the account is closed at once; its erasure begins.
+    """
+    return DeletionOut.of(await service.accounts.delete(user.id, body.password))

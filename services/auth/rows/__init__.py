@@ -1,0 +1,1 @@
+"""The collections of auth, one subject a module; `repository.py` puts them together."""

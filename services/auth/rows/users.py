@@ -1,0 +1,141 @@
+"""Accounts, their names, what their people accepted, and the tokens that verify their addresses."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from libs.common.mongo import DuplicateKeyError, Mongo
+from services.auth.errors import AddressTaken, UsernameTaken
+from services.auth.models import Acceptance, Status, User, UsernameClaim, VerificationToken
+
+MOST_AT_ONCE = 100
+
+
+class Users:
+    """The collection `users`. The owner is the row itself."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._rows = mongo.collection(User)
+
+    async def add(self, user: User) -> None:
+        """Store a new account.
+
+        Raises:   AddressTaken: another one has the address.
+        """
+        try:
+            await self._rows.insert_one(user.to_mongo())
+        except DuplicateKeyError as error:
+            raise AddressTaken from error
+
+    async def get(self, user_id: UUID) -> User | None:
+        """Return an account that is not deleted."""
+        return _user(await self._rows.find_one({"_id": user_id, "status": {"$ne": Status.DELETED}}))
+
+    async def by_email(self, email_key: str) -> User | None:
+        """Return the account that has an address."""
+        return _user(await self._rows.find_one({"email_key": email_key}))
+
+    async def by_username(self, username_key: str) -> User | None:
+        """Return the account that has a username."""
+        return _user(await self._rows.find_one({"username_key": username_key}))
+
+    async def unverified_since(self, before: datetime) -> list[User]:
+        """Return accounts that were opened before a moment and never verified, oldest first."""
+        query = {"status": Status.UNVERIFIED, "created_at": {"$lt": before}}
+        rows = await self._rows.find(query, sort=[("created_at", 1)], limit=MOST_AT_ONCE)
+        return [User.from_mongo(row) for row in rows]
+
+    async def change(
+        self,
+        user_id: UUID,
+        *,
+        only: Status = Status.ACTIVE,
+        having: dict[str, Any] | None = None,
+        **fields: Any,
+    ) -> bool:
+        """Set fields of an account that has a status, and what else is expected; tell whether there is one.
+
+        Raises:   UsernameTaken: the fields hold a username that another account has.
+        """
+        query = {**(having or {}), "_id": user_id, "status": only}
+        try:
+            return bool(await self._rows.update_one(query, {"$set": fields}))
+        except DuplicateKeyError as error:
+            raise UsernameTaken from error
+
+
+class Usernames:
+    """The collection `usernames`: who may call themselves what."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._rows = mongo.collection(UsernameClaim)
+
+    async def claim(self, claim: UsernameClaim) -> None:
+        """Take a name for an account, in an open transaction. An unfirm claim of its own is renewed.
+
+        Raises:   UsernameTaken: it is another's, or this account's for good.
+        """
+        mine = {"_id": claim.id, "user_id": claim.user_id, "firm": False}
+        renewed = {"firm": claim.firm, "held_until": claim.held_until}
+        if await self._rows.update_one(mine, {"$set": renewed}):
+            return
+        if await self._rows.find_one({"_id": claim.id}, projection={"_id": 1}):
+            raise UsernameTaken
+        try:
+            await self._rows.insert_one(claim.to_mongo())
+        except DuplicateKeyError as error:
+            raise UsernameTaken from error
+
+    async def confirm(self, user_id: UUID, username_key: str) -> None:
+        """Make a claim firm, because its account is verified."""
+        change = {"$set": {"firm": True, "held_until": None}}
+        await self._rows.update_one({"_id": username_key, "user_id": user_id}, change)
+
+    async def hold_others(self, user_id: UUID, keep: str, until: datetime) -> None:
+        """Let an account's unfirm claims run out, except one."""
+        others = {"user_id": user_id, "firm": False, "_id": {"$ne": keep}, "held_until": None}
+        await self._rows.update_many(others, {"$set": {"held_until": until}})
+
+    async def release(self, user_id: UUID, username_key: str | None = None) -> None:
+        """Give a name of an account free, or all of them."""
+        name = {} if username_key is None else {"_id": username_key}
+        await self._rows.delete_many({"user_id": user_id, **name})
+
+
+class Acceptances:
+    """The collection `acceptances`: written once, never changed."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._rows = mongo.collection(Acceptance)
+
+    async def add(self, *acceptances: Acceptance) -> None:
+        """Record what a person stated or accepted."""
+        await self._rows.insert_many([acceptance.to_mongo() for acceptance in acceptances])
+
+
+class VerificationTokens:
+    """The collection `verification_tokens`. Whoever has the token is its owner: it is found by its hash."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._rows = mongo.collection(VerificationToken)
+
+    async def add(self, token: VerificationToken) -> None:
+        """Store the hash of a token that is about to be mailed."""
+        await self._rows.insert_one(token.to_mongo())
+
+    async def find(self, token_hash: str, now: datetime) -> VerificationToken | None:
+        """Return a token that has not expired."""
+        row = await self._rows.find_one({"_id": token_hash, "expires_at": {"$gt": now}})
+        return VerificationToken.from_mongo(row) if row else None
+
+    async def mark_sent(self, user_id: UUID, token_hash: str, at: datetime) -> None:
+        """Note that the mail server took the mail."""
+        await self._rows.update_one({"_id": token_hash, "user_id": user_id}, {"$set": {"sent_at": at}})
+
+    async def remove_all(self, user_id: UUID) -> None:
+        """Make every token of an account void."""
+        await self._rows.delete_many({"user_id": user_id})
+
+
+def _user(row: dict[str, Any] | None) -> User | None:
+    return User.from_mongo(row) if row else None

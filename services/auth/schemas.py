@@ -1,0 +1,231 @@
+"""What auth takes and gives over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+from services.auth.accounts import Deletion, ProfileChange
+from services.auth.models import Language, Preference, Session, Theme, User
+from services.auth.registration import Applicant
+from services.auth.sessions import Signed
+
+
+def _normalised(text: str) -> str:
+    """Return the address as it is written to. It is checked by its form; the mail proves the rest."""
+    try:
+        return validate_email(text, check_deliverability=False, allow_smtputf8=False).normalized
+    except EmailNotValidError:
+        raise ValueError("this is not an e-mail address") from None
+
+
+EmailAddress = Annotated[
+    str, StringConstraints(max_length=254), AfterValidator(_normalised), Field(examples=["ada@example.com"])
+]
+Username = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{2,31}$"),
+    Field(
+        description="3 to 32 letters, figures, `_`, `.` and `-`; unique whatever the case", examples=["ada"]
+    ),
+]
+Password = Annotated[SecretStr, Field(min_length=1, max_length=1024, description="12 to 128 characters")]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+PreferenceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+PreferenceValue = bool | int | float | Annotated[str, StringConstraints(max_length=200)] | None
+
+
+class Input(BaseModel):
+    """What a client sends: nothing but what is named."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RegisterIn(Input):
+    """Somebody wants an account."""
+
+    email: EmailAddress
+    username: Username
+    password: Password
+    is_adult: Literal[True] = Field(description="the person states to be 18 or older")
+    accept_terms_version: str = Field(max_length=64, description="from GET /api/auth/v1/terms")
+    accept_policy_version: str = Field(max_length=64, description="from GET /api/auth/v1/terms")
+    language: Language = Language.ENGLISH
+    theme: Theme = Theme.SYSTEM
+
+    def applicant(self) -> Applicant:
+        """Return it in domain words."""
+        return Applicant(
+            email=self.email,
+            username=self.username,
+            password=self.password,
+            terms_version=self.accept_terms_version,
+            policy_version=self.accept_policy_version,
+            language=self.language,
+            theme=self.theme,
+        )
+
+
+class AcceptedOut(BaseModel):
+    """The same answer whether or not the address is known."""
+
+    status: Literal["check-your-mail"] = "check-your-mail"
+
+
+class VerifyIn(Input):
+    """A token that was mailed."""
+
+    token: Token
+
+
+class VerifiedOut(BaseModel):
+    """The account is active."""
+
+    status: Literal["verified"] = "verified"
+
+
+class ResendIn(Input):
+    """Somebody waits for the mail."""
+
+    email: EmailAddress
+
+
+class SignInIn(Input):
+    """Somebody wants in."""
+
+    login: str = Field(min_length=1, max_length=254, description="e-mail address or username")
+    password: Password
+
+
+class RefreshIn(Input):
+    """A refresh token, which is void afterwards."""
+
+    refresh_token: Token
+
+
+class SignedOut(BaseModel):
+    """The tokens of a session."""
+
+    session_id: UUID
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme's name
+    expires_in: int = Field(description="seconds that the access token lasts")
+    refresh_token: str = Field(description="use it once; a second use ends the session")
+    refresh_expires_at: datetime
+
+    @classmethod
+    def of(cls, signed: Signed) -> Self:
+        """Return it as the client sees it."""
+        return cls(
+            session_id=signed.session_id,
+            access_token=signed.access_token,
+            expires_in=signed.expires_in,
+            refresh_token=signed.refresh_token,
+            refresh_expires_at=signed.refresh_expires_at,
+        )
+
+
+class SessionOut(BaseModel):
+    """One of the person's sessions. Personal: address and device, to their own subject only."""
+
+    id: UUID
+    current: bool
+    ip: str | None
+    user_agent: str | None
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, session: Session, current_id: UUID) -> Self:
+        """Return it as the person sees it."""
+        return cls(
+            id=session.id,
+            current=session.id == current_id,
+            ip=session.ip,
+            user_agent=session.user_agent,
+            created_at=session.created_at,
+            last_used_at=session.last_used_at,
+            expires_at=session.expires_at,
+        )
+
+
+class ProfileOut(BaseModel):
+    """The person's profile. Personal: all of it, to their own subject only."""
+
+    id: UUID
+    email: str
+    username: str
+    language: Language
+    theme: Theme
+    preferences: dict[str, Preference]
+    created_at: datetime
+    verified_at: datetime | None
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        """Return it as the person sees it."""
+        return cls(
+            id=user.id,
+            email=user.email,
+            username=user.username,
+            language=user.language,
+            theme=user.theme,
+            preferences=user.preferences,
+            created_at=user.created_at,
+            verified_at=user.verified_at,
+        )
+
+
+class ProfileIn(Input):
+    """What to change; what is left out stays. A preference of null is removed."""
+
+    username: Username | None = None
+    language: Language | None = None
+    theme: Theme | None = None
+    preferences: dict[PreferenceName, PreferenceValue] | None = Field(None, max_length=50)
+
+    def change(self) -> ProfileChange:
+        """Return it in domain words."""
+        return ProfileChange(self.username, self.language, self.theme, self.preferences)
+
+
+class PasswordIn(Input):
+    """The password, and the one that replaces it."""
+
+    current_password: Password
+    new_password: Password
+
+
+class DeleteIn(Input):
+    """The password, asked for again."""
+
+    password: Password
+
+
+class DeletionOut(BaseModel):
+    """How the person follows the erasure: with this token, once the account is gone."""
+
+    case_id: UUID
+    case_token: str = Field(description="shown once; send it as `Authorization: Bearer` to status_url")
+    status_url: str
+
+    @classmethod
+    def of(cls, deletion: Deletion) -> Self:
+        """Return it as the person sees it."""
+        return cls(case_id=deletion.case_id, case_token=deletion.case_token, status_url=deletion.status_url)
+
+
+class TermsOut(BaseModel):
+    """The versions that a registration has to accept."""
+
+    terms_version: str
+    policy_version: str
+
+
+class KeysOut(BaseModel):
+    """A JSON Web Key Set. Source: RFC 7517."""
+
+    keys: list[dict[str, str]]

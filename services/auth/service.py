@@ -1,0 +1,22 @@
+"""All that auth does, for its routes and handlers."""
+
+from dataclasses import dataclass
+
+from services.auth.accounts import Accounts
+from services.auth.mailing import Mailing
+from services.auth.registration import Registration
+from services.auth.sessions import SessionKeeper
+from services.auth.settings import AuthSettings
+from services.auth.tokens import AccessTokens
+
+
+@dataclass(frozen=True)
+class AuthService:
+    """Auth's parts, put together by `main.py`."""
+
+    settings: AuthSettings
+    registration: Registration
+    sessions: SessionKeeper
+    accounts: Accounts
+    access_tokens: AccessTokens
+    mailing: Mailing

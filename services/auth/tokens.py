@@ -1,0 +1,73 @@
+"""Tokens: signed access tokens with their published keys, and opaque secrets of which only a hash is kept."""
+
+import hashlib
+import re
+import secrets
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+
+from libs.common.clock import new_id
+from libs.common.identity import ALGORITHM, TOKEN_TYPE
+from services.auth.settings import AuthSettings
+
+PEM = re.compile(r"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", re.DOTALL)
+SECRET_BYTES = 32
+ROLES = ("user",)
+
+
+class AccessTokens:
+    """Signs access tokens, and publishes what verifies them.
+
+    Rotation: publish the next public key beside the present one, wait until every cache has it (JWKS caches hold
+    300 s), sign with it, and go on publishing the old one for a cache's and a token's life.
+
+    Source:   RFC 9068 (at+jwt), RFC 7638 (the key id is the key's thumbprint).
+    """
+
+    def __init__(self, settings: AuthSettings) -> None:
+        self._settings = settings
+        self._key = OKPKey.import_key(_one_line_pem(settings.token_signing_key.get_secret_value()))
+        self._kid = self._key.thumbprint()
+        others = [OKPKey.import_key(pem) for pem in PEM.findall(settings.token_previous_keys)]
+        self.jwks: dict[str, Any] = {"keys": [_public(key) for key in (self._key, *others)]}
+
+    def issue(self, user_id: UUID, session_id: UUID, now: datetime, until: datetime) -> tuple[str, int]:
+        """Return an access token and how many seconds it lasts, never past the session's end."""
+        issued = int(now.timestamp())
+        lifetime = min(self._settings.access_token_ttl_s, int(until.timestamp()) - issued)
+        claims = {
+            "iss": self._settings.token_issuer,
+            "aud": self._settings.token_audience,
+            "sub": str(user_id),
+            "sid": str(session_id),
+            "iat": issued,
+            "exp": issued + lifetime,
+            "jti": str(new_id()),
+            "roles": list(ROLES),
+        }
+        header = {"alg": ALGORITHM, "kid": self._kid, "typ": TOKEN_TYPE}
+        return jwt.encode(header, claims, self._key, algorithms=[ALGORITHM]), lifetime
+
+
+def new_secret() -> tuple[str, str]:
+    """Return a fresh secret of 256 bits, and the hash of it that is stored."""
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    return secret, hash_of(secret)
+
+
+def hash_of(secret: str) -> str:
+    """Return what is stored of a secret. No salt: 256 random bits cannot be looked up in a table."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _public(key: OKPKey) -> dict[str, Any]:
+    return {**key.as_dict(private=False), "kid": key.thumbprint(), "alg": ALGORITHM, "use": "sig"}
+
+
+def _one_line_pem(pem: str) -> str:
+    """Return a PEM whose line ends were written as a backslash and an n, as environment files do."""
+    return pem.replace("\\n", "\n")

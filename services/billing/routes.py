@@ -1,0 +1,153 @@
+"""Billing's HTTP API."""
+
+import json
+from typing import Annotated
+from urllib.parse import unquote_plus
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Request
+
+from libs.common.app import provided
+from libs.common.errors import Invalid, Unauthenticated, problems
+from libs.common.identity import CurrentUser, Staff
+from libs.common.pagination import CursorParam, InvalidCursor, Limit, Page, encode_cursor
+from services.billing.cards import holds_card_number
+from services.billing.errors import (
+    AmountMismatch,
+    CardDataRefused,
+    IdempotencyKeyReused,
+    NoticeUnreadable,
+    PaymentFrozen,
+    PaymentNotFound,
+    ProviderUnavailable,
+    UnknownPackage,
+    WebhookRefused,
+)
+from services.billing.metrics import CARD_DATA_REFUSED, WEBHOOKS
+from services.billing.packages import PACKAGES
+from services.billing.schemas import (
+    BalanceOut,
+    CheckoutIn,
+    CheckoutOut,
+    EntryOut,
+    NoticeOut,
+    PackageOut,
+    PaymentOut,
+    RebuiltOut,
+)
+from services.billing.service import BillingService
+
+PAGE = 20
+
+
+async def refuse_card_data(request: Request) -> None:
+    """Refuse a request with a card number in its address, its Idempotency-Key or its body.
+
+    Raises:   CardDataRefused (422): what was sent is neither stored, nor logged, nor repeated.
+    Source:   PCI DSS 4.0, requirement 3: what never enters needs no protection.
+    """
+    sent = [unquote_plus(request.url.path), unquote_plus(request.url.query)]
+    sent.append(request.headers.get("idempotency-key", ""))
+    body = await request.body()
+    try:
+        content = json.loads(body) if body else None
+    except ValueError:
+        content = body.decode(errors="replace")
+    if holds_card_number([*sent, content]):
+        CARD_DATA_REFUSED.inc()
+        raise CardDataRefused
+
+
+Service = Annotated[BillingService, Depends(provided(BillingService))]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", max_length=128, description="the same key begins one purchase only"),
+]
+
+router = APIRouter(prefix="/api/billing/v1", tags=["billing"], dependencies=[Depends(refuse_card_data)])
+
+
+@router.get("/packages")
+async def list_packages() -> list[PackageOut]:
+    """Return what can be bought, to anybody."""
+    return [PackageOut.of(package) for package in PACKAGES.values()]
+
+
+@router.post(
+    "/checkouts",
+    status_code=201,
+    responses=problems(
+        Unauthenticated, CardDataRefused, UnknownPackage, IdempotencyKeyReused, ProviderUnavailable
+    ),
+)
+async def create_checkout(
+    wanted: CheckoutIn, user: CurrentUser, service: Service, idempotency_key: IdempotencyKey = None
+) -> CheckoutOut:
+    """Begin a purchase; it is paid on the provider's page, so no card data comes here.
+
+    Raises:   UnknownPackage, CardDataRefused (422); IdempotencyKeyReused (409); ProviderUnavailable (503).
+    """
+    return CheckoutOut.of(await service.check_out(user.id, wanted.package, idempotency_key))
+
+
+@router.get("/payments", responses=problems(Unauthenticated, InvalidCursor))
+async def list_payments(
+    user: CurrentUser, service: Service, cursor: CursorParam = None, limit: Limit = PAGE
+) -> Page[PaymentOut]:
+    """Return the signed-in person's payments, newest first."""
+    rows = await service.payments(user.id, cursor, limit + 1)
+    page = rows[:limit]
+    more = encode_cursor(page[-1].created_at, page[-1].id) if len(rows) > limit else None
+    return Page(items=[PaymentOut.of(row) for row in page], next_cursor=more)
+
+
+@router.get("/payments/{payment_id}", responses=problems(Unauthenticated, PaymentNotFound))
+async def get_payment(payment_id: UUID, user: CurrentUser, service: Service) -> PaymentOut:
+    """Return one payment of the signed-in person.
+
+    Raises:   PaymentNotFound: absent, or another person's; 404 for both.
+    """
+    return PaymentOut.of(await service.payment(user.id, payment_id))
+
+
+@router.get("/balance", responses=problems(Unauthenticated))
+async def get_balance(user: CurrentUser, service: Service) -> BalanceOut:
+    """Return what the signed-in person has to spend."""
+    return BalanceOut.of(await service.balance(user.id))
+
+
+@router.get("/ledger", responses=problems(Unauthenticated, InvalidCursor))
+async def list_entries(
+    user: CurrentUser, service: Service, cursor: CursorParam = None, limit: Limit = PAGE
+) -> Page[EntryOut]:
+    """Return the signed-in person's entries of the ledger, newest first."""
+    rows = await service.entries(user.id, cursor, limit + 1)
+    page = rows[:limit]
+    more = encode_cursor(page[-1].created_at, page[-1].id) if len(rows) > limit else None
+    return Page(items=[EntryOut.of(row) for row in page], next_cursor=more)
+
+
+@router.post(
+    "/webhooks/sandbox",
+    responses=problems(WebhookRefused, PaymentNotFound, AmountMismatch, NoticeUnreadable, PaymentFrozen),
+)
+async def take_notice(request: Request, service: Service) -> NoticeOut:
+    """Take in a signed notice of the sandbox provider; a repeated one is answered alike and does nothing.
+
+    Raises:   WebhookRefused (401); NoticeUnreadable (422); PaymentNotFound (404), AmountMismatch (409) and
+              PaymentFrozen (503): the provider tells again later.
+    Effects:  the payment's state; publishes payment.completed.
+    """
+    try:
+        notice = service.provider.read_notice(request.headers, await request.body())
+        outcome = await service.take_notice(notice)
+    except (WebhookRefused, Invalid, PaymentNotFound, AmountMismatch, PaymentFrozen) as error:
+        WEBHOOKS.labels(error.code).inc()
+        raise
+    return NoticeOut(outcome=outcome)
+
+
+@router.post("/operations/rebuilt-balances", include_in_schema=False)
+async def rebuild_balances(_: Staff, service: Service) -> RebuiltOut:
+    """Rebuild every balance from the ledger's entries, for operators."""
+    return RebuiltOut(corrected=await service.rebuild_balances())

@@ -1,0 +1,35 @@
+"""The events that gallery consumes; the group of each names it."""
+
+from libs.common.bus.consumes import Once, consumes
+from libs.common.events.gallery import ImageDeletedV1, ImageUploadedV1
+from libs.common.events.generation import GenerationCompletedV1
+from libs.common.processes import cores
+from services.gallery.service import GalleryService
+
+
+@consumes(ImageUploadedV1, group="gallery.make-thumbnails", batch=64, concurrency=cores() + 2)
+async def make_thumbnails(event: ImageUploadedV1, service: GalleryService, once: Once) -> None:
+    """Make an image's thumbnails and placeholder.
+
+    Effects:  objects; the image; publishes image.ready.
+    """
+    await service.thumbnails.make(event, once)
+
+
+@consumes(GenerationCompletedV1, group="gallery.import-images", batch=64, concurrency=4)
+async def import_images(event: GenerationCompletedV1, service: GalleryService, once: Once) -> None:
+    """Bring a job's images into its person's gallery.
+
+    Raises:   ObjectMissing: dead letter.
+    Effects:  objects; images; publishes image.uploaded.
+    """
+    await service.imports.fetch(event, once)
+
+
+@consumes(ImageDeletedV1, group="gallery.remove-objects", batch=64, concurrency=8)
+async def remove_objects(event: ImageDeletedV1, service: GalleryService, once: Once) -> None:
+    """Delete what a deleted image consisted of.
+
+    Effects:  objects, every version; then the image's row.
+    """
+    await service.removal.remove_image(event.user_id, event.image_id, once)

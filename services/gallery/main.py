@@ -1,0 +1,73 @@
+"""Gallery's composition root."""
+
+from datetime import timedelta
+
+from fastapi import FastAPI
+
+from libs.common.app import Parts, Platform, create_process
+from libs.common.bus.consumes import subscriptions
+from libs.common.privacy.removals import Removals
+from services.gallery import handlers, privacy, routes
+from services.gallery.images import Images
+from services.gallery.imports import Imports
+from services.gallery.objects import ImageObjects
+from services.gallery.processing import Processing
+from services.gallery.removal import Removal
+from services.gallery.repository import ImageRepository, UploadRepository
+from services.gallery.service import GalleryService
+from services.gallery.settings import GallerySettings
+from services.gallery.thumbnails import Thumbnails
+from services.gallery.uploads import Uploads
+
+
+def create_app(role: str = "all", given: GallerySettings | None = None) -> FastAPI:
+    """Build one process of gallery. Args: given: settings, if not those of the environment."""
+    settings = given or GallerySettings()
+
+    def compose(platform: Platform) -> Parts:
+        return parts_of(platform, settings)
+
+    return create_process(
+        name="gallery",
+        role=role,
+        settings=settings,
+        holdings=privacy.HOLDINGS,
+        routers=[routes.router],
+        compose=compose,
+    )
+
+
+def parts_of(platform: Platform, settings: GallerySettings) -> Parts:
+    """Put the service together."""
+    images, uploads = ImageRepository(platform.mongo), UploadRepository(platform.mongo)
+    removals = Removals(
+        privacy.HOLDINGS, privacy.OBJECTS, platform.mongo, platform.storage, platform.tombstones
+    )
+    objects, work = ImageObjects(platform.storage, removals, settings.pseudonym_key), platform.work
+    processing = Processing(
+        settings.gallery_imaging_processes,
+        waiting=settings.gallery_imaging_waiting,
+        timeout_s=settings.gallery_imaging_timeout_s,
+        nice=settings.gallery_imaging_nice,
+    )
+    service = GalleryService(
+        images=Images(images, work, objects),
+        uploads=Uploads(images, uploads, work, objects, processing, in_hand=settings.gallery_uploads_in_hand),
+        thumbnails=Thumbnails(images, work, objects, processing),
+        imports=Imports(images, work, objects, processing, platform.tombstones),
+        removal=Removal(
+            images,
+            uploads,
+            work,
+            objects,
+            expires_after=timedelta(seconds=settings.gallery_upload_expires_s),
+            sweep_every_s=settings.gallery_sweep_every_s,
+            orphans_every_s=settings.gallery_orphans_every_s,
+        ),
+    )
+    return Parts(
+        service=service,
+        subscriptions=subscriptions(handlers, service),
+        background=[service.removal.expire_for_ever, service.removal.remove_orphans_for_ever],
+        closing=[processing.close],
+    )

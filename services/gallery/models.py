@@ -1,0 +1,70 @@
+"""What gallery stores: images, and uploads that are under way."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from libs.common.document import Document, Index
+from libs.common.privacy.annotations import DAY, Operational, Personal, SubjectId
+
+MediaType = Literal["image/jpeg", "image/png", "image/webp"]
+Source = Literal["upload", "generation"]
+
+MAX_BYTES = 25 * 1024 * 1024
+MAX_CAPTION = 500
+
+
+class ImageState(StrEnum):
+    """Where an image is: processing (no thumbnails yet) -> ready; deleting hides it until its objects are gone."""
+
+    PROCESSING = "processing"
+    READY = "ready"
+    DELETING = "deleting"
+
+
+class Size(StrEnum):
+    """The thumbnails that every image has."""
+
+    SMALL = "small"
+    LARGE = "large"
+
+
+class Image(Document):
+    """One image of a person. Its bytes are in the object store; `placeholder` is a blurred hint of them."""
+
+    collection: ClassVar[str] = "images"
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1), ("created_at", -1), ("_id", -1))),)
+
+    id: Operational[UUID] = Field(alias="_id")
+    user_id: SubjectId
+    state: Operational[ImageState]
+    source: Operational[Source]
+    media_type: Operational[MediaType]
+    size_bytes: Operational[int]
+    width: Operational[int]
+    height: Operational[int]
+    caption: Annotated[str | None, Personal("user.content.private")] = None
+    taken_at: Annotated[datetime | None, Personal("user.content.private")] = None
+    camera: Annotated[str | None, Personal("user.device")] = None
+    placeholder: Annotated[str | None, Personal("user.content.private")] = None
+    job_id: Operational[UUID | None] = None
+    index: Operational[int | None] = None
+    created_at: Operational[datetime]
+
+
+class Upload(Document):
+    """An upload that was begun; completed, it has become the image of the same id. The row goes when it expires."""
+
+    collection: ClassVar[str] = "uploads"
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1),)), Index((("created_at", 1), ("_id", 1))))
+
+    id: Operational[UUID] = Field(alias="_id")
+    user_id: SubjectId
+    media_type: Operational[MediaType]
+    size_bytes: Operational[int]
+    caption: Annotated[str | None, Personal("user.content.private", retention=DAY)] = None
+    completed: Operational[bool] = False
+    created_at: Operational[datetime]

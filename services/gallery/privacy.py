@@ -1,0 +1,13 @@
+"""What gallery holds of people: their images, in rows and in objects."""
+
+from libs.common.privacy.holdings import CollectionHolding, Holdings, ObjectsHolding
+from services.gallery.models import Image, Upload
+from services.gallery.objects import BUCKET
+
+OBJECTS = ObjectsHolding(BUCKET, "image-objects")
+
+HOLDINGS = Holdings(
+    "gallery",
+    collections=(CollectionHolding(Image), CollectionHolding(Upload)),
+    objects=(OBJECTS,),
+)

@@ -1,0 +1,113 @@
+"""What goes: the objects of deleted images, uploads that were never completed, and objects that belong to nothing."""
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from libs.common.bus.consumes import Once
+from libs.common.clock import now
+from libs.common.errors import SubjectErased
+from libs.common.logging import logger
+from libs.common.work import UnitOfWork
+from services.gallery.metrics import DELETED, EXPIRED, ORPHANS
+from services.gallery.models import Upload
+from services.gallery.objects import ImageObjects, owner_in
+from services.gallery.repository import ImageRepository, UploadRepository
+
+log = logger("gallery.removal")
+
+
+class Removal:
+    """Deletes for good: every version of every object, then the row."""
+
+    def __init__(
+        self,
+        images: ImageRepository,
+        uploads: UploadRepository,
+        work: UnitOfWork,
+        objects: ImageObjects,
+        *,
+        expires_after: timedelta,
+        sweep_every_s: float,
+        orphans_every_s: float,
+    ) -> None:
+        self._images, self._uploads, self._work, self._objects = images, uploads, work, objects
+        self._expires_after = expires_after
+        self._sweep_every_s, self._orphans_every_s = sweep_every_s, orphans_every_s
+
+    async def remove_image(self, user_id: UUID, image_id: UUID, once: Once) -> None:
+        """Delete a hidden image's objects, every version, then its row.
+
+        Raises:   what storage or database raise: retried.
+        Effects:  the objects and the row go.
+        """
+        await self._objects.remove_image(user_id, image_id)
+        await once(partial(self._images.remove, user_id, image_id))
+        DELETED.inc()
+
+    async def expire_for_ever(self) -> None:
+        """End uploads that nobody completes, for as long as the process lives."""
+        while True:
+            await self.expire_uploads()
+            await asyncio.sleep(self._sweep_every_s)
+
+    async def remove_orphans_for_ever(self) -> None:
+        """Look over the bucket from time to time, for as long as the process lives."""
+        while True:
+            await asyncio.sleep(self._orphans_every_s)
+            await self.remove_orphans()
+
+    async def expire_uploads(self) -> int:
+        """End uploads that were begun too long ago; return how many. A frozen person's are left to the erasure.
+
+        The row goes first: whoever is completing the upload at this moment finds it gone and keeps nothing.
+        """
+        ended, after = 0, None
+        while old := await self._uploads.begun_before(now() - self._expires_after, after=after):
+            for upload in old:
+                ended += await self._expire(upload)
+            after = old[-1]
+        if ended:
+            EXPIRED.inc(ended)
+            log.info("gallery.uploads_expired", uploads=ended)
+        return ended
+
+    async def _expire(self, upload: Upload) -> bool:
+        """End one upload; tell whether it had become nothing until now."""
+        remove = partial(self._uploads.remove, upload.user_id, upload.id)
+        try:
+            removed = await self._work.run(remove, subject=upload.user_id)
+        except SubjectErased:
+            return False
+        await self._objects.remove_arrived(upload.user_id, upload.id)
+        return removed and not upload.completed
+
+    async def remove_orphans(self) -> int:
+        """Remove old objects that belong to no image and no upload; return how many.
+
+        Such are left by a crash between an object and its row, and by a file posted after its upload expired.
+        """
+        removed = 0
+        async for names in self._objects.pages():
+            old = [name for name in await self._unclaimed(names) if await self._is_old(name)]
+            orphans = await self._unclaimed(old)  # looked at again: a row may have come meanwhile
+            await self._objects.remove_orphans(orphans)
+            removed += len(orphans)
+        if removed:
+            ORPHANS.inc(removed)
+            log.info("gallery.orphans_removed", objects=removed)
+        return removed
+
+    async def _unclaimed(self, names: list[str]) -> list[str]:
+        """Return the names that belong to no row."""
+        owners = {name: owner_in(name) for name in names}
+        uploads = await self._uploads.existing({key for arrived, key in owners.values() if arrived and key})
+        images = await self._images.existing({key for arrived, key in owners.values() if key and not arrived})
+        return [
+            name for name, (arrived, key) in owners.items() if key not in (uploads if arrived else images)
+        ]
+
+    async def _is_old(self, name: str) -> bool:
+        made_at = await self._objects.made_at(name)
+        return made_at is None or made_at <= now() - self._expires_after

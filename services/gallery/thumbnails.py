@@ -1,0 +1,53 @@
+"""Thumbnails and placeholders, made by the worker from what is stored."""
+
+from functools import partial
+
+from libs.common.bus.consumes import Once
+from libs.common.errors import SubjectErased
+from libs.common.events.gallery import ImageReadyV1, ImageUploadedV1
+from libs.common.storage import ObjectMissing
+from libs.common.work import UnitOfWork
+from services.gallery.objects import ImageObjects
+from services.gallery.processing import Processing
+from services.gallery.repository import ImageRepository
+
+
+class Thumbnails:
+    """Makes what lists of images are shown with."""
+
+    def __init__(
+        self, images: ImageRepository, work: UnitOfWork, objects: ImageObjects, processing: Processing
+    ) -> None:
+        self._images, self._work = images, work
+        self._objects, self._processing = objects, processing
+
+    async def make(self, event: ImageUploadedV1, once: Once) -> None:
+        """Make an image's thumbnails and placeholder. An image that was deleted meanwhile gets none.
+
+        Raises:   SubjectErased: dropped, with nothing left behind.  What storage or database raise: retried.
+        Effects:  two objects; the image is ready; publishes image.ready.
+        """
+        user_id, image_id = event.user_id, event.image_id
+        try:
+            data = await self._objects.original(user_id, image_id)
+        except ObjectMissing:
+            return
+        made = await self._processing.thumbnails(data)
+        await self._objects.keep_thumbnails(user_id, image_id, made.images)
+        try:
+            ready = await once(partial(self._make_ready, event, made.placeholder))
+        except SubjectErased:
+            await self._objects.remove_thumbnails(user_id, image_id)
+            raise
+        if not ready and await self._images.find(user_id, image_id) is None:
+            await self._objects.remove_thumbnails(user_id, image_id)
+
+    async def _make_ready(self, event: ImageUploadedV1, placeholder: str) -> bool:
+        if not await self._images.make_ready(event.user_id, event.image_id, placeholder):
+            return False
+        await self._work.outbox.add(
+            ImageReadyV1(
+                user_id=event.user_id, image_id=event.image_id, job_id=event.job_id, index=event.index
+            )
+        )
+        return True

@@ -1,0 +1,165 @@
+"""Uploads: the bytes go straight to the object store; here they are let in, checked, cleaned and kept."""
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from libs.common.clock import new_id, now
+from libs.common.errors import SubjectErased, TooLarge
+from libs.common.events.gallery import ImageUploadedV1
+from libs.common.storage import ObjectMissing, PresignedPost
+from libs.common.work import UnitOfWork
+from services.gallery.errors import (
+    AlreadyCompleted,
+    BadImage,
+    FileTooLarge,
+    NothingUploaded,
+    UploadNotFound,
+)
+from services.gallery.metrics import IMAGES, UPLOADS
+from services.gallery.models import MAX_BYTES, Image, ImageState, MediaType, Upload
+from services.gallery.objects import ImageObjects
+from services.gallery.processing import Cleaned, Processing
+from services.gallery.repository import ImageRepository, UploadRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Leave to post one file."""
+
+    upload_id: UUID
+    form: PresignedPost
+
+
+class Uploads:
+    """Files on their way to become images. An image has the id of the upload it came from."""
+
+    def __init__(
+        self,
+        images: ImageRepository,
+        uploads: UploadRepository,
+        work: UnitOfWork,
+        objects: ImageObjects,
+        processing: Processing,
+        *,
+        in_hand: int,
+    ) -> None:
+        self._images, self._uploads, self._work = images, uploads, work
+        self._objects, self._processing = objects, processing
+        self._in_hand = asyncio.Semaphore(in_hand)
+
+    async def begin(
+        self, user_id: UUID, media_type: MediaType, size_bytes: int, caption: str | None
+    ) -> Ticket:
+        """Let a person post one file of this type and at most this size, within five minutes.
+
+        Args:     size_bytes: 1 to 25 MB.
+        Raises:   FileTooLarge (413).  SubjectErased (410).
+        Effects:  an upload.
+        Personal: the caption.
+        """
+        if size_bytes > MAX_BYTES:
+            raise FileTooLarge
+        upload = Upload(
+            id=new_id(),
+            user_id=user_id,
+            media_type=media_type,
+            size_bytes=size_bytes,
+            caption=caption,
+            created_at=now(),
+        )
+        await self._work.run(partial(self._uploads.insert, upload), subject=user_id)
+        return Ticket(upload.id, await self._objects.let_in(user_id, upload.id, media_type, size_bytes))
+
+    async def complete(self, user_id: UUID, upload_id: UUID) -> Image:
+        """Turn a posted file into an image. Completing twice gives the same image.
+
+        Raises:   UploadNotFound (404).  NothingUploaded (409).  BadImage, one of its kinds (4xx): the file is
+                  removed, and another may be posted.  SubjectErased (410).
+        Effects:  the original without its metadata; an image; publishes image.uploaded.
+        Personal: caption, and when and with what the picture was taken.
+        """
+        if done := await self._images.find(user_id, upload_id):
+            return done
+        upload = await self._uploads.find(user_id, upload_id)
+        if upload is None or upload.completed:
+            raise UploadNotFound
+        async with self._in_hand:
+            return await self._complete(upload)
+
+    async def _complete(self, upload: Upload) -> Image:
+        try:
+            cleaned = await self._checked(upload)
+        except ObjectMissing as error:
+            if done := await self._images.find(upload.user_id, upload.id):
+                return done
+            raise NothingUploaded from error
+        image = _image(upload, cleaned)
+        if not await self._store(image, cleaned.data):
+            return await self._images.find(image.user_id, image.id) or image
+        await self._objects.remove_arrived(upload.user_id, upload.id)
+        UPLOADS.labels("completed").inc()
+        IMAGES.labels("upload").inc()
+        return image
+
+    async def _checked(self, upload: Upload) -> Cleaned:
+        """Fetch and clean what arrived; what cannot be kept is removed."""
+        try:
+            data = await self._objects.arrived(upload.user_id, upload.id)
+            return await self._processing.clean(data, upload.media_type)
+        except (BadImage, TooLarge) as error:
+            await self._objects.remove_arrived(upload.user_id, upload.id)
+            UPLOADS.labels(error.code).inc()
+            raise
+
+    async def _store(self, image: Image, data: bytes) -> bool:
+        """Store the original, then the row; False where another request was faster with the same bytes."""
+        await self._objects.keep(image, data)
+        try:
+            await self._work.run(partial(self._enter, image), subject=image.user_id)
+        except AlreadyCompleted:
+            return False
+        except (SubjectErased, UploadNotFound):
+            await self._objects.remove_original(image.user_id, image.id)
+            raise
+        return True
+
+    async def _enter(self, image: Image) -> None:
+        await self._images.insert(image)
+        if not await self._uploads.mark_completed(image.user_id, image.id):
+            raise UploadNotFound  # it expired while its bytes were looked at
+        await self._work.outbox.add(uploaded(image))
+
+
+def uploaded(image: Image) -> ImageUploadedV1:
+    """Return the event that announces an image."""
+    return ImageUploadedV1(
+        user_id=image.user_id,
+        image_id=image.id,
+        source=image.source,
+        media_type=image.media_type,
+        size_bytes=image.size_bytes,
+        width=image.width,
+        height=image.height,
+        job_id=image.job_id,
+        index=image.index,
+        uploaded_at=image.created_at,
+    )
+
+
+def _image(upload: Upload, cleaned: Cleaned) -> Image:
+    return Image(
+        id=upload.id,
+        user_id=upload.user_id,
+        state=ImageState.PROCESSING,
+        source="upload",
+        media_type=cleaned.media_type,
+        size_bytes=len(cleaned.data),
+        width=cleaned.width,
+        height=cleaned.height,
+        caption=upload.caption,
+        taken_at=cleaned.taken_at,
+        camera=cleaned.camera,
+        created_at=now(),
+    )

@@ -1,0 +1,75 @@
+"""Generation's composition root."""
+
+from datetime import timedelta
+
+from fastapi import FastAPI
+
+from libs.common.app import Parts, Platform, create_process
+from libs.common.bus.consumes import subscriptions
+from libs.common.privacy.removals import Removals
+from services.generation import handlers, privacy, routes
+from services.generation.delivery import Delivery
+from services.generation.jobs import Jobs
+from services.generation.objects import JobObjects
+from services.generation.progress import ProgressFeed
+from services.generation.renderer import Renderer
+from services.generation.rendering import Rendering
+from services.generation.repository import JobRepository, TurnRepository
+from services.generation.service import GenerationService
+from services.generation.settings import GenerationSettings
+
+
+def create_app(role: str = "all", given: GenerationSettings | None = None) -> FastAPI:
+    """Build one process of generation. Args: given: settings, if not those of the environment."""
+    settings = given or GenerationSettings()
+
+    def compose(platform: Platform) -> Parts:
+        return parts_of(platform, settings)
+
+    return create_process(
+        name="generation",
+        role=role,
+        settings=settings,
+        holdings=privacy.HOLDINGS,
+        routers=[routes.router],
+        compose=compose,
+    )
+
+
+def parts_of(platform: Platform, settings: GenerationSettings) -> Parts:
+    """Put the service together."""
+    jobs = JobRepository(platform.mongo)
+    removals = Removals(
+        privacy.HOLDINGS, privacy.OBJECTS, platform.mongo, platform.storage, platform.tombstones
+    )
+    objects = JobObjects(platform.storage, removals, settings.pseudonym_key)
+    renderer = Renderer(
+        settings.generation_backend,
+        settings.generation_render_processes,
+        timeout_s=settings.generation_render_timeout_s,
+        nice=settings.generation_render_nice,
+    )
+    service = GenerationService(
+        jobs=Jobs(
+            jobs,
+            TurnRepository(platform.mongo),
+            platform.work,
+            credits_per_image=settings.generation_credits_per_image,
+            admitted_per_person=settings.generation_admitted_per_person,
+        ),
+        rendering=Rendering(jobs, platform.work, objects, renderer),
+        delivery=Delivery(
+            jobs,
+            objects,
+            sweep_every_s=settings.generation_sweep_every_s,
+            leftover_after=timedelta(seconds=settings.generation_leftover_after_s),
+        ),
+        progress=ProgressFeed(platform.mongo, jobs),
+    )
+    return Parts(
+        service=service,
+        subscriptions=subscriptions(handlers, service),
+        background=[service.delivery.sweep_for_ever],
+        api_background=[service.progress.follow],
+        closing=[renderer.close],
+    )

@@ -1,0 +1,13 @@
+"""What generation holds of people: the generation log, and images on their way to the gallery."""
+
+from libs.common.privacy.holdings import CollectionHolding, Holdings, ObjectsHolding
+from services.generation.models import Job, Turn
+from services.generation.objects import BUCKET
+
+OBJECTS = ObjectsHolding(BUCKET, "generated-images")
+
+HOLDINGS = Holdings(
+    "generation",
+    collections=(CollectionHolding(Job), CollectionHolding(Turn, subject="_id")),
+    objects=(OBJECTS,),
+)

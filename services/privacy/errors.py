@@ -1,0 +1,27 @@
+"""What can go wrong in privacy, by name."""
+
+from libs.common.errors import NotFound, Unavailable
+
+
+class CaseNotFound(NotFound):
+    """There is no such case, or the token is not its token: nobody can tell which."""
+
+    code, title = "case-not-found", "There is no such erasure case"
+
+
+class CertificateNotFound(NotFound):
+    """The erasure is not proven yet."""
+
+    code, title = "certificate-not-found", "There is no certificate yet: the erasure is not verified"
+
+
+class CaseChanged(Unavailable):
+    """Somebody else wrote the case between reading and writing it; the same works the next time."""
+
+    code, title = "case-changed", "The case has just changed, try again"
+
+
+class DataMapMissing(Unavailable):
+    """The generated data map is not there, so nobody can say where to look: run `make contracts`."""
+
+    code, title = "data-map-missing", "The data map is not there"

@@ -1,0 +1,29 @@
+"""What privacy does when something happened. Each runs inside its batch's transaction, once per event."""
+
+from libs.common.bus.consumes import consumes
+from libs.common.events.auth import UserDeletedV1
+from libs.common.events.privacy import ErasureCompletedV1, InventoryCompletedV1
+from services.privacy.service import PrivacyService
+
+
+@consumes(UserDeletedV1, group="privacy.open-case")
+async def open_case(event: UserDeletedV1, service: PrivacyService) -> None:
+    """Open the erasure case of a person who deleted their account.
+
+    Raises:   CaseChanged: retried.
+    Effects:  a case; publishes inventory.requested.
+    """
+    await service.open(event)
+
+
+@consumes(InventoryCompletedV1, ErasureCompletedV1, group="privacy.collect")
+async def collect(event: InventoryCompletedV1 | ErasureCompletedV1, service: PrivacyService) -> None:
+    """Take in a holder's answer, and go on with the case in the same transaction if it was the last one.
+
+    Raises:   CaseChanged: retried.
+    Effects:  the case; publishes erasure.requested after the last inventory; frees the scan after the last erasure.
+    """
+    if isinstance(event, InventoryCompletedV1):
+        await service.note_inventory(event)
+    else:
+        await service.note_erasure(event)

@@ -1,0 +1,27 @@
+"""What privacy measures: how long people wait for their proof, and where."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+OPEN = Gauge("pixera_erasure_open", "Erasure cases that are not verified yet.")
+OLDEST_OPEN = Gauge("pixera_erasure_oldest_open_seconds", "Age of the oldest case that is not verified yet.")
+INCOMPLETE = Gauge("pixera_erasure_incomplete", "Cases where something was not erased, or was found again.")
+OVERDUE = Gauge("pixera_erasure_overdue", "Open cases past their legal due date.")
+STEP_OLDEST = Gauge(
+    "pixera_saga_oldest_age_seconds", "How long the oldest case has been in this step.", ("step",)
+)
+VERIFIED_SECONDS = Histogram(
+    "pixera_erasure_verified_seconds",
+    "Time from the deletion of an account to its VERIFIED case.",
+    buckets=(0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300, 3_600, 86_400),
+)
+HOLDER_ACKED = Counter("pixera_erasure_holder_acked", "Erasures that a holder has answered.", ("holder",))
+ALERTS = Counter("pixera_erasure_alerts", "Cases that called for people.", ("reason",))
+SCAN_SECONDS = Histogram(
+    "pixera_erasure_scan_seconds",
+    "Time of an independent scan.",
+    ("outcome",),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+SCAN_FINDINGS = Counter(
+    "pixera_erasure_scan_findings", "Places where a scan still saw an erased person.", ("kind",)
+)

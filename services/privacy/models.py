@@ -1,0 +1,82 @@
+"""What privacy stores: cases and their certificates, neither of which says who it is about."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from libs.common.document import Document, Index
+from libs.common.privacy.annotations import Operational
+from services.privacy.protocol import Phase
+from services.privacy.saga import Saga
+
+
+class TimelineEntry(BaseModel):
+    """One thing that happened in a case. Args: number: of the attempt or the run; count: rows, objects, findings."""
+
+    at: datetime
+    what: str
+    holder: str | None = None
+    number: int | None = None
+    count: int | None = None
+
+
+class Case(Document):
+    """One erasure, from the deletion of the account to its proof.
+
+    `sealed_subject` and `locators` (HMACs too) go when the case is VERIFIED; `subject`, the keyed pseudonym, stays as proof.
+    `phase`, `open`, `due_at`, `wake_at` and `phase_since` repeat what the saga knows, for the indexes.
+
+    Personal: none readable. The person's id is sealed with a key that is not in the database.
+    """
+
+    collection: ClassVar[str] = "cases"
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("open", -1), ("due_at", 1), ("_id", 1))),
+        Index((("wake_at", 1),), partial={"wake_at": {"$type": "date"}}),
+        Index((("phase", 1), ("claimed_until", 1)), partial={"open": True}),
+    )
+
+    id: Operational[UUID] = Field(alias="_id")
+    created_at: Operational[datetime]
+    subject: Operational[str]
+    sealed_subject: Operational[bytes | None]
+    locators: Operational[list[str]] = Field(default_factory=list)
+    saga: Operational[Saga]
+    timeline: Operational[list[TimelineEntry]] = Field(default_factory=list)
+    scan: Operational[dict[str, Any] | None] = None
+    certificate: Operational[int | None] = None
+
+    phase: Operational[Phase] = Phase.OPENED
+    phase_since: Operational[datetime]
+    open: Operational[bool] = True
+    due_at: Operational[datetime]
+    wake_at: Operational[datetime | None] = None
+
+    version: Operational[int] = 0
+    claim: Operational[UUID | None] = None
+    claimed_until: Operational[datetime | None] = None
+
+
+class Certificate(Document):
+    """A certificate, byte for byte as it was signed. It is kept for good: it is the proof."""
+
+    collection: ClassVar[str] = "certificates"
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("sequence", 1),), unique=True),)
+
+    id: Operational[UUID] = Field(alias="_id")
+    sequence: Operational[int]
+    hash: Operational[str]
+    signed: Operational[bytes]
+    issued_at: Operational[datetime]
+
+
+class ChainHead(Document):
+    """The last certificate's number and hash; whoever issues the next one holds this row until it is committed."""
+
+    collection: ClassVar[str] = "chain_heads"
+
+    id: Operational[str] = Field(alias="_id")
+    sequence: Operational[int] = 0
+    hash: Operational[str]

@@ -1,0 +1,69 @@
+"""What a certificate says of a case: facts without anything personal, as plain JSON values."""
+
+from datetime import datetime
+from typing import Any
+
+from services.privacy.models import Case
+from services.privacy.progress import Progress
+from services.privacy.scanner import ScanReport
+
+ISSUER = "pixera"
+PROOF = "proof-of-erasure"
+"""Source: GDPR Art. 5(2), accountability, and Art. 17(3)(e), defence of legal claims."""
+
+KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
+    {"where": "privacy.cases", "what": "keyed pseudonym, counts and times", "ground": PROOF},
+    {"where": "privacy.certificates", "what": "keyed pseudonym, counts and times", "ground": PROOF},
+    {"where": "tombstones of every service", "what": "opaque id, so that nothing comes back", "ground": PROOF},
+    {"where": "events until their topics' retention ends", "what": "opaque id", "ground": PROOF},
+)
+
+
+def facts(case: Case, report: ScanReport) -> dict[str, Any]:
+    """Return what the certificate of a VERIFIED case certifies."""
+    return {
+        "issuer": ISSUER,
+        "case_id": str(case.id),
+        "subject": case.subject,
+        "requested_at": _iso(case.saga.deleted_at),
+        "opened_at": _iso(case.saga.opened_at),
+        "verified_at": _iso(case.saga.verified_at),
+        "holders": [
+            {"holder": name, "holdings": holdings(part)} for name, part in sorted(case.saga.holders.items())
+        ],
+        "scan": summary(report),
+        "kept_as_proof": list(KEPT_AS_PROOF),
+    }
+
+
+def holdings(part: Progress) -> list[dict[str, Any]]:
+    """Return what a holder found and what became of it, holding by holding."""
+    found = part.found or {}
+    return [
+        {
+            "holding": name,
+            "found": found.get(name, 0),
+            "erased": outcome.erased if (outcome := part.outcomes.get(name)) else 0,
+            "retained": outcome.retained if outcome else 0,
+            "ground": outcome.ground if outcome else None,
+            "retained_until": outcome.retained_until if outcome else None,
+        }
+        for name in sorted(found.keys() | part.outcomes.keys())
+    ]
+
+
+def summary(report: ScanReport) -> dict[str, Any]:
+    """Return what was read, and what was found."""
+    return {
+        "started_at": _iso(report.started_at),
+        "finished_at": _iso(report.finished_at),
+        "databases": report.databases,
+        "collections": report.collections,
+        "rows_read": report.rows_read,
+        "buckets": report.buckets,
+        "findings": report.total,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None

@@ -1,0 +1,132 @@
+"""The only access to privacy's collections: cases, certificates and the head of their chain."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from libs.common.certificate import GENESIS
+from libs.common.mongo import Mongo
+from services.privacy.errors import CaseChanged
+from services.privacy.models import Case, Certificate, ChainHead
+from services.privacy.protocol import Phase
+
+HEAD = "erasure"
+
+
+class CaseRepository:
+    """Cases, written only by whoever read their latest version."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._rows = mongo.collection(Case)
+
+    async def get(self, case_id: UUID) -> Case | None:
+        """Return a case."""
+        row = await self._rows.find_one({"_id": case_id})
+        return Case.from_mongo(row) if row else None
+
+    async def add(self, case: Case) -> None:
+        """Store a new case."""
+        await self._rows.insert_one(case.to_mongo())
+
+    async def save(self, case: Case) -> None:
+        """Store a case that was read before. Raises CaseChanged (retried): somebody else did so meanwhile."""
+        row = case.to_mongo() | {"version": case.version + 1}
+        if not await self._rows.update_one({"_id": case.id, "version": case.version}, {"$set": row}):
+            raise CaseChanged
+
+    async def due(self, moment: datetime, limit: int) -> list[UUID]:
+        """Return open cases that want a Tick, the longest waiting first."""
+        rows = await self._rows.find(
+            {"wake_at": {"$lte": moment}}, sort=[("wake_at", 1)], limit=limit, projection={"_id": 1}
+        )
+        return [row["_id"] for row in rows]
+
+    async def claim_scan(self, claim: UUID, moment: datetime, until: datetime) -> Case | None:
+        """Take a case that waits to be scanned, or whose scanner has died."""
+        free = {"$or": [{"claimed_until": None}, {"claimed_until": {"$lt": moment}}]}
+        row = await self._rows.find_one_and_update(
+            {"phase": Phase.SCANNING.value, "open": True, **free},
+            {"$set": {"claim": claim, "claimed_until": until}},
+        )
+        return Case.from_mongo(row) if row else None
+
+    async def prolong(self, case_id: UUID, claim: UUID, until: datetime) -> bool:
+        """Keep, or end, a claim; tell whether it was still ours."""
+        changed = await self._rows.update_one(
+            {"_id": case_id, "claim": claim}, {"$set": {"claimed_until": until}}
+        )
+        return bool(changed)
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[Any]:
+        """Open the stream of changes of cases; what they are is read elsewhere."""
+        async with self._rows.watch([{"$project": {"_id": 1}}]) as stream:
+            yield stream
+
+    async def page(self, after: tuple[bool, datetime, UUID] | None, limit: int) -> list[Case]:
+        """Return cases for operators: open ones first, then by due date."""
+        rows = await self._rows.find(
+            _behind(after), sort=[("open", -1), ("due_at", 1), ("_id", 1)], limit=limit
+        )
+        return [Case.from_mongo(row) for row in rows]
+
+    async def open_by_phase(self) -> list[dict[str, Any]]:
+        """Return, for each phase of open cases: `_id` its name, `cases`, `oldest` opened, `since` the phase."""
+        grouped = {
+            "_id": "$phase",
+            "cases": {"$sum": 1},
+            "oldest": {"$min": "$created_at"},
+            "since": {"$min": "$phase_since"},
+            "due": {"$push": {"$cond": [{"$lt": ["$due_at", "$$NOW"]}, 1, "$$REMOVE"]}},
+        }
+        return await self._rows.aggregate([{"$match": {"open": True}}, {"$group": grouped}])
+
+
+def _behind(after: tuple[bool, datetime, UUID] | None) -> dict[str, Any]:
+    if after is None:
+        return {}
+    is_open, due_at, case_id = after
+    same = [
+        {"open": is_open, "due_at": {"$gt": due_at}},
+        {"open": is_open, "due_at": due_at, "_id": {"$gt": case_id}},
+    ]
+    return {"$or": [*same, {"open": False}] if is_open else same}
+
+
+class CertificateRepository:
+    """Certificates and the head of their chain."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._rows, self._heads = mongo.collection(Certificate), mongo.collection(ChainHead)
+
+    async def lock_head(self) -> ChainHead:
+        """Return the chain's head, and keep every other transaction from moving it until this one ends."""
+        row = await self._heads.find_one_and_update(
+            {"_id": HEAD},
+            {"$inc": {"sequence": 1}, "$setOnInsert": {"hash": GENESIS}},
+            upsert=True,
+            before=True,
+        )
+        return ChainHead.from_mongo(row) if row else ChainHead(id=HEAD, hash=GENESIS)
+
+    async def append(self, certificate: Certificate) -> None:
+        """Store the next certificate; it is the head from now on."""
+        await self._rows.insert_one(certificate.to_mongo())
+        await self._heads.update_one({"_id": HEAD}, {"$set": {"hash": certificate.hash}})
+
+    async def head(self) -> ChainHead:
+        """Return the chain's head as it is now."""
+        row = await self._heads.find_one({"_id": HEAD})
+        return ChainHead.from_mongo(row) if row else ChainHead(id=HEAD, hash=GENESIS)
+
+    async def of_case(self, case_id: UUID) -> Certificate | None:
+        """Return a case's certificate."""
+        row = await self._rows.find_one({"_id": case_id})
+        return Certificate.from_mongo(row) if row else None
+
+    async def page(self, after: int, limit: int) -> list[Certificate]:
+        """Return certificates in the order of the chain."""
+        rows = await self._rows.find({"sequence": {"$gt": after}}, sort=[("sequence", 1)], limit=limit)
+        return [Certificate.from_mongo(row) for row in rows]

@@ -1,0 +1,55 @@
+"""Where the scan looks: read from the generated data map, which comes from the declarations of all services."""
+
+import json
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+
+from services.privacy.errors import DataMapMissing
+
+MADE_FOR_THE_ID = frozenset({"outbox", "tombstones"})
+"""Outbox rows are opaque ids on their way, gone once published; a tombstone is the id itself, kept as proof."""
+
+ABOUT_NOBODY = frozenset({"inbox", "leases"})
+"""What every service's database has besides, without any id of a person."""
+
+
+class Sort(Enum):
+    """What the declarations say of a collection."""
+
+    OF_PEOPLE = auto()
+    ABOUT_NOBODY = auto()
+    MADE_FOR_THE_ID = auto()
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class ScanMap:
+    """Where rows of people are declared to be, by (database, collection), and the paths of their subjects."""
+
+    subjects: dict[tuple[str, str], tuple[str, ...]]
+    about_nobody: frozenset[tuple[str, str]]
+
+    def sort_of(self, database: str, collection: str) -> Sort:
+        """Return what is declared about a collection. Args: database: without the platform's prefix."""
+        if collection in MADE_FOR_THE_ID:
+            return Sort.MADE_FOR_THE_ID
+        if (database, collection) in self.subjects:
+            return Sort.OF_PEOPLE
+        if collection in ABOUT_NOBODY or (database, collection) in self.about_nobody:
+            return Sort.ABOUT_NOBODY
+        return Sort.UNKNOWN
+
+
+def load(path: Path) -> ScanMap:
+    """Read the data map. Raises DataMapMissing (503): not there, or of another form."""
+    try:
+        record = json.loads(path.read_text())
+        subjects: dict[tuple[str, str], tuple[str, ...]] = {}
+        for target in record["scan"]:
+            key = (target["database"], target["collection"])
+            subjects[key] = (*subjects.get(key, ()), target["subject"])
+        nobody = {(service, name) for service, names in record["about_nobody"].items() for name in names}
+        return ScanMap(subjects, frozenset(nobody))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataMapMissing(f"{path.name} cannot be read: run `make contracts`") from error

@@ -1,0 +1,75 @@
+"""What people read of a case: each thing that changed it, in order."""
+
+from datetime import datetime
+
+from services.privacy.models import TimelineEntry
+from services.privacy.protocol import (
+    Alert,
+    Command,
+    ErasureCompleted,
+    Input,
+    InventoryCompleted,
+    IssueCertificate,
+    Phase,
+    PublishErasureRequested,
+    PublishInventoryRequested,
+    PublishVerified,
+    Resend,
+    ScanFinished,
+    StartScan,
+    Tick,
+    UserDeleted,
+)
+from services.privacy.saga import Saga
+
+FIRST_KEPT, LAST_KEPT = 100, 200
+
+
+def entries(happened: Input, before: Saga, after: Saga, commands: tuple[Command, ...]) -> list[TimelineEntry]:
+    """Return the lines that one step adds."""
+    lines = [_of_input(happened)]
+    if after.phase is Phase.INCOMPLETE and before.phase is not Phase.INCOMPLETE:
+        missing = sum(sum(part.missing.values()) for part in after.holders.values())
+        lines.append(TimelineEntry(at=happened.at, what="incomplete", count=missing))
+    lines += [_of_command(command, happened.at) for command in commands]
+    return [line for line in lines if line is not None]
+
+
+def shortened(timeline: list[TimelineEntry]) -> list[TimelineEntry]:
+    """Return the beginning and the end of a timeline that has grown long."""
+    if len(timeline) <= FIRST_KEPT + LAST_KEPT:
+        return timeline
+    return timeline[:FIRST_KEPT] + timeline[-LAST_KEPT:]
+
+
+def _of_input(happened: Input) -> TimelineEntry | None:
+    match happened:
+        case UserDeleted(at):
+            return TimelineEntry(at=at, what="account-deleted")
+        case InventoryCompleted(at, holder, found):
+            return TimelineEntry(at=at, what="inventory-completed", holder=holder, count=sum(found.values()))
+        case ErasureCompleted(at, holder, attempt, outcomes):
+            erased = sum(outcome.erased for outcome in outcomes.values())
+            return TimelineEntry(at=at, what="erasure-completed", holder=holder, number=attempt, count=erased)
+        case ScanFinished(at, run, findings):
+            return TimelineEntry(at=at, what="scan-finished", number=run, count=findings)
+        case Resend(at):
+            return TimelineEntry(at=at, what="sent-again-by-operator")
+        case Tick():
+            return None
+
+
+def _of_command(command: Command, at: datetime) -> TimelineEntry | None:
+    match command:
+        case PublishInventoryRequested():
+            return TimelineEntry(at=at, what="inventory-requested")
+        case PublishErasureRequested(attempt):
+            return TimelineEntry(at=at, what="erasure-requested", number=attempt)
+        case StartScan(run):
+            return TimelineEntry(at=at, what="scan-requested", number=run)
+        case IssueCertificate():
+            return TimelineEntry(at=at, what="certificate-issued")
+        case Alert(reason):
+            return TimelineEntry(at=at, what=f"attention:{reason.value}")
+        case PublishVerified():
+            return None

@@ -1,0 +1,43 @@
+"""The clock of the cases, and the gauges that alerts are made of."""
+
+import asyncio
+
+from libs.common.clock import now
+from services.privacy.metrics import INCOMPLETE, OLDEST_OPEN, OPEN, OVERDUE, STEP_OLDEST
+from services.privacy.protocol import Phase
+from services.privacy.repository import CaseRepository
+from services.privacy.service import PrivacyService
+
+GAUGES_EVERY_S = 5.0
+
+
+class Watching:
+    """Ticks due cases, and tells how old what is open has become. Every worker does; it harms nothing."""
+
+    def __init__(self, cases: CaseRepository, service: PrivacyService, *, every_s: float) -> None:
+        self._cases, self._service, self._every_s = cases, service, every_s
+
+    async def tick(self) -> None:
+        """Let time pass for cases that wait for it, for as long as the process lives."""
+        while True:
+            if not await self._service.tick_due():
+                await asyncio.sleep(self._every_s)
+
+    async def gauge(self) -> None:
+        """Keep the gauges up to date, for as long as the process lives."""
+        while True:
+            await self.measure()
+            await asyncio.sleep(GAUGES_EVERY_S)
+
+    async def measure(self) -> None:
+        """Set every gauge from the open cases."""
+        moment = now()
+        phases = {row["_id"]: row for row in await self._cases.open_by_phase()}
+        for phase in Phase:
+            since = phases[phase]["since"] if phase in phases else moment
+            STEP_OLDEST.labels(phase.value).set((moment - since).total_seconds())
+        oldest = min((row["oldest"] for row in phases.values()), default=moment)
+        OLDEST_OPEN.set((moment - oldest).total_seconds())
+        OPEN.set(sum(row["cases"] for row in phases.values()))
+        OVERDUE.set(sum(len(row["due"]) for row in phases.values()))
+        INCOMPLETE.set(phases.get(Phase.INCOMPLETE, {}).get("cases", 0))

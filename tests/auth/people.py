@@ -1,0 +1,146 @@
+"""People who use auth over HTTP, as the tests play them."""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from fastapi import FastAPI
+
+from deploy.local.desk.messages import Message, messages
+from libs.common.mongo import Mongo
+from services.auth.service import AuthService
+
+API = "/api/auth/v1"
+PASSWORD = "umbrella-Lantern-42"
+TERMS = "2026-11-01"
+ADDRESS = "203.0.113.7"
+TOKEN_LINE = re.compile(r"^[A-Za-z0-9_-]{43}$", re.MULTILINE)
+MAIL_ARRIVES_S = 20.0
+
+
+@dataclass
+class Person:
+    """Somebody with an account, signed in or not."""
+
+    email: str
+    username: str
+    password: str = PASSWORD
+    tokens: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that signs a request in."""
+        return {"Authorization": f"Bearer {self.tokens['access_token']}"}
+
+    @property
+    def session_id(self) -> UUID:
+        return UUID(self.tokens["session_id"])
+
+
+def somebody() -> Person:
+    """A person whom nobody has seen before."""
+    name = f"p{uuid4().hex[:12]}"
+    return Person(email=f"{name}@example.com", username=name)
+
+
+def form(person: Person, **changes: Any) -> dict[str, Any]:
+    """What a person fills in to register."""
+    filled = {
+        "email": person.email,
+        "username": person.username,
+        "password": person.password,
+        "is_adult": True,
+    }
+    return filled | {"accept_terms_version": TERMS, "accept_policy_version": TERMS} | changes
+
+
+@dataclass
+class Auth:
+    """A running auth process, and ways to look behind it."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    mongo: Mongo
+    mail: Path
+
+    @property
+    def service(self) -> AuthService:
+        service = self.app.state.parts.service
+        assert isinstance(service, AuthService)
+        return service
+
+    async def post(self, path: str, body: dict[str, Any], person: Person | None = None) -> httpx.Response:
+        headers = person.headers if person else {}
+        return await self.client.post(API + path, json=body, headers=headers)
+
+    async def get(self, path: str, person: Person) -> httpx.Response:
+        return await self.client.get(API + path, headers=person.headers)
+
+    async def patch(self, path: str, body: dict[str, Any], person: Person) -> httpx.Response:
+        return await self.client.patch(API + path, json=body, headers=person.headers)
+
+    async def delete(self, path: str, person: Person, body: dict[str, Any] | None = None) -> httpx.Response:
+        return await self.client.request("DELETE", API + path, json=body, headers=person.headers)
+
+    async def mails(self, email: str, count: int = 1) -> list[Message]:
+        """The mails that a person got, oldest first, once there are so many."""
+        deadline = asyncio.get_running_loop().time() + MAIL_ARRIVES_S
+        while True:
+            found = list(messages(self.mail, to=email))[::-1]
+            if len(found) >= count:
+                return found
+            assert asyncio.get_running_loop().time() < deadline, f"{len(found)} of {count} mails arrived"
+            await asyncio.sleep(0.05)
+
+    async def verification_token(self, email: str, count: int = 1) -> str:
+        """The token in a person's latest mail."""
+        match = TOKEN_LINE.search((await self.mails(email, count))[-1].text)
+        assert match
+        return match.group()
+
+    async def registered(self, **changes: Any) -> Person:
+        person = somebody()
+        answer = await self.post("/users", form(person, **changes))
+        assert answer.status_code == 202, answer.text
+        return person
+
+    async def verified(self, **changes: Any) -> Person:
+        person = await self.registered(**changes)
+        token = await self.verification_token(person.email)
+        answer = await self.post("/users/verify", {"token": token})
+        assert answer.status_code == 200, answer.text
+        return person
+
+    async def sign_in(self, person: Person, **headers: str) -> httpx.Response:
+        body = {"login": person.email, "password": person.password}
+        answer = await self.client.post(f"{API}/sessions", json=body, headers=headers)
+        if answer.status_code == 201:
+            person.tokens = answer.json()
+        return answer
+
+    async def signed_in(self, **changes: Any) -> Person:
+        person = await self.verified(**changes)
+        answer = await self.sign_in(person)
+        assert answer.status_code == 201, answer.text
+        return person
+
+    async def rows(self, collection: str, **query: Any) -> list[dict[str, Any]]:
+        return await self.mongo.collection(collection).find(query)
+
+    async def user_id(self, person: Person) -> UUID:
+        user_id = (await self.rows("users", email_key=person.email))[0]["_id"]
+        assert isinstance(user_id, UUID)
+        return user_id
+
+
+def problem(answer: httpx.Response, status: int) -> str:
+    """The code of the problem document that an answer must be."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    code = answer.json()["code"]
+    assert isinstance(code, str)
+    return code

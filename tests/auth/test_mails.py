@@ -1,0 +1,128 @@
+"""The texts of the mails, and the way they leave: to a real mail server that takes them, refuses them, or is away."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email import message_from_bytes
+from email.policy import default
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from libs.common.errors import Unavailable
+from services.auth.errors import MailRefused
+from services.auth.mails import Kind, compose
+from services.auth.models import Language
+from services.auth.settings import AuthSettings
+from services.auth.smtp import Postman
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("kind", Kind)
+def test_every_mail_exists_in_every_language(kind: Kind, language: Language) -> None:
+    mail = compose(kind, language, username="ada", public_url="https://pixera.example", token="T" * 43)
+    assert mail.subject.startswith("Pixera: ")
+    assert "ada" in mail.text
+    assert f'lang="{language}"' in mail.html
+    assert "{" not in mail.text + mail.html
+    assert ("T" * 43 in mail.text) == (kind is Kind.VERIFICATION)
+
+
+def test_the_html_cannot_be_broken_by_a_name() -> None:
+    mail = compose(
+        Kind.ADDRESS_KNOWN, Language.ENGLISH, username='<img src="x">', public_url="https://pixera.example"
+    )
+    assert "<img" not in mail.html
+    assert "&lt;img" in mail.html
+
+
+class MailServer:
+    """What a mail server does with a mail: keeps it, and answers as it is told."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+        self.taken: list[bytes] = []
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.answer
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        assert isinstance(envelope.content, bytes)
+        self.taken.append(envelope.content)
+        return "250 taken"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@asynccontextmanager
+async def mail_server(answer: str) -> AsyncIterator[tuple[MailServer, int]]:
+    server, port = MailServer(answer), free_port()
+    controller = Controller(server, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield server, port
+    finally:
+        controller.stop()
+
+
+def postman(port: int) -> Postman:
+    return Postman(AuthSettings().model_copy(update={"smtp_port": port, "smtp_timeout_s": 2.0}))
+
+
+MAIL = compose(
+    Kind.VERIFICATION, Language.RUSSIAN, username="ada", public_url="https://pixera.example", token="T" * 43
+)
+
+
+async def test_a_mail_arrives_whole(environment: dict[str, str]) -> None:
+    async with mail_server("250 ok") as (server, port):
+        await postman(port).send("ada@example.com", MAIL, kind="verification")
+    (raw,) = server.taken
+    message = message_from_bytes(raw, policy=default)
+    assert (message["To"], message["Subject"]) == ("ada@example.com", MAIL.subject)
+    assert message["From"] == "Pixera <no-reply@pixera.example>"
+    assert message["Message-ID"].endswith("@pixera.example>")
+    assert message["Auto-Submitted"] == "auto-generated"
+    plain, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    assert plain.get_content().replace("\r\n", "\n") == MAIL.text
+    assert html.get_content().replace("\r\n", "\n") == MAIL.html
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [("550 no such mailbox", MailRefused), ("451 come back later", Unavailable)],
+)
+async def test_a_refusal_is_final_or_passes(
+    environment: dict[str, str], answer: str, error: type[Exception]
+) -> None:
+    async with mail_server(answer) as (_, port):
+        with pytest.raises(error):
+            await postman(port).send("ada@example.com", MAIL, kind="verification")
+
+
+async def test_a_server_that_is_away_passes(environment: dict[str, str]) -> None:
+    with pytest.raises(Unavailable):
+        await postman(free_port()).send("ada@example.com", MAIL, kind="verification")
+
+
+async def test_a_server_that_hangs_is_given_up_in_time(environment: dict[str, str]) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        hurried = Postman(
+            AuthSettings().model_copy(update={"smtp_port": silent.getsockname()[1], "smtp_timeout_s": 0.3})
+        )
+        with pytest.raises(Unavailable):
+            await hurried.send("ada@example.com", MAIL, kind="verification")

@@ -1,0 +1,52 @@
+"""What auth holds of people, and that an erasure leaves none of it."""
+
+from uuid import uuid4
+
+from libs.common.bus.outbox import Outbox
+from libs.common.document import Document
+from libs.common.privacy.annotations import personal_fields
+from libs.common.privacy.holder import Holder
+from libs.common.privacy.tombstones import Tombstones
+from services.auth import models
+from services.auth.privacy import HOLDINGS
+from tests.auth.people import Auth
+
+
+def test_every_collection_is_declared_and_can_be_erased() -> None:
+    HOLDINGS.check()
+    assert HOLDINGS.operational == ()
+
+
+def test_the_fields_that_say_who_a_person_is_are_declared() -> None:
+    marks = {path: mark.category for path, mark in personal_fields(models.User).items()}
+    assert marks["email"] == marks["email_key"] == "user.contact.email"
+    assert marks["username"] == marks["username_key"] == "user.account.username"
+    assert marks["password_hash"] == "user.authorization.password"
+    technical = personal_fields(models.Session)
+    assert technical["ip"].retention.period is not None
+    assert technical["user_agent"].retention.period is not None
+
+
+async def test_an_erasure_takes_every_row_of_the_person_and_none_of_another(auth: Auth) -> None:
+    person, other = await auth.signed_in(), await auth.signed_in()
+    user_id, other_id = await auth.user_id(person), await auth.user_id(other)
+    for each in (person, other):
+        await auth.post("/sessions", {"login": each.email, "password": "not the password"})
+        await auth.post("/users/verify/resend", {"email": each.email})
+    before = {each.collection: await rows_of(auth, each, other_id) for each in HOLDINGS.documents}
+    await auth.delete("/me", person, {"password": person.password})
+    tombstones, outbox, case_id = Tombstones(auth.mongo), Outbox(auth.mongo, "auth"), uuid4()
+    holder = Holder(HOLDINGS, auth.mongo, None, tombstones, outbox, auth.service.settings)
+    found = {each.holding: each.found for each in await holder.inventory(user_id, case_id)}
+    erased = {each.holding: each.erased for each in await holder.erase(user_id, case_id)}
+    assert erased == found
+    assert found["auth.users"] == 1
+    assert found["auth.acceptances"] == 3
+    for document in HOLDINGS.documents:
+        assert await rows_of(auth, document, user_id) == []
+    assert {each.collection: await rows_of(auth, each, other_id) for each in HOLDINGS.documents} == before
+
+
+async def rows_of(auth: Auth, document: type[Document], user_id: object) -> list[dict[str, object]]:
+    subject = {each.document: each.subject for each in HOLDINGS.collections}[document]
+    return await auth.rows(document.collection, **{subject: user_id})

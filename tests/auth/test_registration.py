@@ -1,0 +1,156 @@
+"""Opening an account, against real Kafka, MongoDB and a mail server."""
+
+import asyncio
+import statistics
+import time
+from typing import Any
+
+import pytest
+
+from tests.auth.people import TERMS, Auth, form, problem, somebody
+
+
+async def test_registration_stores_the_person_and_what_was_accepted(auth: Auth) -> None:
+    person = await auth.registered(language="de", theme="dark")
+    (user,) = await auth.rows("users", email_key=person.email)
+    assert (user["status"], user["language"], user["theme"]) == ("unverified", "de", "dark")
+    assert user["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    accepted = await auth.rows("acceptances", user_id=user["_id"])
+    assert {(row["document"], row["version"], row["source"]) for row in accepted} == {
+        ("terms", TERMS, "registration"),
+        ("policy", TERMS, "registration"),
+        ("adult", TERMS, "registration"),
+    }
+    assert all(row["created_at"] == user["created_at"] for row in accepted)
+
+
+async def test_the_address_is_kept_as_written_and_compared_without_case(auth: Auth) -> None:
+    person = somebody()
+    mixed = person.email.replace("p", "P", 1).replace("example", "EXAMPLE")
+    assert (await auth.post("/users", form(person, email=mixed))).status_code == 202
+    (user,) = await auth.rows("users", email_key=person.email)
+    assert user["email"] == mixed.replace("EXAMPLE", "example")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"email": "nobody"}, "email"),
+        ({"email": "имя@example.com"}, "email"),
+        ({"username": "a"}, "username"),
+        ({"username": "two words"}, "username"),
+        ({"username": "an@address"}, "username"),
+        ({"is_adult": False}, "is_adult"),
+        ({"language": "xx"}, "language"),
+        ({"admin": True}, "admin"),
+    ],
+)
+async def test_a_form_that_cannot_be_used_is_refused_by_field(
+    auth: Auth, changes: dict[str, Any], field: str
+) -> None:
+    answer = await auth.post("/users", form(somebody(), **changes))
+    assert problem(answer, 422) == "invalid"
+    assert [error["field"] for error in answer.json()["errors"]] == [f"body.{field}"]
+    assert somebody().password not in answer.text
+
+
+@pytest.mark.parametrize("field", ["accept_terms_version", "accept_policy_version"])
+async def test_old_versions_are_refused_with_the_current_ones(auth: Auth, field: str) -> None:
+    answer = await auth.post("/users", form(somebody(), **{field: "2020-01-01"}))
+    assert problem(answer, 409) == "terms-outdated"
+    current = (await auth.client.get("/api/auth/v1/terms")).json()
+    assert current == {"terms_version": TERMS, "policy_version": TERMS}
+    assert answer.json().items() >= current.items()
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [("short-one-1", "too-short"), ("x1-" * 50, "too-long"), ("password1234", "guessable")],
+)
+async def test_weak_passwords_are_refused_with_the_reason(auth: Auth, password: str, reason: str) -> None:
+    answer = await auth.post("/users", form(somebody(), password=password))
+    assert problem(answer, 422) == "weak-password"
+    assert answer.json()["reason"] == reason
+
+
+async def test_a_password_made_of_the_persons_own_name_is_refused(auth: Auth) -> None:
+    person = somebody()
+    answer = await auth.post("/users", form(person, password=person.username))
+    assert answer.json()["reason"] == "guessable"
+
+
+async def test_a_username_is_taken_whatever_its_case(auth: Auth) -> None:
+    first = await auth.registered()
+    answer = await auth.post("/users", form(somebody(), username=first.username.upper()))
+    assert problem(answer, 409) == "username-taken"
+
+
+async def test_a_known_address_gets_the_same_answer_and_a_mail_that_says_so(auth: Auth) -> None:
+    known = await auth.verified(language="ru")
+    other = somebody()
+    answers = [
+        await auth.post("/users", form(somebody())),
+        await auth.post("/users", form(other, email=known.email.upper())),
+    ]
+    assert {(answer.status_code, answer.text) for answer in answers} == {
+        (202, '{"status":"check-your-mail"}')
+    }
+    assert {tuple(sorted(answer.headers)) for answer in answers} == {tuple(sorted(answers[0].headers))}
+    mail = (await auth.mails(known.email, 2))[-1]
+    assert mail.subject == "Pixera: У вас уже есть аккаунт"
+    assert known.username in mail.text
+    (user,) = await auth.rows("users", email_key=known.email)
+    assert user["username"] == known.username
+
+
+async def test_the_username_asked_for_in_vain_is_held_as_if_it_were_taken(auth: Auth) -> None:
+    known, wanted = await auth.verified(), somebody()
+    assert (await auth.post("/users", form(wanted, email=known.email))).status_code == 202
+    answer = await auth.post("/users", form(somebody(), username=wanted.username))
+    assert problem(answer, 409) == "username-taken"
+    (claim,) = await auth.rows("usernames", _id=wanted.username)
+    assert claim["held_until"] is not None
+
+
+async def test_the_time_does_not_tell_whether_an_address_is_known(auth: Auth) -> None:
+    known = await auth.verified()
+
+    async def seconds(email: str) -> float:
+        person = somebody()
+        started = time.perf_counter()
+        answer = await auth.post("/users", form(person, email=email))
+        assert answer.status_code == 202
+        return time.perf_counter() - started
+
+    unknown_s, known_s = [], []
+    for _ in range(8):
+        unknown_s.append(await seconds(somebody().email))
+        known_s.append(await seconds(known.email))
+    floor = auth.service.settings.answer_floor_s
+    assert min(unknown_s + known_s) >= floor
+    assert abs(statistics.median(unknown_s) - statistics.median(known_s)) < 0.02
+
+
+async def test_two_registrations_of_one_address_at_once_make_one_account(auth: Auth) -> None:
+    email = somebody().email
+    answers = await asyncio.gather(*(auth.post("/users", form(somebody(), email=email)) for _ in range(8)))
+    assert [answer.status_code for answer in answers] == [202] * 8
+    assert len(await auth.rows("users", email_key=email)) == 1
+
+
+async def test_two_registrations_of_one_username_at_once_make_one_account(auth: Auth) -> None:
+    username = somebody().username
+    answers = await asyncio.gather(
+        *(auth.post("/users", form(somebody(), username=username)) for _ in range(8))
+    )
+    assert sorted(answer.status_code for answer in answers) == [202] + [409] * 7
+    assert len(await auth.rows("users", username_key=username)) == 1
+
+
+async def test_many_mails_to_one_address_are_slowed_down(auth: Auth) -> None:
+    person = await auth.registered()
+    for _ in range(6):
+        assert (await auth.post("/users/verify/resend", {"email": person.email})).status_code == 202
+    await auth.mails(person.email, 4)
+    await asyncio.sleep(1)
+    assert len(await auth.mails(person.email)) == 4, "the first, and three that were asked for"

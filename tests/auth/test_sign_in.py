@@ -1,0 +1,147 @@
+"""Signing in: who gets in, who is told what, and how guessing is slowed down."""
+
+import asyncio
+import statistics
+import time
+from datetime import timedelta
+
+import pytest
+
+from libs.common.clock import now
+from tests.auth.people import ADDRESS, API, Auth, Person, form, problem, somebody
+
+FREE_TRIES = 5
+
+
+async def attempt(auth: Auth, login: str, password: str, **headers: str) -> tuple[int, str]:
+    answer = await auth.client.post(
+        f"{API}/sessions", json={"login": login, "password": password}, headers=headers
+    )
+    return answer.status_code, answer.json().get("code", "")
+
+
+@pytest.mark.parametrize("field", ["email", "username"])
+async def test_a_person_signs_in_by_address_or_name_in_any_case(auth: Auth, field: str) -> None:
+    person = await auth.verified()
+    login = str(getattr(person, field)).upper()
+    answer = await auth.post("/sessions", {"login": login, "password": person.password})
+    assert answer.status_code == 201
+    body = answer.json()
+    assert (body["token_type"], body["expires_in"]) == ("Bearer", 300)
+    assert len(body["refresh_token"]) == 43
+
+
+async def test_the_session_keeps_its_technical_data(auth: Auth) -> None:
+    person = await auth.verified()
+    headers = {"User-Agent": "Firefox/150 " + "x" * 300, "X-Forwarded-For": "10.0.0.1, 198.51.100.9"}
+    await auth.sign_in(person, **headers)
+    (row,) = await auth.rows("sessions", _id=person.session_id)
+    assert row["ip"] == "198.51.100.9", "the last hop, which the gateway wrote"
+    assert row["user_agent"] == headers["User-Agent"][:256]
+    assert row["expires_at"] - row["created_at"] == timedelta(days=30)
+
+
+async def test_only_hashes_of_refresh_tokens_are_stored(auth: Auth) -> None:
+    person = await auth.signed_in()
+    (row,) = await auth.rows("refresh_tokens", session_id=person.session_id)
+    assert person.tokens["refresh_token"] not in str(row)
+    assert row["expires_at"] - row["created_at"] == timedelta(days=14)
+
+
+async def test_wrong_password_and_unknown_login_get_the_same_answer(auth: Auth) -> None:
+    person = await auth.verified()
+    bodies = [
+        (await auth.post("/sessions", {"login": login, "password": "not the password"})).text
+        for login in (person.email, person.username, somebody().email, somebody().username)
+    ]
+    assert len(set(bodies)) == 1
+    assert "wrong-credentials" in bodies[0]
+
+
+async def test_an_unverified_person_is_told_so_after_the_right_password_only(auth: Auth) -> None:
+    person = await auth.registered()
+    assert await attempt(auth, person.email, "not the password") == (401, "wrong-credentials")
+    assert await attempt(auth, person.email, person.password) == (403, "email-unverified")
+
+
+async def test_the_time_does_not_tell_whether_a_login_is_known(auth: Auth) -> None:
+    people = [await auth.registered() for _ in range(6)]
+
+    async def seconds(login: str) -> float:
+        started = time.perf_counter()
+        assert (await attempt(auth, login, "not the password"))[0] == 401
+        return time.perf_counter() - started
+
+    await seconds(somebody().email)
+    known = [await seconds(person.email) for person in people for _ in range(2)]
+    unknown = [await seconds(somebody().email) for _ in range(12)]
+    assert statistics.median(unknown) > 0.6 * statistics.median(known)
+    assert statistics.median(known) > 0.6 * statistics.median(unknown)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_guessing_is_slowed_down_alike_for_known_and_unknown(auth: Auth, is_known: bool) -> None:
+    person = await auth.registered() if is_known else somebody()
+    for _ in range(FREE_TRIES):
+        assert await attempt(auth, person.email, "not the password") == (401, "wrong-credentials")
+    answer = await auth.post("/sessions", {"login": person.email, "password": "not the password"})
+    assert problem(answer, 429) == "too-many-requests"
+    assert answer.headers["Retry-After"] == "1"
+
+
+async def test_many_guesses_at_once_do_not_slip_through(auth: Auth) -> None:
+    person = await auth.verified()
+    outcomes = await asyncio.gather(*(attempt(auth, person.email, f"guess number {i}") for i in range(20)))
+    assert [status for status, _ in outcomes].count(401) == FREE_TRIES
+
+
+async def test_the_delay_doubles_and_ends(auth: Auth) -> None:
+    person = await auth.registered()
+    throttles = auth.mongo.collection("throttles")
+    user_id = await auth.user_id(person)
+    delays = []
+    for _ in range(FREE_TRIES + 12):
+        await attempt(auth, person.email, "not the password")
+        (row,) = await auth.rows("throttles", user_id=user_id)
+        delays.append(round((row["blocked_until"] - row["tried_at"]).total_seconds()))
+        await throttles.update_one({"_id": row["_id"]}, {"$set": {"blocked_until": now()}})
+    assert delays == [0] * 4 + [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300]
+
+
+async def test_the_right_password_forgives_the_wrong_ones(auth: Auth) -> None:
+    person = await auth.verified()
+    for _ in range(2):
+        for _ in range(FREE_TRIES - 1):
+            await attempt(auth, person.email, "not the password")
+        assert (await auth.sign_in(person)).status_code == 201
+
+
+async def test_a_stranger_cannot_keep_the_owner_out(auth: Auth) -> None:
+    person = await auth.signed_in()
+    stranger = {"X-Forwarded-For": "198.51.100.66"}
+    for _ in range(FREE_TRIES + 1):
+        last = await attempt(auth, person.email, "not the password", **stranger)
+    assert last == (429, "too-many-requests")
+    assert (await auth.sign_in(person, **{"X-Forwarded-For": ADDRESS})).status_code == 201
+
+
+async def test_a_hash_of_other_parameters_is_renewed(auth: Auth) -> None:
+    from argon2 import PasswordHasher
+
+    person = await auth.verified()
+    weak = PasswordHasher(memory_cost=8 * 1024, time_cost=1, parallelism=1).hash(person.password)
+    await auth.mongo.collection("users").update_one(
+        {"email_key": person.email}, {"$set": {"password_hash": weak}}
+    )
+    assert (await auth.sign_in(person)).status_code == 201
+    (user,) = await auth.rows("users", email_key=person.email)
+    assert user["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+async def test_a_password_matches_whatever_way_it_was_typed(auth: Auth) -> None:
+    person = Person(**(vars(somebody()) | {"password": "Caf\u00e9-Ångström-lantern", "tokens": {}}))
+    await auth.post("/users", form(person))
+    token = await auth.verification_token(person.email)
+    await auth.post("/users/verify", {"token": token})
+    decomposed = "Cafe\u0301-A\u030angstro\u0308m-lantern"
+    assert (await attempt(auth, person.email, decomposed))[0] == 201

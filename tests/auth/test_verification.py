@@ -1,0 +1,110 @@
+"""Proving that an address is one's own."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from libs.common.clock import now
+from tests.auth.people import Auth, form, problem, somebody
+
+
+async def test_the_mail_holds_a_link_and_the_token_on_its_own_line(auth: Auth) -> None:
+    person = await auth.registered()
+    (mail,) = await auth.mails(person.email)
+    token = await auth.verification_token(person.email)
+    public_url = auth.service.settings.public_url
+    assert f"\n{public_url}/verify#{token}\n" in mail.text
+    assert f"\n{token}\n" in mail.text
+    assert f'<a href="{public_url}/verify#{token}">' in mail.html
+    (row,) = await auth.rows("verification_tokens", user_id=await auth.user_id(person))
+    assert token not in str(row)
+
+
+async def test_a_token_verifies_once(auth: Auth) -> None:
+    person = await auth.registered()
+    token = await auth.verification_token(person.email)
+    answer = await auth.post("/users/verify", {"token": token})
+    assert (answer.status_code, answer.json()) == (200, {"status": "verified"})
+    (user,) = await auth.rows("users", email_key=person.email)
+    assert user["status"] == "active"
+    assert user["verified_at"] is not None
+    assert problem(await auth.post("/users/verify", {"token": token}), 422) == "verification-invalid"
+
+
+async def test_a_token_used_many_times_at_once_verifies_once(auth: Auth) -> None:
+    person = await auth.registered()
+    token = await auth.verification_token(person.email)
+    answers = await asyncio.gather(*(auth.post("/users/verify", {"token": token}) for _ in range(6)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [422] * 5
+
+
+@pytest.mark.parametrize("token", ["A" * 43, "x"])
+async def test_an_unknown_token_is_refused(auth: Auth, token: str) -> None:
+    assert problem(await auth.post("/users/verify", {"token": token}), 422) == "verification-invalid"
+
+
+async def test_an_expired_token_is_refused(auth: Auth) -> None:
+    person = await auth.registered()
+    token = await auth.verification_token(person.email)
+    past = {"$set": {"expires_at": now() - timedelta(seconds=1)}}
+    tokens = auth.mongo.collection("verification_tokens")
+    assert await tokens.update_many({"user_id": await auth.user_id(person)}, past) == 1
+    assert problem(await auth.post("/users/verify", {"token": token}), 422) == "verification-invalid"
+
+
+async def test_another_mail_can_be_asked_for_and_both_tokens_work(auth: Auth) -> None:
+    person = await auth.registered()
+    first = await auth.verification_token(person.email)
+    assert (await auth.post("/users/verify/resend", {"email": person.email})).status_code == 202
+    assert await auth.verification_token(person.email, 2) != first
+    assert (await auth.post("/users/verify", {"token": first})).status_code == 200
+
+
+async def test_asking_again_answers_alike_for_known_unknown_and_verified(auth: Auth) -> None:
+    verified, pending = await auth.verified(), await auth.registered()
+    answers = [
+        await auth.post("/users/verify/resend", {"email": email})
+        for email in (somebody().email, verified.email, pending.email)
+    ]
+    assert {(answer.status_code, answer.text) for answer in answers} == {
+        (202, '{"status":"check-your-mail"}')
+    }
+    await auth.mails(pending.email, 2)
+    assert len(await auth.mails(verified.email)) == 1
+
+
+async def test_registering_first_with_anothers_address_gains_nothing(auth: Auth) -> None:
+    thief = await auth.registered()
+    early = await auth.verification_token(thief.email)
+    owner = somebody()
+    owner.email = thief.email
+    assert (await auth.post("/users", form(owner, password="the-Owners-own-words"))).status_code == 202
+    late = await auth.verification_token(owner.email, 2)
+    assert problem(await auth.post("/users/verify", {"token": early}), 422) == "verification-invalid"
+    assert (await auth.post("/users/verify", {"token": late})).status_code == 200
+    assert problem(await auth.sign_in(thief), 401) == "wrong-credentials"
+    owner.password = "the-Owners-own-words"
+    assert (await auth.sign_in(owner)).status_code == 201
+    (user,) = await auth.rows("users", email_key=owner.email)
+    assert user["username"] == owner.username
+
+
+async def test_registering_again_with_the_same_name_before_verifying_is_possible(auth: Auth) -> None:
+    person = await auth.registered()
+    assert (await auth.post("/users", form(person))).status_code == 202
+    await auth.mails(person.email, 2)
+
+
+async def test_accounts_that_are_never_verified_are_deleted_in_time(auth: Auth) -> None:
+    old, young, verified = await auth.registered(), await auth.registered(), await auth.verified()
+    long_ago = now() - auth.service.settings.unverified_lifetime - timedelta(minutes=1)
+    for person in (old, verified):
+        await auth.mongo.collection("users").update_one(
+            {"email_key": person.email}, {"$set": {"created_at": long_ago}}
+        )
+    assert await auth.service.accounts.close_unverified() == 1
+    assert await auth.rows("users", email_key=old.email) == []
+    for person in (young, verified):
+        assert len(await auth.rows("users", email_key=person.email)) == 1
+    assert (await auth.post("/users", form(old))).status_code == 202, "name and address are free again"

@@ -1,0 +1,84 @@
+"""A process that erases one person, and is killed by SIGKILL at a named point: `crash.py POINT USER_ID CASE_ID`."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from uuid import UUID
+
+from libs.common.privacy import objects, rows
+from libs.common.privacy.holder import Holder
+from libs.common.privacy.progress import Progress, Tally
+from libs.common.settings import CommonSettings
+from libs.common.storage import Storage, Version
+from tests.common.privacy.studio import open_studio
+
+CHUNK = 5
+ROWS_AT_ONCE = 4
+SECOND = 2
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DyingStorage(Storage):
+    """The real storage, of a process that dies at its second deletion."""
+
+    deletions = 0
+    point = ""
+
+    async def delete_versions(self, bucket: str, versions: Sequence[Version]) -> None:
+        DyingStorage.deletions += 1
+        second = DyingStorage.deletions == SECOND
+        if second and self.point == "chunk-written-down":
+            die()
+        await super().delete_versions(bucket, versions)
+        if second and self.point == "chunk-deleted-not-counted":
+            die()
+
+
+class DyingProgress(Progress):
+    """The real progress, of a process that dies inside the second transaction, or after it."""
+
+    transactions = 0
+    point = ""
+
+    async def count(self, user_id: UUID, done: Tally) -> None:
+        DyingProgress.transactions += 1
+        if DyingProgress.transactions == SECOND and self.point == "rows-second-transaction":
+            die()
+        await super().count(user_id, done)
+
+
+class DyingHolder(Holder):
+    """The real holder, of a process that dies once everything is erased and before it can say so."""
+
+    point = ""
+
+    async def verify(self, user_id: UUID) -> dict[str, int]:
+        if self.point == "all-erased-not-announced":
+            die()
+        return await super().verify(user_id)
+
+
+async def main(point: str, user_id: UUID, case_id: UUID) -> None:
+    objects.CHUNK, rows.ROWS_AT_ONCE = CHUNK, ROWS_AT_ONCE
+    DyingStorage.point = DyingProgress.point = DyingHolder.point = point
+    settings = CommonSettings()
+    async with open_studio(settings, storage=DyingStorage(settings)) as studio:
+        holder = DyingHolder(
+            studio.holder.holdings,
+            studio.mongo,
+            studio.storage,
+            studio.tombstones,
+            studio.holder.outbox,
+            settings,
+        )
+        holder._rows._progress = DyingProgress(studio.mongo)
+        await holder.erase(user_id, case_id)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], UUID(sys.argv[2]), UUID(sys.argv[3])))

@@ -1,0 +1,103 @@
+"""The two requests, answered as the bus hands them in: I/O first, then one commit with the answer."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+import pytest
+
+from libs.common.bus.outbox import OutboxRow
+from libs.common.events.privacy import (
+    ErasureCompletedV1,
+    ErasureRequestedV1,
+    InventoryCompletedV1,
+    InventoryRequestedV1,
+)
+from libs.common.privacy import holder as holder_module
+from libs.common.privacy.handlers import Answers, privacy_subscriptions
+from libs.common.privacy.holder import Holder, StillHeld
+from libs.common.privacy.holdings import Holdings
+from tests.common.privacy.studio import Picture, Studio
+
+T = TypeVar("T")
+
+
+class Committed:
+    """What the consumer hands to a handler: the effect in one transaction."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    async def __call__(self, work: Callable[[], Awaitable[T]]) -> T:
+        return await self._studio.mongo.transaction(work)
+
+
+async def answers(studio: Studio, user_id: UUID, topic: str) -> list[bytes]:
+    rows = await studio.mongo.collection(OutboxRow).find({"key": str(user_id), "topic": topic})
+    return [row["body"] for row in rows]
+
+
+def test_one_group_takes_both_requests(studio: Studio) -> None:
+    (subscription,) = privacy_subscriptions(studio.holder)
+    assert subscription.group == "gallery.privacy"
+    assert subscription.topics == ("erasure.requested", "inventory.requested")
+    assert subscription.io
+
+
+async def test_an_inventory_is_answered_with_the_counts(studio: Studio) -> None:
+    person, case = await studio.settle(), uuid4()
+    await Answers(studio.holder).answer(InventoryRequestedV1(user_id=person, case_id=case), Committed(studio))
+    (body,) = await answers(studio, person, "inventory.completed")
+    answer = InventoryCompletedV1.model_validate_json(body)
+    assert (answer.user_id, answer.case_id, answer.holder) == (person, case, "gallery")
+    assert sum(each.found for each in answer.holdings) == 16
+    assert (await studio.tombstone(person))["erasing_since"] is None
+
+
+async def test_an_erasure_is_answered_and_closed_in_one_commit(studio: Studio) -> None:
+    person, case = await studio.settle(), uuid4()
+    event = ErasureRequestedV1(user_id=person, case_id=case, attempt=2)
+    await Answers(studio.holder).answer(event, Committed(studio))
+    (body,) = await answers(studio, person, "erasure.completed")
+    answer = ErasureCompletedV1.model_validate_json(body)
+    assert (answer.case_id, answer.attempt) == (case, 2)
+    assert sum(each.erased + each.retained for each in answer.holdings) == 16
+    tombstone = await studio.tombstone(person)
+    assert tombstone["completed_at"] is not None
+    assert tombstone["pseudonym"] is None
+
+
+class LeakyHolder(Holder):
+    """A holder beside which something keeps writing, past the fence."""
+
+    studio: Studio
+
+    async def verify(self, user_id: UUID) -> dict[str, int]:
+        await self.studio.mongo.collection(Picture).insert_one(self.studio.picture(user_id).to_mongo())
+        return await super().verify(user_id)
+
+
+async def test_nothing_is_announced_while_something_is_left(studio: Studio) -> None:
+    held = studio.holder
+    leaky = LeakyHolder(
+        held.holdings, studio.mongo, studio.storage, studio.tombstones, held.outbox, studio.settings
+    )
+    leaky.studio = studio
+    person = await studio.settle()
+    event = ErasureRequestedV1(user_id=person, case_id=uuid4())
+    with pytest.raises(StillHeld) as refused:
+        await Answers(leaky).answer(event, Committed(studio))
+    assert refused.value.retry
+    assert refused.value.extra == {"left": {"gallery.pictures": 1}}
+    assert await answers(studio, person, "erasure.completed") == []
+    assert holder_module.PASSES > 1
+
+
+def test_a_service_that_is_no_holder_is_refused(studio: Studio) -> None:
+    held = studio.holder
+    studio.tombstones.on_sweep(held.sweep)
+    stranger = Holder(
+        Holdings("stranger"), studio.mongo, None, studio.tombstones, held.outbox, studio.settings
+    )
+    with pytest.raises(TypeError, match="stranger is no holder"):
+        privacy_subscriptions(stranger)

@@ -1,0 +1,130 @@
+"""Erasure: everything of one person goes, nothing of another, and the counts are exact."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from libs.common.events.privacy import HoldingErasure
+from libs.common.privacy import rows
+from libs.common.privacy.annotations import TAX
+from libs.common.privacy.rows import GROUND, UNTIL
+from tests.common.privacy.studio import BUCKET, EPOCH, Picture, Receipt, Studio
+
+ROWS = {
+    "gallery.accounts": 1,
+    "gallery.pictures": 5,
+    "gallery.receipts": 3,
+    "gallery.visits": 1,
+    "gallery.codes": 1,
+}
+FOUND = {**ROWS, "gallery.files": 5}
+ERASED = {**FOUND, "gallery.receipts": 0}
+
+
+def erased(outcome: list[HoldingErasure]) -> dict[str, int]:
+    return {each.holding: each.erased for each in outcome}
+
+
+async def test_the_inventory_counts_every_holding_and_says_where_objects_are(studio: Studio) -> None:
+    person = await studio.settle()
+    inventory = {each.holding: each for each in await studio.holder.inventory(person, uuid4())}
+    assert {name: each.found for name, each in inventory.items()} == FOUND
+    files = inventory["gallery.files"]
+    assert (files.kind, files.bucket, f"{files.locator}/") == ("objects", BUCKET, studio.prefix(person))
+
+
+async def test_the_inventory_does_not_change_once_it_was_taken(studio: Studio) -> None:
+    person, case = await studio.settle(), uuid4()
+    first = await studio.holder.inventory(person, case)
+    await studio.mongo.collection(Picture).insert_one(studio.picture(person).to_mongo())
+    assert await studio.holder.inventory(person, case) == first
+
+
+async def test_everything_of_the_person_goes_and_nothing_of_another(studio: Studio) -> None:
+    person, other, case = await studio.settle(), await studio.settle(), uuid4()
+    before = await studio.rows(other), await studio.objects(other)
+    await studio.holder.inventory(person, case)
+    outcome = await studio.holder.erase(person, case)
+    assert erased(outcome) == ERASED
+    assert await studio.rows(person) == {}
+    assert await studio.objects(person) == 0
+    assert not any((await studio.holder.verify(person)).values())
+    assert (await studio.rows(other), await studio.objects(other)) == before
+
+
+async def test_older_versions_and_delete_markers_go_too(studio: Studio) -> None:
+    person = await studio.settle(pictures=2)
+    await studio.put(person, ["picture-0", "picture-0"])
+    hidden = studio.storage._client.remove_object
+    await studio.storage._run("test", lambda: hidden(BUCKET, studio.prefix(person) + "picture-1"))
+    assert await studio.objects(person) == 5
+    outcome = await studio.holder.erase(person, uuid4())
+    assert erased(outcome)["gallery.files"] == 5
+    assert await studio.objects(person) == 0
+
+
+async def test_payments_stay_under_a_pseudonym_with_ground_and_date(studio: Studio) -> None:
+    person = await studio.settle(receipts=3)
+    ids = await studio.mongo.collection(Receipt).distinct("_id", {"user_id": person})
+    outcome = {each.holding: each for each in await studio.holder.erase(person, uuid4())}
+    await studio.holder.complete(person)
+    latest = EPOCH + timedelta(days=2) + (TAX.period or timedelta())
+    kept = HoldingErasure(
+        holding="gallery.receipts", erased=0, retained=3, ground="tax-law", retained_until=latest.date()
+    )
+    assert outcome["gallery.receipts"] == kept
+    receipts = await studio.mongo.collection(Receipt).find({"_id": {"$in": ids}})
+    (pseudonym,) = {row["user_id"] for row in receipts}
+    assert pseudonym != person
+    assert [row[UNTIL] - row["created_at"] for row in receipts] == [TAX.period] * 3
+    assert {row[GROUND] for row in receipts} == {"tax-law"}
+    assert all("name" not in row and row["amount"] == 500 for row in receipts)
+    assert pseudonym not in (await studio.tombstone(person)).values(), (
+        "the pseudonym leads back to the person"
+    )
+
+
+async def test_two_people_and_two_cases_get_pseudonyms_of_their_own(studio: Studio) -> None:
+    people = [await studio.settle(receipts=2) for _ in range(2)]
+    before = set(await studio.mongo.collection(Receipt).distinct("user_id", {}))
+    for person in people:
+        await studio.holder.erase(person, uuid4())
+    after = set(await studio.mongo.collection(Receipt).distinct("user_id", {}))
+    assert len(after - before) == 2
+    assert not after & set(people)
+
+
+async def test_a_repeated_request_answers_the_same_counts(studio: Studio) -> None:
+    person, case = await studio.settle(), uuid4()
+    first = await studio.holder.erase(person, case)
+    await studio.holder.complete(person)
+    assert await studio.holder.erase(person, case) == first
+
+
+async def test_without_a_tombstone_one_is_written_first(studio: Studio) -> None:
+    """As after a restored backup, or where the inventory's request was lost."""
+    person = await studio.settle()
+    assert erased(await studio.holder.erase(person, uuid4())) == ERASED
+    assert (await studio.tombstone(person))["inventory"] == {
+        name.replace(".", "/"): found for name, found in FOUND.items()
+    }
+
+
+async def test_nothing_held_is_counted_as_nothing(studio: Studio) -> None:
+    outcome = await studio.holder.erase(uuid4(), uuid4())
+    assert set(erased(outcome).values()) == {0}
+    assert {each.retained for each in outcome} == {0}
+
+
+async def test_more_rows_than_fit_one_transaction(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "ROWS_AT_ONCE", 4)
+    person = await studio.settle(pictures=11, receipts=9)
+    ids = await studio.mongo.collection(Receipt).distinct("_id", {"user_id": person})
+    outcome = {each.holding: each for each in await studio.holder.erase(person, uuid4())}
+    latest = EPOCH + timedelta(days=8) + (TAX.period or timedelta())
+    assert outcome["gallery.pictures"].erased == 11
+    assert outcome["gallery.receipts"].retained == 9
+    assert outcome["gallery.receipts"].retained_until == latest.date()
+    assert len(await studio.mongo.collection(Receipt).distinct("user_id", {"_id": {"$in": ids}})) == 1
+    assert await studio.rows(person) == {}

@@ -1,0 +1,81 @@
+"""After kill -9 at any point another process goes on, and the counts are exact."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from pydantic import SecretStr
+
+from libs.common.events.privacy import HoldingErasure
+from libs.common.privacy.progress import ErasureUnderWay
+from libs.common.settings import CommonSettings
+from tests.common.privacy.studio import Studio
+
+ROOT = Path(__file__).resolve().parents[3]
+PICTURES, RECEIPTS = 17, 9
+POINTS = [
+    "chunk-written-down",
+    "chunk-deleted-not-counted",
+    "rows-second-transaction",
+    "all-erased-not-announced",
+]
+
+
+def environment(settings: CommonSettings) -> dict[str, str]:
+    """Return the environment that gives another process the same settings."""
+    told = {}
+    for name in CommonSettings.model_fields:
+        value = getattr(settings, name)
+        told[f"PIXERA_{name.upper()}"] = (
+            value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        )
+    return {**os.environ, **told, "PYTHONPATH": str(ROOT)}
+
+
+async def crash(studio: Studio, point: str, user_id: UUID, case_id: UUID) -> int:
+    """Erase in another process, which is killed at the point; return how it ended."""
+    command = [sys.executable, "-m", "tests.common.privacy.crash", point, str(user_id), str(case_id)]
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment(studio.settings))
+    return await process.wait()
+
+
+async def go_on(studio: Studio, user_id: UUID, case_id: UUID) -> list[HoldingErasure]:
+    """Erase as the bus does: again while another process, or what is left of it, has the claim."""
+    async with asyncio.timeout(90):
+        while True:
+            try:
+                return await studio.holder.erase(user_id, case_id)
+            except ErasureUnderWay:
+                await asyncio.sleep(0.2)
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_another_process_goes_on_and_counts_exactly(studio: Studio, point: str) -> None:
+    person, other, case = (
+        await studio.settle(pictures=PICTURES, receipts=RECEIPTS),
+        await studio.settle(),
+        uuid4(),
+    )
+    before = await studio.rows(other), await studio.objects(other)
+    found = {each.holding: each.found for each in await studio.holder.inventory(person, case)}
+    assert await crash(studio, point, person, case) == -signal.SIGKILL
+    outcome = await go_on(studio, person, case)
+    assert {each.holding: each.erased + each.retained for each in outcome} == found
+    assert found["gallery.files"] == found["gallery.pictures"] == PICTURES
+    assert await studio.rows(person) == {}
+    assert await studio.objects(person) == 0
+    assert (await studio.tombstone(person))["chunks"] == {}
+    assert (await studio.rows(other), await studio.objects(other)) == before
+
+
+async def test_two_processes_at_once_count_nothing_twice(studio: Studio) -> None:
+    person, case = await studio.settle(pictures=PICTURES, receipts=RECEIPTS), uuid4()
+    outcomes = await asyncio.gather(*(go_on(studio, person, case) for _ in range(3)))
+    total = {each.holding: each.erased + each.retained for each in outcomes[-1]}
+    assert total["gallery.files"] == total["gallery.pictures"] == PICTURES
+    assert total["gallery.receipts"] == RECEIPTS
+    assert await studio.rows(person) == {}

@@ -1,0 +1,37 @@
+"""Backends that behave in ways a good one does not: what rendering must live with."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from services.generation.backends.base import Rendered, Spec
+from services.generation.backends.procedural import ProceduralBackend
+
+SLOW_S = 0.4
+
+
+class Slow(ProceduralBackend):
+    """Draws as the built-in one does, and takes its time."""
+
+    def render(self, spec: Spec) -> Rendered:
+        time.sleep(SLOW_S)
+        return super().render(spec)
+
+
+class Moody(ProceduralBackend):
+    """Does what the prompt says: crashes, hangs, refuses, or crashes once (`crash-once <file>`)."""
+
+    def render(self, spec: Spec) -> Rendered:
+        mood, _, rest = spec.prompt.partition(" ")
+        if mood == "crash":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if mood == "hang":
+            while True:
+                pass
+        if mood == "refuse":
+            raise ValueError("not for me")
+        if mood == "crash-once" and not Path(rest).exists():
+            Path(rest).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().render(spec)
