@@ -18,7 +18,7 @@ setup: ## Install everything the project needs into .venv and .tools (quick when
 	@$(PYTHON) deploy/local/bootstrap.py
 
 run: setup ## Start the whole platform at http://127.0.0.1:8080 (FRESH=1: from empty data)
-	@exec $(PY) -m deploy.local.launch $(if $(filter 1,$(FRESH)),--fresh)
+	@exec $(PY) -m deploy.local.launch --die-with $$PPID $(if $(filter 1,$(FRESH)),--fresh)
 
 test: setup ## Run every test on a stack of its own (ARGS="-k name" chooses)
 	@$(PY) -m pytest -q $(ARGS)

@@ -10,7 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-LISTED = ("state", "source", "media_type", "size_bytes", "width", "height", "caption", "taken_at", "camera")
+LISTED: tuple[str, ...] = (
+    "state",
+    "source",
+    "media_type",
+    "size_bytes",
+    "width",
+    "height",
+    "caption",
+    "taken_at",
+    "camera",
+)
 LISTED += ("placeholder", "job_id", "index", "created_at")
 PATH = "/api/gallery/v1/images"
 

@@ -16,7 +16,14 @@ UNCONNECTED = {
     "PIXERA_MONGO_URI": "mongodb://mongo:27017/?replicaSet=rs0",
     "PIXERA_S3_ENDPOINT": "http://s3:8333",
     "PIXERA_S3_PUBLIC_ENDPOINT": "http://s3:8333",
+    "PIXERA_PAY_URL": "http://pay:8000",
+    "PIXERA_BILLING_URL": "http://billing:8000",
 }
+SECRETS = ("S3_ACCESS_KEY", "S3_SECRET_KEY", "PSEUDONYM_KEY", "STAFF_TOKEN", "CASE_TOKEN_KEY", "WEBHOOK_SECRET") + (
+    "TOKEN_SIGNING_KEY",
+    "CERTIFICATE_SIGNING_KEY",
+    "PAY_API_KEY",
+)
 
 
 def made() -> Iterator[tuple[Path, str]]:
@@ -60,6 +67,8 @@ def main() -> int:
     arguments = parser.parse_args()
     for name, value in UNCONNECTED.items():
         os.environ.setdefault(name, value)
+    for name in SECRETS:
+        os.environ.setdefault(f"PIXERA_{name}", "unused")
     if breaks := broken():
         print(
             "contracts: this breaks readers of a frozen version, make a new one (v2) beside it:",

@@ -9,15 +9,22 @@ from libs.common.privacy.data_map import data_map, markdown
 
 from libs.common.events import PRODUCERS
 from libs.common.privacy.holdings import Holdings
+from services.billing.providers.sandbox.models import HOLDINGS as SANDBOX
+
+
+DECLARING = (
+    *(f"services.{service}.privacy" for service in sorted(PRODUCERS)),
+    "services.billing.providers.sandbox.models",  # another party's system, run here, with a database of its own
+)
 
 
 def all_holdings() -> list[Holdings]:
-    """Return every service's declared holdings."""
-    return [import_module(f"services.{service}.privacy").HOLDINGS for service in sorted(PRODUCERS)]
+    """Return every declared holding of the platform."""
+    return [import_module(module).HOLDINGS for module in DECLARING]
 
 
 def files() -> Iterator[tuple[Path, Any]]:
     """Yield the data map, for machines and for people, with the paths they belong at."""
-    record = data_map(all_holdings())
+    record = data_map([*all_holdings(), SANDBOX])
     yield Path("data-map.json"), record
     yield Path("data-map.md"), markdown(record)

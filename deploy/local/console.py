@@ -56,10 +56,6 @@ class Progress:
         )
         self._errors.print(last_lines(log, 6), style="dim", markup=False)
 
-    def skipped(self, name: str, why: str) -> None:
-        """This is not part of what runs."""
-        self._out.print(f"  [yellow]-[/] {name}: {why}")
-
     def finish(self) -> None:
         """Starting is over, well or not."""
         if self._live:

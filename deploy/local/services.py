@@ -53,15 +53,11 @@ def _more_workers(ports: Mapping[str, int]) -> Iterator[WebProcess]:
 
 
 def check_written(processes: Iterable[WebProcess]) -> None:
-    """Raises: StackError: a service's module is not there."""
-    missing = [process.module for process in processes if not is_written(process)]
+    """Raises: StackError: a service's module is not there; nothing is imported to see that."""
+    modules = {process.module for process in processes}
+    missing = [each for each in modules if not ROOT.joinpath(*each.split(".")).with_suffix(".py").exists()]
     if missing:
-        raise StackError(f"Missing: {', '.join(sorted(set(missing)))}. Is this checkout whole?")
-
-
-def is_written(process: WebProcess) -> bool:
-    """Whether its module exists; nothing is imported."""
-    return ROOT.joinpath(*process.module.split(".")).with_suffix(".py").exists()
+        raise StackError(f"Missing: {', '.join(sorted(missing))}. Is this checkout whole?")
 
 
 def program(process: WebProcess, home: Home, env: Mapping[str, str]) -> Program:

@@ -99,11 +99,9 @@ class Stack:
     def _web_processes(self) -> list[WebProcess]:
         if not self._options.with_services:
             return []
-        found = services.processes(self._ports, self._options.only)
-        for process in found:
-            if not services.is_written(process):
-                self._progress.skipped(process.name, f"{process.module} is not written yet")
-        return [process for process in found if services.is_written(process)]
+        wanted = services.processes(self._ports, self._options.only)
+        services.check_written(wanted)
+        return wanted
 
     async def _kafka(self) -> None:
         if self._starts["kafka"]:

@@ -4,9 +4,12 @@ The two drivers differ in a few calls only (a cursor-returning `aggregate` and `
 Async, `start_session` is awaited in motor); that difference lives here and nowhere else.
 """
 
+import asyncio
 import inspect
+import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -43,8 +46,9 @@ PASSING_ERRORS: tuple[type[Exception], ...] = (
 
 TIMEOUT_MS = 10_000
 POOL_SIZE = 64
+TRANSACTION_S = 30.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.005, 0.5
 DEFAULT_LIMIT = 1_000
-INDEX_EXISTS_OTHERWISE = 85
 
 _session: ContextVar[Any] = ContextVar("mongo_session", default=None)
 
@@ -254,26 +258,71 @@ class Mongo:
     async def transaction(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` in one transaction; every Collection call inside joins it.
 
-        `work` may run more than once: the driver repeats it after a passing conflict, so it holds writes to
-        this database and nothing else. Inside an open transaction it joins that one.
+        `work` may run more than once: it is repeated after a passing conflict, so it holds writes to this
+        database and nothing else. Inside an open transaction it joins that one.
+
+        Raises:   what `work` raises, nothing being written; or what still stands in the way after a while.
         """
         if _session.get() is not None:
             return await work()
-
-        async def within(session: Any) -> T:
-            token = _session.set(session)
-            try:
-                return await work()
-            finally:
-                _session.reset(token)
-
         async with await _awaited(self.client.start_session()) as session:
-            done: T = await session.with_transaction(within)
-            return done
+            return await _repeated(session, work)
 
     async def close(self) -> None:
         """Close the connections."""
         await _awaited(self.client.close())
+
+
+async def _repeated(session: Any, work: Callable[[], Awaitable[T]]) -> T:
+    """Run `work` and commit, until a try is not cut short by what passes.
+
+    The drivers' own `with_transaction` is not used: motor's (3.7.1) commits where it does not catch what the
+    commit raises, so a conflict found by the commit is never tried again.
+    """
+    deadline, wait_s = time.monotonic() + TRANSACTION_S, FIRST_WAIT_S
+    while True:
+        await _awaited(session.start_transaction())
+        try:
+            done = await _within(session, work)
+            await _commit(session, deadline)
+        except BaseException as error:
+            await _abort(session)
+            if not _has_label(error, "TransientTransactionError") or time.monotonic() > deadline:
+                raise
+        else:
+            return done
+        await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
+        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+
+async def _within(session: Any, work: Callable[[], Awaitable[T]]) -> T:
+    token = _session.set(session)
+    try:
+        return await work()
+    finally:
+        _session.reset(token)
+
+
+async def _commit(session: Any, deadline: float) -> None:
+    """Commit; ask again where the answer was lost, which does not commit twice."""
+    while True:
+        try:
+            await session.commit_transaction()
+        except PyMongoError as error:
+            if not error.has_error_label("UnknownTransactionCommitResult") or time.monotonic() > deadline:
+                raise
+        else:
+            return
+
+
+async def _abort(session: Any) -> None:
+    if session.in_transaction:
+        with suppress(PyMongoError):  # the server aborts what it does not hear of again
+            await session.abort_transaction()
+
+
+def _has_label(error: BaseException, label: str) -> bool:
+    return isinstance(error, PyMongoError) and error.has_error_label(label)
 
 
 def require_transaction() -> None:

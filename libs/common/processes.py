@@ -17,6 +17,9 @@ from libs.common.logging import logger
 
 T = TypeVar("T")
 
+STALLED = 10
+"""How many times its processor time a call may take by the clock: a busy machine is no fault of the call."""
+
 log = logger("processes")
 
 
@@ -65,7 +68,7 @@ class ProcessPool:
         What killed its process is tried once more in a process of its own, because it may have been a
         neighbour's fault.
 
-        Args:     call: an importable function; timeout_s: seconds it may take, after which its process is killed.
+        Args:     call: an importable function; timeout_s: seconds of processor time, after which it is killed.
         Raises:   Busy (503): too much waits.  ProcessDied: it killed its process twice.
         """
         if self._most_waiting is not None and self._waiting >= self._most_waiting:
@@ -126,7 +129,8 @@ def _begin(nice: int) -> None:
     """Prepare a child: it stands back, ignores the terminal's Ctrl-C, and dies with the process it works for."""
     os.nice(nice)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for alarm in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(alarm, signal.SIG_DFL)
     threading.Thread(target=_die_with_owner, daemon=True).start()
 
 
@@ -138,9 +142,11 @@ def _die_with_owner() -> None:
 
 
 def _timed(timeout_s: float, call: Callable[..., T], args: tuple[object, ...]) -> T:
-    """Run the call with an alarm set: a native loop that never returns to Python is killed by it too."""
-    signal.setitimer(signal.ITIMER_REAL, timeout_s)
+    """Run the call with alarms set: a native loop that never returns to Python is killed by them too."""
+    signal.setitimer(signal.ITIMER_PROF, timeout_s)
+    signal.setitimer(signal.ITIMER_REAL, timeout_s * STALLED)
     try:
         return call(*args)
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)

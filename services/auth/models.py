@@ -189,10 +189,7 @@ class Throttle(Document):
     """How often something was tried lately. The key is a keyed hash, the same for known and unknown accounts."""
 
     collection: ClassVar[str] = "throttles"
-    indexes: ClassVar[tuple[Index, ...]] = (
-        Index((("user_id", 1),)),
-        Index((("tried_at", 1),), expire_after=DAY.period),
-    )
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1),)),)
 
     id: Annotated[
         str,

@@ -1,6 +1,5 @@
 """The ledger: double entry, append only, in whole credits. A balance is what the entries add up to."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -67,6 +66,10 @@ class Entry:
         """Return what the account gains by this entry."""
         return sum(posting.credits for posting in self.postings if posting.account is account)
 
+    def need(self, account: Account) -> int:
+        """Return how much must be in the account for this entry, so that it does not fall below 0."""
+        return max(0, -self.change(account))
+
 
 def entry(kind: Kind, credits_: int) -> Entry:
     """Return the entry that moves credits for a reason.
@@ -87,23 +90,18 @@ class Balance:
     available: int = 0
     reserved: int = 0
 
-    def after(self, movement: Entry) -> "Balance":
-        """Return the balance after an entry.
-
-        Raises:   Overdrawn: it would take more than there is.
-        """
-        left = Balance(
+    def plus(self, movement: Entry) -> "Balance":
+        """Return the balance with an entry added; the order of many makes no difference."""
+        return Balance(
             self.available + movement.change(Account.AVAILABLE),
             self.reserved + movement.change(Account.RESERVED),
         )
-        if left.available < 0 or left.reserved < 0:
+
+    def sound(self) -> "Balance":
+        """Return the balance itself.
+
+        Raises:   Overdrawn: more was taken than there was.
+        """
+        if self.available < 0 or self.reserved < 0:
             raise Overdrawn
-        return left
-
-
-def project(entries: Iterable[Entry]) -> Balance:
-    """Return the balance that one person's entries add up to, in the order they were made."""
-    balance = Balance()
-    for movement in entries:
-        balance = balance.after(movement)
-    return balance
+        return self

@@ -1,5 +1,6 @@
 """Billing's only way to its collections. A person's rows are only reached with that person's id."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -103,17 +104,10 @@ class EntryRepository:
             for row in await self._rows.find(query, sort=NEWEST_FIRST, limit=limit)
         ]
 
-    async def sum_of(self, user_id: UUID) -> Balance:
-        """Return the balance that a person's entries add up to."""
-        totals = await self._rows.aggregate(
-            [
-                {"$match": {"user_id": user_id}},
-                {"$unwind": "$postings"},
-                {"$group": {"_id": "$postings.account", "credits": {"$sum": "$postings.credits"}}},
-            ]
-        )
-        by_account = {row["_id"]: row["credits"] for row in totals}
-        return Balance(**{field: by_account.get(account.value, 0) for field, account in BALANCE_OF.items()})
+    async def of(self, user_id: UUID) -> AsyncIterator[Entry]:
+        """Yield all entries about a person, some at a time in memory."""
+        async for row in self._rows.stream({"user_id": user_id}):
+            yield LedgerEntry.from_mongo(row).entry
 
     async def imbalance(self) -> int:
         """Return what all postings of all entries add up to."""
@@ -146,7 +140,7 @@ class BalanceRepository:
         The condition is part of the update, so no two transactions can both spend the last credit.
         """
         changes = {field: change for field, of in BALANCE_OF.items() if (change := entry.change(of))}
-        enough = {field: {"$gte": -change} for field, change in changes.items() if change < 0}
+        enough = {field: {"$gte": need} for field, of in BALANCE_OF.items() if (need := entry.need(of))}
         update: dict[str, Any] = {"$inc": changes}
         if not enough:
             update["$setOnInsert"] = _opened(BALANCE_OF.keys() - changes.keys())

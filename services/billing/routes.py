@@ -52,7 +52,7 @@ async def refuse_card_data(request: Request) -> None:
     try:
         content = json.loads(body) if body else None
     except ValueError:
-        content = body.decode(errors="replace")
+        content = unquote_plus(body.decode(errors="replace"))
     if holds_card_number([*sent, content]):
         CARD_DATA_REFUSED.inc()
         raise CardDataRefused

@@ -189,10 +189,16 @@ class BillingService:
             await self.credits.purchase(payment)
 
     async def rebuild_balance(self, user_id: UUID) -> bool:
-        """Set a balance to what its entries add up to; true where it said otherwise."""
+        """Set a balance to what its entries add up to; true where it said otherwise.
+
+        Raises:   Overdrawn (409): the entries themselves are wrong.
+        """
 
         async def write() -> bool:
-            return await self._balances.replace(user_id, await self._entries.sum_of(user_id))
+            balance = Balance()
+            async for entry in self._entries.of(user_id):
+                balance = balance.plus(entry)
+            return await self._balances.replace(user_id, balance.sound())
 
         return await self._work.run(write, subject=user_id)
 

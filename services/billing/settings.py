@@ -10,9 +10,7 @@ class BillingSettings(CommonSettings):
 
     pay_url: str = Field(description="where the payment provider's API is reached, without a final slash")
     pay_api_key: SecretStr = Field(description="lets billing open checkouts at the provider")
-    webhook_secret: SecretStr = Field(
-        description="`whsec_` and base64: the provider signs notices with it"
-    )
+    webhook_secret: SecretStr = Field(description="`whsec_` and base64: the provider signs notices with it")
     pay_timeout_s: float = Field(3.0, gt=0, description="for one call; at most three are made")
 
     welcome_credits: int = Field(10, ge=0, description="given once, when the e-mail address is verified")

@@ -1,6 +1,6 @@
 """What can go wrong in gallery."""
 
-from libs.common.errors import Conflict, NotFound, PixeraError, TooLarge
+from libs.common.errors import Conflict, NotFound, PixeraError
 
 
 class ImageNotFound(NotFound):
@@ -25,12 +25,6 @@ class NothingUploaded(Conflict):
     """The upload is to be completed, and no file has arrived."""
 
     code, title = "nothing-uploaded", "No file has arrived: post it to the upload's address first"
-
-
-class FileTooLarge(TooLarge):
-    """The file is larger than gallery takes."""
-
-    code, title = "file-too-large", "The file is larger than 25 MB: send a smaller one"
 
 
 class AlreadyCompleted(Exception):
@@ -64,16 +58,32 @@ class ImageTooLarge(BadImage):
 class PixelBomb(BadImage):
     """The picture has more pixels than gallery decodes."""
 
-    code, status, title = "too-many-pixels", 413, "The picture has more than 50 megapixels: scale it down first"
+    code, status, title = (
+        "too-many-pixels",
+        413,
+        "The picture has more than 50 megapixels: scale it down first",
+    )
 
 
 class TruncatedImage(BadImage):
     """The picture ends too early, or is damaged within."""
 
-    code, status, title = "image-damaged", 422, "The picture is incomplete or damaged: save it again and send that"
+    code, status, title = (
+        "image-damaged",
+        422,
+        "The picture is incomplete or damaged: save it again and send that",
+    )
 
 
 class PolyglotImage(BadImage):
     """The file is a picture and something else at once, such as an archive or a web page."""
 
-    code, status, title = "image-polyglot", 422, "Another file is hidden in the picture: save it as a plain picture"
+    code, status, title = (
+        "image-polyglot",
+        422,
+        "Another file is hidden in the picture: save it as a plain picture",
+    )
+
+
+BAD_IMAGES = (UnsupportedImage, TypeMismatch, ImageTooLarge, PixelBomb, TruncatedImage, PolyglotImage)
+"""Every way in which a file is refused."""

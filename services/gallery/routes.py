@@ -10,10 +10,10 @@ from libs.common.app import provided
 from libs.common.errors import SubjectErased, Unauthenticated, Unavailable, problems
 from libs.common.identity import CurrentUser
 from libs.common.pagination import CursorParam, InvalidCursor, Limit, Page
-from services.gallery import errors
 from services.gallery.errors import (
-    FileTooLarge,
+    BAD_IMAGES,
     ImageNotFound,
+    ImageTooLarge,
     NothingUploaded,
     ThumbnailNotReady,
     UploadNotFound,
@@ -30,11 +30,11 @@ router = APIRouter(prefix=PREFIX, tags=["gallery"], responses=problems(Unauthent
 Service = Annotated[GalleryService, Depends(provided(GalleryService))]
 
 
-@router.post("/uploads", status_code=201, responses=problems(FileTooLarge, SubjectErased))
+@router.post("/uploads", status_code=201, responses=problems(ImageTooLarge, SubjectErased))
 async def begin_upload(body: BeginUpload, user: CurrentUser, service: Service) -> UploadOut:
     """Begin an upload: the answer says where to post the file, within five minutes.
 
-    Raises:   FileTooLarge: more than 25 MB.
+    Raises:   ImageTooLarge: more than 25 MB.
     Personal: the caption, to its own subject only.
     """
     ticket = await service.uploads.begin(user.id, body.media_type, body.size_bytes, body.caption)
@@ -44,7 +44,7 @@ async def begin_upload(body: BeginUpload, user: CurrentUser, service: Service) -
 @router.post(
     "/uploads/{upload_id}/complete",
     status_code=201,
-    responses=problems(UploadNotFound, NothingUploaded, *errors.BAD_IMAGES, SubjectErased, Unavailable),
+    responses=problems(UploadNotFound, NothingUploaded, *BAD_IMAGES, SubjectErased, Unavailable),
 )
 async def complete_upload(
     upload_id: UUID, user: CurrentUser, service: Service, response: Response

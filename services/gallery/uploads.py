@@ -13,7 +13,7 @@ from libs.common.work import UnitOfWork
 from services.gallery.errors import (
     AlreadyCompleted,
     BadImage,
-    FileTooLarge,
+    ImageTooLarge,
     NothingUploaded,
     UploadNotFound,
 )
@@ -55,12 +55,12 @@ class Uploads:
         """Let a person post one file of this type and at most this size, within five minutes.
 
         Args:     size_bytes: 1 to 25 MB.
-        Raises:   FileTooLarge (413).  SubjectErased (410).
+        Raises:   ImageTooLarge (413).  SubjectErased (410).
         Effects:  an upload.
         Personal: the caption.
         """
         if size_bytes > MAX_BYTES:
-            raise FileTooLarge
+            raise ImageTooLarge
         upload = Upload(
             id=new_id(),
             user_id=user_id,
@@ -106,12 +106,18 @@ class Uploads:
     async def _checked(self, upload: Upload) -> Cleaned:
         """Fetch and clean what arrived; what cannot be kept is removed."""
         try:
-            data = await self._objects.arrived(upload.user_id, upload.id)
+            data = await self._arrived(upload)
             return await self._processing.clean(data, upload.media_type)
-        except (BadImage, TooLarge) as error:
+        except BadImage as error:
             await self._objects.remove_arrived(upload.user_id, upload.id)
             UPLOADS.labels(error.code).inc()
             raise
+
+    async def _arrived(self, upload: Upload) -> bytes:
+        try:
+            return await self._objects.arrived(upload.user_id, upload.id)
+        except TooLarge as error:
+            raise ImageTooLarge from error
 
     async def _store(self, image: Image, data: bytes) -> bool:
         """Store the original, then the row; False where another request was faster with the same bytes."""

@@ -90,6 +90,11 @@ class ProgressFeed:
         self._jobs = jobs
         self._watches: defaultdict[UUID, set[Watch]] = defaultdict(set)
 
+    @property
+    def watchers(self) -> int:
+        """Return how many watch now."""
+        return sum(map(len, self._watches.values()))
+
     async def follow(self) -> None:
         """Read the change stream for as long as the process lives; it is opened anew when it breaks."""
         async with self._changes.watch(PIPELINE, full_document="updateLookup") as changes:

@@ -25,7 +25,7 @@ class TimelineEntry(BaseModel):
 class Case(Document):
     """One erasure, from the deletion of the account to its proof.
 
-    `sealed_subject` and `locators` (HMACs too) go when the case is VERIFIED; `subject`, the keyed pseudonym, stays as proof.
+    `sealed_subject` and `locators` go when the case is VERIFIED; `subject`, the keyed pseudonym, stays as proof.
     `phase`, `open`, `due_at`, `wake_at` and `phase_since` repeat what the saga knows, for the indexes.
 
     Personal: none readable. The person's id is sealed with a key that is not in the database.

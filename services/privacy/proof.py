@@ -14,7 +14,11 @@ PROOF = "proof-of-erasure"
 KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
     {"where": "privacy.cases", "what": "keyed pseudonym, counts and times", "ground": PROOF},
     {"where": "privacy.certificates", "what": "keyed pseudonym, counts and times", "ground": PROOF},
-    {"where": "tombstones of every service", "what": "opaque id, so that nothing comes back", "ground": PROOF},
+    {
+        "where": "tombstones of every service",
+        "what": "opaque id, so that nothing comes back",
+        "ground": PROOF,
+    },
     {"where": "events until their topics' retention ends", "what": "opaque id", "ground": PROOF},
 )
 

@@ -1,18 +1,16 @@
 """Privacy's HTTP API: for a person whose account is gone, for anyone who checks, and for operators."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.responses import PlainTextResponse
 
 from libs.common.app import provided
-from libs.common.case_token import CaseTokenInvalid, verify
 from libs.common.certificate import key_id_of, public_jwk, public_pem
 from libs.common.errors import Forbidden, problems
 from libs.common.identity import Staff
-from libs.common.pagination import InvalidCursor, Limit, Page, decode_cursor, encode_cursor
+from libs.common.pagination import CursorParam, InvalidCursor, Limit, Page, decode_cursor, encode_cursor
 from services.privacy.errors import CaseNotFound, CertificateNotFound
 from services.privacy.models import Case
 from services.privacy.schemas import (
@@ -27,5 +25,124 @@ from services.privacy.service import PrivacyService
 
 PAGE = 20
 SCHEME = "case "
-'''+'''
-'''[:0]
+CANONICAL = "application/json"
+
+Service = Annotated[PrivacyService, Depends(provided(PrivacyService))]
+
+
+def case_token(
+    x_case_token: Annotated[
+        str | None,
+        Header(max_length=200, description="given with the deletion; or `Authorization: Case <token>`"),
+    ] = None,
+    authorization: Annotated[str | None, Header(max_length=250, include_in_schema=False)] = None,
+) -> str:
+    """Return the case token that came with a request, empty where none did."""
+    if x_case_token:
+        return x_case_token
+    if authorization and authorization.lower().startswith(SCHEME):
+        return authorization[len(SCHEME) :].strip()
+    return ""
+
+
+CaseToken = Annotated[str, Depends(case_token)]
+
+router = APIRouter(prefix="/api/privacy/v1", tags=["privacy"])
+
+
+@router.get("/cases/{case_id}", responses=problems(CaseNotFound))
+async def get_case(case_id: UUID, token: CaseToken, service: Service) -> CaseOut:
+    """Return how far an erasure has come, to whoever has its case token.
+
+    Raises:   CaseNotFound: absent, or a wrong token; 404 for both.
+    Personal: none: counts, times and names of services.
+    """
+    return CaseOut.of(await service.case_for(case_id, token))
+
+
+@router.get(
+    "/cases/{case_id}/certificate",
+    responses=problems(CaseNotFound, CertificateNotFound),
+    response_class=Response,
+)
+async def get_certificate(case_id: UUID, token: CaseToken, service: Service) -> Response:
+    """Return the signed certificate of an erasure, byte for byte, to whoever has its case token.
+
+    Raises:   CaseNotFound: absent, or a wrong token; CertificateNotFound: not VERIFIED yet; 404 for all.
+    """
+    case = await service.case_for(case_id, token)
+    name = f"pixera-erasure-{case.id}.json"
+    return Response(
+        await service.certificates.of_case(case.id),
+        media_type=CANONICAL,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@router.get("/keys")
+async def list_keys(service: Service) -> KeysOut:
+    """Return the public keys that certificates are checked with, to anybody."""
+    keys = service.certificates.keys
+    return KeysOut(
+        keys=[KeyOut(kid=key_id_of(key), jwk=public_jwk(key), pem=public_pem(key)) for key in keys]
+    )
+
+
+@router.get("/certificates/head")
+async def get_head(service: Service) -> ChainHeadOut:
+    """Return the number and hash of the last certificate, to anybody."""
+    return ChainHeadOut.of(await service.certificates.head())
+
+
+@router.get("/staff/cases", responses=problems(Forbidden, InvalidCursor))
+async def list_cases(
+    _: Staff, service: Service, cursor: CursorParam = None, limit: Limit = PAGE
+) -> Page[CaseSummaryOut]:
+    """Return all cases, open ones first, the soonest due before the others."""
+    rows = await service.cases(_behind(cursor), limit + 1)
+    page = rows[:limit]
+    return Page(
+        items=[CaseSummaryOut.of(row) for row in page],
+        next_cursor=_cursor(page[-1]) if len(rows) > limit else None,
+    )
+
+
+@router.get("/staff/cases/{case_id}", responses=problems(Forbidden, CaseNotFound))
+async def show_case(case_id: UUID, _: Staff, service: Service) -> CaseOut:
+    """Return one case."""
+    return CaseOut.of(await service.case(case_id))
+
+
+@router.post("/staff/cases/{case_id}/resend", responses=problems(Forbidden, CaseNotFound))
+async def resend(case_id: UUID, _: Staff, service: Service) -> CaseOut:
+    """Ask again for what the case waits for, with fresh patience; nothing happens to a VERIFIED one.
+
+    Effects:  publishes inventory.requested or erasure.requested, or starts a scan.
+    """
+    return CaseOut.of(await service.resend(case_id))
+
+
+@router.get("/staff/certificates", responses=problems(Forbidden))
+async def list_certificates(
+    _: Staff,
+    service: Service,
+    after: Annotated[int, Query(ge=0, description="`sequence` of the last one known")] = 0,
+    limit: Limit = PAGE,
+) -> Page[CertificateOut]:
+    """Return certificates in the order of the chain; `next_cursor` is the next `after`."""
+    rows = await service.certificates.page(after, limit + 1)
+    page = rows[:limit]
+    more = str(page[-1].sequence) if len(rows) > limit else None
+    return Page(items=[CertificateOut.of(row) for row in page], next_cursor=more)
+
+
+def _cursor(case: Case) -> str:
+    return ("o" if case.open else "v") + encode_cursor(case.due_at, case.id)
+
+
+def _behind(cursor: str | None) -> tuple[bool, datetime, UUID] | None:
+    if cursor is None:
+        return None
+    if cursor[:1] not in ("o", "v"):
+        raise InvalidCursor
+    return cursor[0] == "o", *decode_cursor(cursor[1:])

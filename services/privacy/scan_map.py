@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 from pathlib import Path
 
 from services.privacy.errors import DataMapMissing
@@ -41,8 +42,9 @@ class ScanMap:
         return Sort.UNKNOWN
 
 
+@cache
 def load(path: Path) -> ScanMap:
-    """Read the data map. Raises DataMapMissing (503): not there, or of another form."""
+    """Read the data map, once. Raises DataMapMissing (503): not there, or of another form."""
     try:
         record = json.loads(path.read_text())
         subjects: dict[tuple[str, str], tuple[str, ...]] = {}

@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from libs.common.clock import now
 from libs.common.mongo import Mongo
 from libs.common.storage import Storage
-from services.privacy.scan_map import ScanMap, Sort
+from services.privacy.scan_map import ScanMap, Sort, load
 
 GENERIC_ROWS = 500
 """Rows read from a collection without declared subjects, the newest: what leaked in leaked lately."""
@@ -68,12 +69,12 @@ class _Read:
 class Scanner:
     """Scans databases whose names begin with the prefix, and all buckets.
 
-    Args:     mongo: a client of its own, not the service's.
+    Args:     mongo, storage: clients of its own, not the service's; data_map: the file that says where to look.
     """
 
-    def __init__(self, mongo: Mongo, storage: Storage, prefix: str, scan_map: ScanMap) -> None:
+    def __init__(self, mongo: Mongo, storage: Storage, prefix: str, data_map: Path) -> None:
         self._mongo, self._storage = mongo, storage
-        self._prefix, self._map = prefix, scan_map
+        self._prefix, self._data_map = prefix, data_map
 
     async def scan(self, user_id: UUID, locators: Iterable[str]) -> ScanReport:
         """Return what is left of the person.
@@ -110,6 +111,10 @@ class Scanner:
             if not collection.startswith("system.")
         ]
 
+    @property
+    def _map(self) -> ScanMap:
+        return load(self._data_map)
+
     def _database(self, name: str) -> Mongo:
         return Mongo(self._mongo.client, name)
 
@@ -137,8 +142,10 @@ class Scanner:
 
     async def _read_rows(self, database: str, collection: str, user_id: UUID, where: str) -> _Read:
         """Read rows that should be about nobody, and look for the id in any form, anywhere in them."""
-        rows = await self._database(database).collection(collection).find(
-            {}, sort=[("_id", -1)], limit=GENERIC_ROWS
+        rows = (
+            await self._database(database)
+            .collection(collection)
+            .find({}, sort=[("_id", -1)], limit=GENERIC_ROWS)
         )
         needles = _Needles.of(user_id)
         hits = sum(needles.are_in(row) for row in rows)

@@ -17,6 +17,7 @@ from services.privacy.service import PrivacyService
 AT_ONCE = 4
 LOOK_EVERY_S = 1.0
 AFTER_FAILURE = timedelta(seconds=2)
+OUTAGES: tuple[type[Exception], ...] = (*PASSING_ERRORS, Unavailable)
 
 log = logger("privacy.scanning")
 
@@ -72,7 +73,7 @@ class Scanning:
         try:
             report = await self._timed(case)
             await self._service.finish_scan(case.id, case.saga.run, report)
-        except (*PASSING_ERRORS, Unavailable) as error:
+        except OUTAGES as error:
             log.warning("scan.failed", case_id=str(case.id), run=case.saga.run, exc_info=error)
             await self._cases.prolong(case.id, self._claim, now() + AFTER_FAILURE)
         finally:

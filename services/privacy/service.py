@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from pydantic import SecretStr
+
+from libs.common import case_token
 from libs.common.clock import now
 from libs.common.events import Event
 from libs.common.events.auth import UserDeletedV1
@@ -61,10 +64,11 @@ class PrivacyService:
         cases: CaseRepository,
         certificates: Certificates,
         subjects: Subjects,
+        token_key: SecretStr,
         policy: Policy,
     ) -> None:
         self._work, self._cases, self.certificates = work, cases, certificates
-        self._subjects, self._policy = subjects, policy
+        self._subjects, self._token_key, self._policy = subjects, token_key, policy
 
     async def open(self, event: UserDeletedV1) -> None:
         """Open the case of a person who deleted their account; a second time changes nothing."""
@@ -114,6 +118,16 @@ class PrivacyService:
         if case is None:
             raise CaseNotFound
         return case
+
+    async def case_for(self, case_id: UUID, token: str) -> Case:
+        """Return a case to whoever has its token. Raises CaseNotFound (404): a wrong token looks like no case."""
+        try:
+            entitled = case_token.verify(self._token_key, token)
+        except case_token.CaseTokenInvalid as error:
+            raise CaseNotFound from error
+        if entitled != case_id:
+            raise CaseNotFound
+        return await self.case(case_id)
 
     async def cases(self, after: tuple[bool, datetime, UUID] | None, limit: int) -> list[Case]:
         """Return cases for operators, open ones first by due date."""

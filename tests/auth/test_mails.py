@@ -1,4 +1,5 @@
 """The texts of the mails, and the way they leave: to a real mail server that takes them, refuses them, or is away."""
+# ruff: noqa: ARG002, N802 - aiosmtpd calls its handlers by these names and arguments
 
 import socket
 from collections.abc import AsyncIterator
@@ -44,14 +45,14 @@ class MailServer:
         self.answer = answer
         self.taken: list[bytes] = []
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+    async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if self.answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return self.answer
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         assert isinstance(envelope.content, bytes)
         self.taken.append(envelope.content)
         return "250 taken"
@@ -75,8 +76,8 @@ async def mail_server(answer: str) -> AsyncIterator[tuple[MailServer, int]]:
         controller.stop()
 
 
-def postman(port: int) -> Postman:
-    return Postman(AuthSettings().model_copy(update={"smtp_port": port, "smtp_timeout_s": 2.0}))
+def postman(settings: AuthSettings, port: int) -> Postman:
+    return Postman(settings.model_copy(update={"smtp_port": port, "smtp_timeout_s": 2.0}))
 
 
 MAIL = compose(
@@ -84,9 +85,9 @@ MAIL = compose(
 )
 
 
-async def test_a_mail_arrives_whole(environment: dict[str, str]) -> None:
+async def test_a_mail_arrives_whole(settings: AuthSettings) -> None:
     async with mail_server("250 ok") as (server, port):
-        await postman(port).send("ada@example.com", MAIL, kind="verification")
+        await postman(settings, port).send("ada@example.com", MAIL, kind="verification")
     (raw,) = server.taken
     message = message_from_bytes(raw, policy=default)
     assert (message["To"], message["Subject"]) == ("ada@example.com", MAIL.subject)
@@ -105,24 +106,24 @@ async def test_a_mail_arrives_whole(environment: dict[str, str]) -> None:
     [("550 no such mailbox", MailRefused), ("451 come back later", Unavailable)],
 )
 async def test_a_refusal_is_final_or_passes(
-    environment: dict[str, str], answer: str, error: type[Exception]
+    settings: AuthSettings, answer: str, error: type[Exception]
 ) -> None:
     async with mail_server(answer) as (_, port):
         with pytest.raises(error):
-            await postman(port).send("ada@example.com", MAIL, kind="verification")
+            await postman(settings, port).send("ada@example.com", MAIL, kind="verification")
 
 
-async def test_a_server_that_is_away_passes(environment: dict[str, str]) -> None:
+async def test_a_server_that_is_away_passes(settings: AuthSettings) -> None:
     with pytest.raises(Unavailable):
-        await postman(free_port()).send("ada@example.com", MAIL, kind="verification")
+        await postman(settings, free_port()).send("ada@example.com", MAIL, kind="verification")
 
 
-async def test_a_server_that_hangs_is_given_up_in_time(environment: dict[str, str]) -> None:
+async def test_a_server_that_hangs_is_given_up_in_time(settings: AuthSettings) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         hurried = Postman(
-            AuthSettings().model_copy(update={"smtp_port": silent.getsockname()[1], "smtp_timeout_s": 0.3})
+            settings.model_copy(update={"smtp_port": silent.getsockname()[1], "smtp_timeout_s": 0.3})
         )
         with pytest.raises(Unavailable):
             await hurried.send("ada@example.com", MAIL, kind="verification")

@@ -15,11 +15,6 @@ RIGHT, WRONG = SecretStr("umbrella-Lantern-42"), SecretStr("umbrella-Lantern-43"
 
 
 @pytest.fixture
-def settings(environment: dict[str, str]) -> AuthSettings:
-    return AuthSettings()
-
-
-@pytest.fixture
 async def passwords(settings: AuthSettings) -> AsyncIterator[Passwords]:
     made = Passwords(settings)
     yield made

@@ -97,7 +97,7 @@ async def test_a_known_address_gets_the_same_answer_and_a_mail_that_says_so(auth
     }
     assert {tuple(sorted(answer.headers)) for answer in answers} == {tuple(sorted(answers[0].headers))}
     mail = (await auth.mails(known.email, 2))[-1]
-    assert mail.subject == "Pixera: У вас уже есть аккаунт"
+    assert mail.subject == "Pixera: У вас уже есть аккаунт"  # noqa: RUF001 - Russian
     assert known.username in mail.text
     (user,) = await auth.rows("users", email_key=known.email)
     assert user["username"] == known.username

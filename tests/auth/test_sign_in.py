@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from argon2 import PasswordHasher
 
 from libs.common.clock import now
 from tests.auth.people import ADDRESS, API, Auth, Person, form, problem, somebody
@@ -126,8 +127,6 @@ async def test_a_stranger_cannot_keep_the_owner_out(auth: Auth) -> None:
 
 
 async def test_a_hash_of_other_parameters_is_renewed(auth: Auth) -> None:
-    from argon2 import PasswordHasher
-
     person = await auth.verified()
     weak = PasswordHasher(memory_cost=8 * 1024, time_cost=1, parallelism=1).hash(person.password)
     await auth.mongo.collection("users").update_one(

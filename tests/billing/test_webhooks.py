@@ -60,7 +60,7 @@ async def test_a_retry_signed_anew_is_still_the_same_notice(api: httpx.AsyncClie
     assert (await notice(payment, "pending", id="msg_retried").send(api)).json()["outcome"] == "duplicate"
 
 
-@pytest.mark.parametrize("order", permutations(["pending", "failed", "completed"]), ids="-".join)
+@pytest.mark.parametrize("order", list(permutations(["pending", "failed", "completed"])), ids="-".join)
 async def test_every_order_ends_completed_and_announces_once(
     api: httpx.AsyncClient, billing: Billing, order: tuple[str, ...]
 ) -> None:

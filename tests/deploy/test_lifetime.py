@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 def mark_of(stack: RunningStack) -> str:
     """What every process of this stack carries in its environment."""
-    return psutil.Process(stack.processes()["mongod"]["pid"]).environ()[guard.MARK]
+    return psutil.Process(stack.processes()["desk"]["pid"]).environ()[guard.MARK]
 
 
 def eventually(holds: Callable[[], bool], within: float) -> bool:
@@ -37,7 +38,7 @@ def was_restarted(stack: RunningStack, name: str) -> bool:
     return stack.processes()[name]["restarts"] == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_launcher_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
     with started(tmp_path, "--no-services") as stack:
         mark = mark_of(stack)
@@ -73,9 +74,9 @@ def test_dead_component_is_started_again_with_its_data(tmp_path: Path) -> None:
     assert "mongod was ended by SIGKILL; starting it again in 0.2 s" in said
 
 
-def test_second_stack_in_the_same_home_is_refused(tmp_path: Path) -> None:
-    with started(tmp_path, "--no-services") as stack:
-        command = [".venv/bin/python", "-m", "deploy.local.launch", "--home", str(tmp_path), "--free-ports"]
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
-        assert result.returncode == 1
-        assert f"process {stack.launcher.pid}" in result.stderr
+def test_second_stack_in_the_same_home_is_refused(bare_stack: RunningStack) -> None:
+    home = str(bare_stack.home.root)
+    command = [sys.executable, "-m", "deploy.local.launch", "--home", home, "--free-ports"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert result.returncode == 1
+    assert f"process {bare_stack.launcher.pid}" in result.stderr

@@ -12,6 +12,7 @@ from deploy.local import preflight, services
 from deploy.local.errors import StackError
 from deploy.local.home import ROOT
 from deploy.local.ports import fixed_ports
+from deploy.local.serve import WebProcess
 from deploy.local.spawn import RunningStack, started
 
 EXISTING = ("PIXERA_KAFKA_BOOTSTRAP", "PIXERA_MONGO_URI", "PIXERA_S3_ENDPOINT")
@@ -34,6 +35,11 @@ def test_compose_uses_the_same_ports() -> None:
 def test_unknown_service_is_named() -> None:
     with pytest.raises(StackError, match="no service chat: choose from auth"):
         services.processes(fixed_ports(), ("chat",))
+
+
+def test_missing_service_is_named() -> None:
+    with pytest.raises(StackError, match=r"services\.chat\.main"):
+        services.check_written([WebProcess("chat-api", "services.chat.main:create_app", 1)])
 
 
 def test_number_of_generation_workers_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:

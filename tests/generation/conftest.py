@@ -19,8 +19,9 @@ from libs.common.privacy.holdings import locator
 from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
-from libs.common.testing.serving import eventually, published, serving
+from libs.common.testing.serving import published, serving
 from libs.common.testing.tokens import JWKS, bearer
+from libs.common.testing.waiting import eventually
 from libs.common.work import UnitOfWork
 from services.generation.main import create_app
 from services.generation.models import Job
@@ -103,12 +104,12 @@ class Person:
     async def in_state(self, job_id: str, *states: str) -> dict[str, Any]:
         """Wait until a job is in one of the states; return it."""
 
-        async def look() -> dict[str, Any] | None:
+        async def look() -> dict[str, Any]:
             job = await self.job(job_id)
             assert job["state"] in states or job["state"] not in FINAL, job
-            return job if job["state"] in states else None
+            return job if job["state"] in states else {}
 
-        return await eventually(look)  # type: ignore[return-value]
+        return await eventually(look, within_s=60)
 
 
 @dataclass
@@ -164,7 +165,7 @@ async def house(common_settings: CommonSettings, backend: str) -> AsyncIterator[
         | {
             "jwks": JWKS,
             "generation_backend": backend,
-            "generation_render_timeout_s": 2.0,
+            "generation_render_timeout_s": 1.0,
             "generation_sweep_every_s": 3600.0,
         }
     )

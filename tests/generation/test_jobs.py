@@ -4,8 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from libs.common.events.generation import GenerationRequestedV1
-from libs.common.testing.serving import eventually, published
+from libs.common.events.generation import GenerationCompletedV1, GenerationRequestedV1
+from libs.common.testing.serving import published
+from libs.common.testing.waiting import eventually
 from tests.generation.conftest import API, House
 
 
@@ -23,6 +24,7 @@ async def test_a_job_runs_to_its_end(house: House) -> None:
     assert done["backend"].startswith("pixera-procedural ")
     assert len(await house.objects(person.id)) == 2
     (event,) = await eventually(lambda: house.final_events(person.id))
+    assert isinstance(event, GenerationCompletedV1)
     assert [str(each) for each in event.image_ids] == [image["image_id"] for image in done["images"]]
     assert sorted(event.object_names) == sorted(await house.objects(person.id))
 

@@ -29,6 +29,8 @@ def program(home: Home, port: int) -> Program:
         *("--replSet", REPLICA_SET, "--bind_ip", HOST, "--port", str(port), "--dbpath", data),
         *("--wiredTigerCacheSizeGB", str(CACHE_GIB), "--oplogSize", "512", "--nounixsocket", "--quiet"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        # A process killed inside a transaction leaves its rows locked until the server gives up (after 60 s, untold).
+        *("--setParameter", "transactionLifetimeLimitSeconds=20"),
     ]
     log = home.log("mongod")
     start = partial(execute, command, log=log, cwd=home.root, env=_libraries())

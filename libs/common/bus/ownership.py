@@ -46,7 +46,8 @@ class Ownership:
     async def pause(self, seconds: float) -> None:
         """Sleep. Raises: Abandoned: the partitions are being taken away."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ending.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
         if self.ending:
             raise Abandoned
 

@@ -26,6 +26,10 @@ OLDEST_FIRST = (("_id", 1),)
 log = logger("bus.relay")
 
 
+class StreamEnded(RuntimeError):
+    """The database closed the change stream; it is to be opened anew."""
+
+
 class Relay:
     """Moves a service's events from its outbox to Kafka, at least once and in order per key.
 
@@ -103,6 +107,7 @@ class Relay:
                 self._queue.extend(OutboxRow.from_mongo(row) for row in rows)
                 opened.set()
                 self._arrived.set()
+            raise StreamEnded
         finally:
             self._arrived.set()
 
@@ -110,7 +115,8 @@ class Relay:
         if not self._queue:
             self._arrived.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), self._settings.sweep_every_s)
+                async with asyncio.timeout(self._settings.sweep_every_s):
+                    await self._arrived.wait()
 
     async def _publish_next(self) -> None:
         """Publish what the stream brought; in a quiet moment, look for what it missed."""

@@ -80,16 +80,13 @@ class Objects:
         return done
 
     async def _erase_chunk(self, claim: Claim, holding: ObjectsHolding, versions: list[Version]) -> Tally:
-        chunk = Chunk(holding=self._holdings.name_of(holding), versions=[tuple(each) for each in versions])
+        name = self._holdings.name_of(holding)
+        chunk = Chunk(holding=name, bucket=holding.bucket, versions=[tuple(each) for each in versions])
         return await self._finish(claim, await claim.open(chunk), chunk)
 
     async def _finish(self, claim: Claim, key: str, chunk: Chunk) -> Tally:
         """Delete what was written down, gone already or not, and count it."""
-        bucket = self._bucket_of(chunk.holding)
-        await self._store.delete_versions(bucket, [Version(*each) for each in chunk.versions])
+        await self._store.delete_versions(chunk.bucket, [Version(*each) for each in chunk.versions])
         done = Tally()
         done.erased[chunk.holding] += await claim.close(key, chunk)
         return done
-
-    def _bucket_of(self, name: str) -> str:
-        return next(each.bucket for each in self._holdings.objects if self._holdings.name_of(each) == name)

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from libs.common.clock import new_id, now
 from libs.common.errors import Unavailable
-from libs.common.mongo import Mongo
+from libs.common.mongo import Mongo, Row
 from libs.common.privacy.tombstones import Chunk, Tombstone
 
 CLAIM_MS = 5_000
@@ -24,6 +24,12 @@ class ErasureUnderWay(Unavailable):
     """Another process erases this person now, or died doing so a moment ago."""
 
     code, title = "erasure-under-way", "This is being erased already"
+
+
+class TombstoneLost(Unavailable):
+    """The tombstone is gone: the database was restored in the middle of an erasure, which begins again."""
+
+    code, title = "tombstone-lost", "The erasure has to begin again"
 
 
 @dataclass(slots=True)
@@ -93,11 +99,20 @@ class Progress:
         return {name: counts.get(field_of(name), 0) for name in found}
 
     async def begin(self, user_id: UUID) -> Tombstone:
-        """Mark that rows and objects go from now on: what comes late is swept, not merely refused."""
-        started = {"erasing_since": now(), "pseudonym": uuid4()}
-        await self._rows.update_one({"_id": user_id, "erasing_since": None}, {"$set": started})
-        row = await self._rows.find_one({"_id": user_id})
-        return Tombstone.from_mongo(row or {})
+        """Mark that rows and objects go from now on: what comes late is swept, not merely refused.
+
+        Raises:   TombstoneLost.
+        """
+        first = {"$eq": [{"$ifNull": ["$erasing_since", None]}, None]}
+        started = {
+            "erasing_since": {"$cond": [first, "$$NOW", "$erasing_since"]},
+            "pseudonym": {"$cond": [first, uuid4(), "$pseudonym"]},
+        }
+        return _still_there(await self._rows.find_one_and_update({"_id": user_id}, [{"$set": started}]))
+
+    async def read(self, user_id: UUID) -> Tombstone:
+        """Return the tombstone of a person whose erasure goes on. Raises TombstoneLost."""
+        return _still_there(await self._rows.find_one({"_id": user_id}))
 
     @asynccontextmanager
     async def claimed(self, user_id: UUID) -> AsyncIterator[Claim]:
@@ -143,6 +158,12 @@ class Progress:
         """Yield the people whose erasure was completed after a moment."""
         async for row in self._rows.stream({"completed_at": {"$gt": moment}}, projection={"_id": 1}):
             yield row["_id"]
+
+
+def _still_there(row: Row | None) -> Tombstone:
+    if row is None:
+        raise TombstoneLost
+    return Tombstone.from_mongo(row)
 
 
 def field_of(holding: str) -> str:

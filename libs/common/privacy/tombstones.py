@@ -23,6 +23,7 @@ class Chunk(BaseModel):
     """Object versions that are about to be deleted: counted once they are, also by whoever goes on after a crash."""
 
     holding: Operational[str]
+    bucket: Operational[str]
     versions: Operational[list[tuple[str, str]]]
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.common.bus.envelope import Headers, Record
 
@@ -35,11 +36,20 @@ async def _reader(
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
-        await consumer.topics()  # fetches what it knows about all of them
-        numbers = consumer.partitions_for_topic(topic) or set()
-        yield consumer, [TopicPartition(topic, number) for number in sorted(numbers)]
+        yield consumer, await _partitions(bootstrap, topic)
     finally:
         await consumer.stop()
+
+
+async def _partitions(bootstrap: str, topic: str) -> list[TopicPartition]:
+    """Return a topic's partitions, asked of the broker: a consumer knows only those it has read from."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        (described,) = await admin.describe_topics([topic])
+    finally:
+        await admin.close()
+    return [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
 
 
 @asynccontextmanager

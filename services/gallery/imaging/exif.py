@@ -1,6 +1,7 @@
 """What a camera wrote beside the picture: which way is up, when, and with what. Where is never read."""
 
 import struct
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -12,7 +13,16 @@ MIRRORED_OR_TURNED: Final = frozenset(range(2, 9))
 SIDEWAYS: Final = frozenset({5, 6, 7, 8})
 _LONGEST_NAME: Final = 64
 # What Pillow raises over a block that is no EXIF: a picture without EXIF is a picture all the same.
-_UNREADABLE: Final = (struct.error, SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, OverflowError)
+_UNREADABLE: Final = (
+    struct.error,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    OSError,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +42,17 @@ def read(block: bytes) -> tuple[int, Captured]:
     if not block:
         return UPRIGHT, Captured()
     try:
-        exif = Image.Exif()
-        exif.load(block)
-        orientation = exif.get(ExifTags.Base.Orientation)
-        camera = _camera(exif.get(ExifTags.Base.Make), exif.get(ExifTags.Base.Model))
-        details = exif.get_ifd(ExifTags.IFD.Exif)
-        taken = _moment(
-            details.get(ExifTags.Base.DateTimeOriginal), details.get(ExifTags.Base.OffsetTimeOriginal)
-        )
+        with warnings.catch_warnings(action="ignore"):
+            exif = Image.Exif()
+            exif.load(block)
+            details = exif.get_ifd(ExifTags.IFD.Exif)
+            orientation = exif.get(ExifTags.Base.Orientation)
+            camera = _camera(exif.get(ExifTags.Base.Make), exif.get(ExifTags.Base.Model))
+        turned = int(orientation) if orientation in MIRRORED_OR_TURNED else UPRIGHT
     except _UNREADABLE:
         return UPRIGHT, Captured()
-    turned = orientation if orientation in MIRRORED_OR_TURNED else UPRIGHT
-    return int(turned), Captured(taken, camera)
+    zone = details.get(ExifTags.Base.OffsetTimeOriginal)
+    return turned, Captured(_moment(details.get(ExifTags.Base.DateTimeOriginal), zone), camera)
 
 
 def orientation_only(orientation: int) -> bytes:

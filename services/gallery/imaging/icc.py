@@ -86,10 +86,17 @@ def _label(name: bytes, *, is_4: bool) -> bytes:
     """Return a description or copyright that says nothing."""
     text = "colours" if name == b"desc" else "none"
     if is_4:
-        return b"mluc" + bytes(4) + struct.pack(">II2s2sII", 1, 12, b"en", b"US", 2 * len(text), 28) + text.encode("utf-16-be")
+        return (
+            b"mluc"
+            + bytes(4)
+            + struct.pack(">II2s2sII", 1, 12, b"en", b"US", 2 * len(text), 28)
+            + text.encode("utf-16-be")
+        )
     if name == b"cprt":
         return b"text" + bytes(4) + text.encode() + b"\x00"
-    return b"desc" + bytes(4) + struct.pack(">I", len(text) + 1) + text.encode() + bytes(1 + 4 + 4 + 2 + 1 + 67)
+    return (
+        b"desc" + bytes(4) + struct.pack(">I", len(text) + 1) + text.encode() + bytes(1 + 4 + 4 + 2 + 1 + 67)
+    )
 
 
 def _assembled(profile: bytes, tags: dict[bytes, bytes]) -> bytes:

@@ -7,7 +7,9 @@ from services.gallery.errors import ImageTooLarge, PixelBomb, TruncatedImage
 MAX_BYTES: Final = 25 * 1024 * 1024
 MAX_PIXELS: Final = 50_000_000
 MAX_PARTS: Final = 20_000  # segments or chunks; a real file has dozens, or thousands of small IDATs
-MAX_SCANS: Final = 64  # of a progressive JPEG; encoders write about ten, and each one costs a pass over all pixels
+MAX_SCANS: Final = (
+    64  # of a progressive JPEG; encoders write about ten, and each one costs a pass over all pixels
+)
 MAX_METADATA: Final = 1024 * 1024  # largest EXIF block or colour profile that is read at all
 
 

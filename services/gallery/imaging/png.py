@@ -81,7 +81,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
         if end > len(data) or not kind.isalpha():
             raise TruncatedImage
         content = data[at + 8 : end - 4]
-        if kind[:1].isupper() and zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(data[end - 4 : end], "big"):
+        if kind[:1].isupper() and zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(
+            data[end - 4 : end], "big"
+        ):
             raise TruncatedImage
         yield kind, content, end
         at = end
@@ -97,15 +99,20 @@ def _chunk_met(kind: bytes, content: bytes, found: _Found) -> None:
         found.pixels.append(content)
     elif kind in ANIMATION:
         raise UnsupportedImage("Moving pictures are not taken: send a still one")
-    elif kind in KEPT:
-        if len(content) <= KEPT[kind] and not found.pixels:
-            found.kept.setdefault(kind, content)
-    elif kind == b"iCCP":
+    elif kind[:1].isupper() and kind not in KEPT:
+        raise UnsupportedImage("This kind of PNG cannot be shown in browsers: save it as a plain PNG")
+    else:
+        _hint_met(kind, content, found)
+
+
+def _hint_met(kind: bytes, content: bytes, found: _Found) -> None:
+    """Note what helps to show the picture; comments, times, histograms and private chunks are passed over."""
+    if kind == b"iCCP":
         found.icc = found.icc or _profile(content)
     elif kind == b"eXIf":
         found.exif = found.exif or content[:MAX_METADATA]
-    elif kind[:1].isupper():
-        raise UnsupportedImage("This kind of PNG cannot be shown in browsers: save it as a plain PNG")
+    elif len(content) <= KEPT.get(kind, -1) and not found.pixels:
+        found.kept.setdefault(kind, content)
 
 
 def _header(content: bytes, found: _Found) -> None:

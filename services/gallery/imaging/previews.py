@@ -40,8 +40,9 @@ def thumbnails(data: bytes) -> Thumbnails:
     check_bytes(data)
     with opened(data) as image:
         image.draft(None, _box(image.size, LARGE))
-        upright = ImageOps.exif_transpose(image)
-    large = _reduced(upright)
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        large = _reduced(image)
     small = _fitted(large, SMALL)
     return Thumbnails(_encoded(small), _encoded(large), _placeholder(small))
 

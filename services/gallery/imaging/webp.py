@@ -36,7 +36,9 @@ class Webp:
         parts: list[tuple[bytes, bytes]] = []
         if icc or orientation or self.alpha:
             flags = _HAS_ICC * bool(icc) | _HAS_ALPHA * self.transparent | _HAS_EXIF * bool(orientation)
-            sides = (self.header.width - 1).to_bytes(3, "little") + (self.header.height - 1).to_bytes(3, "little")
+            sides = (self.header.width - 1).to_bytes(3, "little") + (self.header.height - 1).to_bytes(
+                3, "little"
+            )
             parts.append((b"VP8X", bytes((flags, 0, 0, 0)) + sides))
         optional = ((b"ICCP", icc), (b"ALPH", self.alpha), self.frame, (b"EXIF", orientation))
         body = b"".join(_chunk(kind, content) for kind, content in (*parts, *optional) if content)

@@ -30,6 +30,8 @@ class Abstract:
 
 
 MIDDLE_GREY = 0.5
+# Ruling one of these out takes it out of the picture; the colours that go with it may stay.
+ELEMENTS = frozenset({"fog", "rain", "snow"})
 
 P = TypeVar("P", Scenic, Abstract)
 
@@ -56,7 +58,7 @@ SCENIC = (
     _scenic("3f86bd 7fb9d8 bfe0e2 e2f0da f8f6dc", "fffbe8", "9dbf9f", "1c3b2c", "day green calm summer"),
     _scenic("2b5856 4f8582 8ab8a6 bcd6bd eaf0dc", "fdfbe6", "8fb5a5", "0f2b2a", "green teal fog calm forest"),
     _scenic("0a3f5c 14748c 4eb3b4 a9dcc0 f8eecb", "fff8e0", "5fa7ab", "08283a", "teal blue sea day vivid"),
-    _scenic("060a1c 0f1f45 1f3d72 3f6a9c 83aac4", "f2f5ff", "34568a", "040914", "night blue cold moon black"),
+    _scenic("060a1c 0f1f45 1f3d72 3f6a9c 83aac4", "f2f5ff", "34568a", "040914", "night blue cold black"),
     _scenic("0a0720 22124c 452a7e 7a4fa6 c08fc4", "f8eeff", "5a4390", "0a0618", "night indigo violet dreamy"),
     _scenic(
         "0d0828 2e0c5c 8a1688 f0428e ffa070",
@@ -149,7 +151,9 @@ def choose(palettes: Sequence[P], wishes: Wishes, dice: Dice, usual: str = "") -
 
 
 def _score(tags: frozenset[str], wishes: Wishes) -> int:
-    return sum(_WEIGHTS.get(tag, 3) for tag in tags & wishes.wanted) - 20 * len(tags & wishes.banned)
+    return sum(_WEIGHTS.get(tag, 3) for tag in tags & wishes.wanted) - 20 * len(
+        tags & wishes.banned - ELEMENTS
+    )
 
 
 def scenic(wishes: Wishes, dice: Dice, usual: str = "") -> Scenic:

@@ -5,10 +5,13 @@ from uuid import uuid4
 
 import pytest
 
+from libs.common.errors import Unavailable
 from libs.common.events.privacy import HoldingErasure
 from libs.common.privacy import rows
 from libs.common.privacy.annotations import TAX
+from libs.common.privacy.holder import Holder
 from libs.common.privacy.rows import GROUND, UNTIL
+from libs.common.storage import Storage
 from tests.common.privacy.studio import BUCKET, EPOCH, Picture, Receipt, Studio
 
 ROWS = {
@@ -128,3 +131,17 @@ async def test_more_rows_than_fit_one_transaction(studio: Studio, monkeypatch: p
     assert outcome["gallery.receipts"].retained_until == latest.date()
     assert len(await studio.mongo.collection(Receipt).distinct("user_id", {"_id": {"$in": ids}})) == 1
     assert await studio.rows(person) == {}
+
+
+async def test_rows_stay_until_the_objects_are_gone(studio: Studio) -> None:
+    """A row that went before its bytes would leave bytes that nobody knows of."""
+    person, case, held = await studio.settle(), uuid4(), studio.holder
+    await held.inventory(person, case)
+    settings = studio.settings.model_copy(update={"s3_endpoint": "http://127.0.0.1:9"})
+    down = Storage(settings)
+    cut_off = Holder(held.holdings, studio.mongo, down, studio.tombstones, held.outbox, settings)
+    with pytest.raises(Unavailable):
+        await cut_off.erase(person, case)
+    assert sum((await studio.rows(person)).values()) == sum(ROWS.values())
+    assert erased(await held.erase(person, case)) == ERASED
+    await down.close()

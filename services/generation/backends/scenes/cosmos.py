@@ -41,9 +41,10 @@ def draw(scene: Scene) -> Field:
     """Return a view into deep space."""
     plane, wishes, dice = scene.plane, scene.wishes, scene.dice.fork("cosmos")
     first, second = _gases(scene, dice.fork("gases"))
+    one_asked = len(scene.wishes.wanted & COLOURS) == 1
     density, hue = _nebula(plane, dice.fork("nebula"))
     picture = ramp(_GASES[first].split(), density)
-    cover(picture, ramp(_GASES[second].split(), density), hue)
+    cover(picture, ramp(_GASES[second].split(), density), hue * np.float32(0.3 if one_asked else 1.0))
     dust = ridges(dice.fork("dust"), plane, 1.6, 6, gain=0.6)
     picture *= np.float32(1) - smooth(dust, 0.6, 0.98) * np.float32(0.7)
     if not wishes.bans("stars"):

@@ -15,7 +15,6 @@ from services.generation.backends.scenes import land, sky, water
 from services.generation.backends.scenes.scene import Scene
 from services.generation.backends.scenes.weather import weather
 
-
 _COMES_WITH = MappingProxyType({"lake": "mountain", "boat": "sea", "trees": "forest"})
 
 

@@ -1,0 +1,70 @@
+"""Privacy's composition root: `create_app("api")`, `create_app("worker")` or `create_app("all")`."""
+
+from functools import partial
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from fastapi import FastAPI
+
+from libs.common.app import Parts, Platform, create_process
+from libs.common.bus.consumes import subscriptions
+from libs.common.certificate import Signer, load_public_key
+from libs.common.mongo import Mongo
+from libs.common.storage import Storage
+from services.privacy import handlers, privacy
+from services.privacy.certificates import Certificates
+from services.privacy.repository import CaseRepository, CertificateRepository
+from services.privacy.routes import router
+from services.privacy.scanner import Scanner
+from services.privacy.scanning import Scanning
+from services.privacy.service import PrivacyService
+from services.privacy.settings import PrivacySettings
+from services.privacy.subjects import Subjects
+from services.privacy.watching import Watching
+
+END = "-----END PUBLIC KEY-----"
+
+
+def create_app(role: str = "all", settings: PrivacySettings | None = None) -> FastAPI:
+    """Return one process of privacy, with settings from the environment where none are given."""
+    settings = settings or PrivacySettings()
+    return create_process(
+        name="privacy",
+        role=role,
+        settings=settings,
+        holdings=privacy.HOLDINGS,
+        routers=[router],
+        compose=partial(compose, settings),
+    )
+
+
+def compose(settings: PrivacySettings, platform: Platform) -> Parts:
+    """Put privacy together. The scanner has clients of its own: it shares nothing with the erasure."""
+    cases = CaseRepository(platform.mongo)
+    service = PrivacyService(
+        work=platform.work,
+        cases=cases,
+        certificates=Certificates(
+            CertificateRepository(platform.mongo),
+            Signer(settings.certificate_signing_key.get_secret_value()),
+            previous_keys(settings.certificate_previous_keys),
+        ),
+        subjects=Subjects(settings.pseudonym_key),
+        token_key=settings.case_token_key,
+        policy=settings.policy,
+    )
+    scan_client, scan_storage = Mongo.connect(settings, platform.name), Storage(settings)
+    scanner = Scanner(scan_client, scan_storage, settings.mongo_database_prefix, settings.data_map)
+    scanning = Scanning(cases, service, scanner, lease_s=settings.erasure_scan_lease_s)
+    watching = Watching(cases, service, every_s=settings.erasure_tick_s)
+    return Parts(
+        service=service,
+        subscriptions=subscriptions(handlers, service),
+        background=[scanning.run, scanning.follow, watching.tick, watching.gauge],
+        closing=[scan_client.close, scan_storage.close],
+    )
+
+
+def previous_keys(pems: str) -> tuple[Ed25519PublicKey, ...]:
+    """Return the public keys of PEMs that are written one after the other."""
+    parts = [part.strip() for part in pems.split(END)]
+    return tuple(load_public_key(f"{part}\n{END}\n") for part in parts if part)

@@ -1,0 +1,95 @@
+"""What concerns one subject has its effect in the order it happened."""
+
+import asyncio
+import random
+from collections import defaultdict
+from uuid import UUID, uuid4
+
+import pytest
+
+from libs.common.bus.consumes import Once
+from libs.common.testing.waiting import eventually
+from tests.common.bus.events import Noted
+from tests.common.bus.harness import Bench, Effect
+
+PEOPLE, EACH = 8, 25
+
+
+async def publish_interleaved(bench: Bench) -> None:
+    """Let each of several people note 0, 1, 2, …, in transactions of varying size."""
+    people = [uuid4() for _ in range(PEOPLE)]
+    for number in range(EACH):
+        await bench.publish(*(bench.event(user_id=person, number=number) for person in people))
+
+
+async def order_by_person(bench: Bench) -> dict[UUID, list[int]]:
+    """Return each person's numbers in the order of their effects."""
+    found: dict[UUID, list[int]] = defaultdict(list)
+    for row in await bench.mongo.collection(Effect).find({}, sort=[("_id", 1)]):
+        found[row["user_id"]].append(row["number"])
+    return found
+
+
+async def test_transactional_handlers_keep_each_subjects_order(bench: Bench) -> None:
+    await bench.bus(bench.subscription(bench.note, batch=20)).start()
+    await publish_interleaved(bench)
+    await bench.effects_reach(PEOPLE * EACH)
+    assert all(numbers == list(range(EACH)) for numbers in (await order_by_person(bench)).values())
+
+
+async def test_io_handlers_keep_each_subjects_order_and_work_side_by_side(bench: Bench) -> None:
+    at_work, most = 0, 0
+
+    async def slow(event: Noted, once: Once) -> None:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        await asyncio.sleep(random.uniform(0, 0.01))
+        at_work -= 1
+        await bench.note_once(event, once)
+
+    await bench.bus(bench.subscription(slow, io=True, concurrency=4)).start()
+    await publish_interleaved(bench)
+    await bench.effects_reach(PEOPLE * EACH)
+    assert all(numbers == list(range(EACH)) for numbers in (await order_by_person(bench)).values())
+    assert most == 4
+
+
+async def test_one_slow_event_holds_up_nobody_else(bench: Bench) -> None:
+    """There is no batch to wait for: places that are free are used at once."""
+    let_go = asyncio.Event()
+
+    async def first_hangs(event: Noted, once: Once) -> None:
+        if event.number == 0:
+            await let_go.wait()
+        await bench.note_once(event, once)
+
+    await bench.bus(bench.subscription(first_hangs, io=True, concurrency=2)).start()
+    await bench.publish_numbers(100)
+    assert 0 not in await bench.effects_reach(99)
+    let_go.set()
+    assert 0 in await bench.effects_reach(100)
+
+
+@pytest.mark.parametrize("io", [False, True], ids=["transactional", "io"])
+async def test_an_event_waits_for_the_one_before_it(bench: Bench, io: bool) -> None:
+    """While an event of a subject is retried, the subject's next one is not begun."""
+    tried: list[int] = []
+
+    async def fails_first(event: Noted, *once: Once) -> None:
+        tried.append(event.number)
+        if event.number == 0 and tried.count(0) < 4:
+            raise ConnectionError
+        if once:
+            await bench.note_once(event, once[0])
+        else:
+            await bench.note(event)
+
+    await bench.bus(bench.subscription(fails_first, io=io, batch=1, concurrency=4)).start()
+    await bench.publish_numbers(2, uuid4())
+
+    async def both() -> bool:
+        return len(await bench.effects()) == 2
+
+    await eventually(both)
+    assert tried == [0, 0, 0, 0, 1]

@@ -1,0 +1,122 @@
+"""The four other services' real holders on a real bus, with rows and objects of people to erase."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from contracts.data_map import all_holdings
+from libs.common.bus.outbox import Outbox
+from libs.common.bus.process import BUS_DOCUMENTS, Bus
+from libs.common.clock import new_id, now
+from libs.common.events.auth import UserDeletedV1
+from libs.common.mongo import Mongo
+from libs.common.privacy.data_map import data_map
+from libs.common.privacy.handlers import privacy_subscriptions
+from libs.common.privacy.holder import Holder
+from libs.common.privacy.holdings import Holdings, locator
+from libs.common.privacy.tombstones import Tombstone, Tombstones
+from libs.common.settings import CommonSettings
+from libs.common.storage import Storage
+from libs.common.work import UnitOfWork
+from services.privacy.protocol import HOLDERS
+
+OBJECTS_EACH = 5
+OTHERS = frozenset(HOLDERS) - {"privacy"}
+
+
+def write_data_map(path: Path) -> Path:
+    """Write the platform's data map as `make contracts` does."""
+    path.write_text(json.dumps(data_map(all_holdings())))
+    return path
+
+
+@dataclass
+class Service:
+    """What is left of a service when only its personal data matters."""
+
+    holdings: Holdings
+    mongo: Mongo
+    outbox: Outbox
+    bus: Bus
+
+    async def plant(self, user_id: UUID) -> None:
+        """Store one row of a person in every holding."""
+        for held in self.holdings.collections:
+            row = {"_id": uuid4(), held.made_at: now()} | {held.subject: user_id}
+            await self.mongo.collection(held.document).insert_one(row)
+
+    async def rows(self, user_id: UUID) -> int:
+        """Return how many rows of a person there are."""
+        counts = [
+            await self.mongo.collection(held.document).count({held.subject: user_id})
+            for held in self.holdings.collections
+        ]
+        return sum(counts)
+
+
+@dataclass
+class Others:
+    """All services but privacy."""
+
+    settings: CommonSettings
+    storage: Storage
+    services: dict[str, Service]
+
+    async def person(self) -> UUID:
+        """Return somebody who has a row in every collection, and objects in every bucket."""
+        user_id = uuid4()
+        for service in self.services.values():
+            await service.plant(user_id)
+            for held in service.holdings.objects:
+                for number in range(OBJECTS_EACH):
+                    name = f"{locator(self.settings.pseudonym_key, user_id)}/{number}/original"
+                    await self.storage.put(held.bucket, name, b"bytes", "image/png")
+        return user_id
+
+    async def delete(self, user_id: UUID) -> UUID:
+        """Delete an account as auth does; return its case."""
+        auth, case_id = self.services["auth"], new_id()
+        event = UserDeletedV1(user_id=user_id, case_id=case_id, deleted_at=now())
+        await auth.mongo.transaction(lambda: auth.outbox.add(event))
+        return case_id
+
+    async def left(self, user_id: UUID) -> int:
+        """Return how many rows and object versions of a person there are."""
+        rows = sum([await service.rows(user_id) for service in self.services.values()])
+        prefix = f"{locator(self.settings.pseudonym_key, user_id)}/"
+        buckets = {held.bucket for service in self.services.values() for held in service.holdings.objects}
+        return rows + sum([len(await self.storage.list_versions(bucket, prefix)) for bucket in buckets])
+
+
+@asynccontextmanager
+async def others(settings: CommonSettings) -> AsyncIterator[Others]:
+    """Run the holders of all services but privacy for the block."""
+    storage = Storage(settings)
+    services = {
+        held.service: await _service(settings, storage, held)
+        for held in all_holdings()
+        if held.service in OTHERS
+    }
+    try:
+        for service in services.values():
+            await service.bus.start()
+        yield Others(settings, storage, services)
+    finally:
+        for service in services.values():
+            await service.bus.stop()
+            await service.mongo.close()
+        await storage.close()
+
+
+async def _service(settings: CommonSettings, storage: Storage, holdings: Holdings) -> Service:
+    mongo = Mongo.connect(settings, holdings.service)
+    await mongo.prepare([*BUS_DOCUMENTS, Tombstone, *holdings.documents])
+    await storage.ensure_buckets(*(held.bucket for held in holdings.objects))
+    tombstones, outbox = Tombstones(mongo), Outbox(mongo, holdings.service)
+    holder = Holder(holdings, mongo, storage, tombstones, outbox, settings)
+    work = UnitOfWork(mongo, outbox, tombstones)
+    bus = Bus(settings, holdings.service, mongo, work, privacy_subscriptions(holder))
+    return Service(holdings, mongo, outbox, bus)

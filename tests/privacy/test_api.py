@@ -1,0 +1,151 @@
+"""The HTTP API: what a person, a checker and an operator may see, and nobody else."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from libs.common import case_token
+from libs.common.certificate import load_public_key, verify, verify_chain
+from libs.common.clock import now
+from libs.common.testing.serving import serving
+from services.privacy.main import create_app
+from services.privacy.protocol import HOLDERS
+from services.privacy.scanner import ScanReport
+from tests.privacy.conftest import Erasure, Privacy
+
+
+@pytest.fixture(scope="module")
+async def api(privacy: Privacy) -> AsyncIterator[httpx.AsyncClient]:
+    async with (
+        serving(create_app("api", privacy.settings)) as address,
+        httpx.AsyncClient(base_url=f"{address}/api/privacy/v1") as client,
+    ):
+        yield client
+
+
+def token(privacy: Privacy, erasure: Erasure) -> dict[str, str]:
+    return {"x-case-token": case_token.issue(privacy.settings.case_token_key, erasure.case_id)}
+
+
+def staff(privacy: Privacy) -> dict[str, str]:
+    return {"x-pixera-staff": privacy.settings.staff_token.get_secret_value()}
+
+
+async def verified(privacy: Privacy) -> Erasure:
+    erasure = Erasure()
+    await privacy.deliver(*erasure.honest_story())
+    at = now()
+    await privacy.service.finish_scan(erasure.case_id, 1, ScanReport(at, at, 6, 30, 100, 3, ()))
+    return erasure
+
+
+async def test_a_person_follows_the_case_with_its_token(privacy: Privacy, api: httpx.AsyncClient) -> None:
+    erasure = Erasure()
+    await privacy.deliver(erasure.deleted(), erasure.inventory("auth"))
+    body = (await api.get(f"/cases/{erasure.case_id}", headers=token(privacy, erasure))).json()
+    assert body["state"] == "INVENTORY"
+    assert sorted(body["waiting_for"]) == ["billing", "gallery", "generation", "privacy"]
+    assert [line["what"] for line in body["timeline"]] == [
+        "account-deleted",
+        "inventory-requested",
+        "inventory-completed",
+    ]
+    assert body["requested_at"] < body["target_at"] < body["due_at"]
+    assert [part["holder"] for part in body["holders"] if part["inventoried"]] == ["auth"]
+    header = {"Authorization": f"Case {token(privacy, erasure)['x-case-token']}"}
+    assert (await api.get(f"/cases/{erasure.case_id}", headers=header)).json() == body
+
+
+async def test_a_wrong_token_looks_like_no_case(privacy: Privacy, api: httpx.AsyncClient) -> None:
+    erasure, other = Erasure(), Erasure()
+    await privacy.deliver(erasure.deleted(), other.deleted())
+    for path in (f"/cases/{erasure.case_id}", f"/cases/{erasure.case_id}/certificate"):
+        absent = await api.get(
+            path.replace(str(erasure.case_id), str(uuid4())), headers=token(privacy, erasure)
+        )
+        for headers in ({}, {"x-case-token": "x"}, {"authorization": "Case é"}, token(privacy, other)):
+            answer = await api.get(path, headers=httpx.Headers(headers, encoding="utf-8"))
+            assert answer.status_code == 404
+            assert answer.json() == absent.json()
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_certificate_comes_byte_for_byte_and_verifies(
+    privacy: Privacy, api: httpx.AsyncClient
+) -> None:
+    erasure = Erasure()
+    await privacy.deliver(erasure.deleted())
+    path = f"/cases/{erasure.case_id}/certificate"
+    early = await api.get(path, headers=token(privacy, erasure))
+    assert (early.status_code, early.json()["code"]) == (404, "certificate-not-found")
+
+    erasure = await verified(privacy)
+    answer = await api.get(f"/cases/{erasure.case_id}/certificate", headers=token(privacy, erasure))
+    keys = [load_public_key(key["pem"]) for key in (await api.get("/keys")).json()["keys"]]
+    verdict = verify(answer.content, keys)
+    assert verdict.valid, verdict.checks
+    assert verdict.body is not None
+    head = (await api.get("/certificates/head")).json()
+    assert head == {"sequence": verdict.body["sequence"], "hash": verdict.body["hash"]}
+
+
+async def test_operators_list_open_cases_first_by_due_date(privacy: Privacy, api: httpx.AsyncClient) -> None:
+    await verified(privacy)
+    for _ in range(4):
+        await privacy.deliver(Erasure().deleted())
+    seen, cursor = [], None
+    while True:
+        params = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        page = (await api.get("/staff/cases", params=params, headers=staff(privacy))).json()
+        seen += page["items"]
+        if not (cursor := page["next_cursor"]):
+            break
+    closed = [case["state"] == "VERIFIED" for case in seen]
+    assert closed == sorted(closed)
+    assert True in closed
+    due = [case["due_at"] for case in seen if case["state"] != "VERIFIED"]
+    assert due == sorted(due)
+    assert len({case["case_id"] for case in seen}) == len(seen) >= 5
+    bad = await api.get("/staff/cases", params={"cursor": "x123"}, headers=staff(privacy))
+    assert (bad.status_code, bad.json()["code"]) == (422, "invalid-cursor")
+
+
+async def test_operators_resend(privacy: Privacy, api: httpx.AsyncClient) -> None:
+    erasure = Erasure()
+    await privacy.deliver(erasure.deleted(), *(erasure.inventory(holder) for holder in HOLDERS))
+    answer = await api.post(f"/staff/cases/{erasure.case_id}/resend", headers=staff(privacy))
+    assert answer.json()["attempt"] == 2
+    assert (await privacy.published(erasure))[-1] == "erasure.requested"
+    shown = await api.get(f"/staff/cases/{erasure.case_id}", headers=staff(privacy))
+    assert shown.json()["timeline"][-2]["what"] == "sent-again-by-operator"
+    absent = await api.post(f"/staff/cases/{uuid4()}/resend", headers=staff(privacy))
+    assert absent.status_code == 404
+
+
+async def test_operators_read_the_whole_chain(privacy: Privacy, api: httpx.AsyncClient) -> None:
+    for _ in range(3):
+        await verified(privacy)
+    signed, after = [], "0"
+    while after:
+        page = (
+            await api.get(
+                "/staff/certificates", params={"limit": "2", "after": after}, headers=staff(privacy)
+            )
+        ).json()
+        signed += [item["signed"].encode() for item in page["items"]]
+        after = page["next_cursor"]
+    keys = [load_public_key(key["pem"]) for key in (await api.get("/keys")).json()["keys"]]
+    assert verify_chain(signed, keys)[1].passed
+
+
+async def test_nobody_else_is_let_in(api: httpx.AsyncClient) -> None:
+    for method, path in (
+        ("GET", "/staff/cases"),
+        ("GET", f"/staff/cases/{uuid4()}"),
+        ("POST", f"/staff/cases/{uuid4()}/resend"),
+        ("GET", "/staff/certificates"),
+    ):
+        for headers in ({}, {"x-pixera-staff": "wrong"}):
+            assert (await api.request(method, path, headers=headers)).status_code == 403

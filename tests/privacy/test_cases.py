@@ -1,0 +1,203 @@
+"""Cases in a real database: events in, the next step in the same transaction, the proof at the end."""
+
+import asyncio
+import json
+import random
+
+import pytest
+
+from libs.common.certificate import verify, verify_chain
+from libs.common.clock import now
+from libs.common.errors import Unavailable
+from libs.common.mongo import PyMongoError
+from services.privacy.errors import CaseNotFound
+from services.privacy.models import Case
+from services.privacy.protocol import HOLDERS, Phase
+from services.privacy.scanner import Finding, ScanReport
+from tests.privacy.conftest import KEY, Erasure, Privacy
+
+
+def report(*findings: Finding) -> ScanReport:
+    """Return what a scan says."""
+    at = now()
+    return ScanReport(at, at, databases=6, collections=30, rows_read=100, buckets=3, findings=findings)
+
+
+async def test_a_case_goes_from_the_deletion_to_its_certificate(privacy: Privacy) -> None:
+    erasure = Erasure()
+    await privacy.deliver(erasure.deleted())
+    assert (await privacy.case(erasure)).phase is Phase.INVENTORY
+    await privacy.deliver(*(erasure.inventory(holder) for holder in HOLDERS))
+    assert (await privacy.case(erasure)).phase is Phase.ERASING
+    await privacy.deliver(*(erasure.erasure(holder) for holder in HOLDERS))
+    assert (await privacy.case(erasure)).phase is Phase.SCANNING
+
+    case = await privacy.service.finish_scan(erasure.case_id, 1, report())
+    assert case.phase is Phase.VERIFIED
+    assert await privacy.published(erasure) == [
+        "inventory.requested",
+        "erasure.requested",
+        "erasure.verified",
+    ]
+    verdict = verify(await privacy.service.certificates.of_case(case.id), [KEY.public_key()])
+    assert verdict.valid, verdict.checks
+    assert verdict.body is not None
+    billing = next(part for part in verdict.body["holders"] if part["holder"] == "billing")
+    assert billing["holdings"] == [
+        {
+            "holding": "billing.payments",
+            "found": 5,
+            "erased": 0,
+            "retained": 5,
+            "ground": "tax-law",
+            "retained_until": "2033-11-23",
+        }
+    ]
+
+
+async def test_nothing_that_is_stored_says_who_it_is_about(privacy: Privacy) -> None:
+    """Not while the case is open, where the id is sealed, and not afterwards, where it is gone."""
+    erasure = Erasure()
+    story = erasure.honest_story()
+    for event in story:
+        await privacy.deliver(event)
+        row = await privacy.mongo.collection(Case).find_one({"_id": erasure.case_id})
+        assert row is not None
+        assert erasure.user_id.bytes not in repr(row).encode("latin-1", "replace")
+        assert str(erasure.user_id) not in repr(row)
+        assert repr(erasure.user_id.bytes)[2:-1] not in repr(row)
+    case = await privacy.case(erasure)
+    assert case.sealed_subject is not None
+    assert case.locators == ["ab" * 16]
+    case = await privacy.service.finish_scan(erasure.case_id, 1, report())
+    assert case.sealed_subject is None
+    assert case.locators == []
+    assert str(erasure.user_id).encode() not in await privacy.service.certificates.of_case(case.id)
+    with pytest.raises(CaseNotFound):
+        privacy.service.subject_of(case)
+
+
+async def test_any_order_and_any_number_of_deliveries_end_alike(privacy: Privacy) -> None:
+    dice = random.Random(7)
+    for _ in range(5):
+        erasure = Erasure()
+        story = erasure.honest_story() * 2
+        dice.shuffle(story)
+        await privacy.deliver(*story)
+        case = await privacy.case(erasure)
+        for attempt in range(1, case.saga.attempt + 1):
+            await privacy.deliver(*(erasure.erasure(holder, attempt) for holder in HOLDERS))
+        case = await privacy.case(erasure)
+        assert case.phase is Phase.SCANNING
+        assert (await privacy.service.finish_scan(case.id, case.saga.run, report())).phase is Phase.VERIFIED
+
+
+async def test_forty_found_and_none_erased_is_incomplete(privacy: Privacy) -> None:
+    """The zero-row guard, and what follows: another attempt, then people."""
+    erasure = Erasure()
+    honest = [erasure.erasure(holder) for holder in HOLDERS if holder != "gallery"]
+    await privacy.deliver(erasure.deleted(), *(erasure.inventory(holder) for holder in HOLDERS), *honest)
+    attempt = 1
+    while True:
+        lie = erasure.erasure("gallery", attempt, gallery__images=0)
+        await privacy.deliver(
+            lie, *(erasure.erasure(holder, attempt) for holder in HOLDERS if holder != "gallery")
+        )
+        case = await privacy.case(erasure)
+        assert case.phase is Phase.INCOMPLETE
+        if case.saga.retry_at is None:
+            break
+        while (await privacy.case(erasure)).phase is Phase.INCOMPLETE:
+            await privacy.service.tick_due()
+            await asyncio.sleep(0.01)
+        attempt += 1
+    assert attempt == privacy.settings.erasure_setbacks + 1
+    assert "attempts-exhausted" in case.saga.attention
+    assert await privacy.service.tick_due() == 0
+
+    case = await privacy.service.resend(erasure.case_id)
+    assert case.phase is Phase.ERASING
+    await privacy.deliver(*(erasure.erasure(holder, case.saga.attempt) for holder in HOLDERS))
+    assert (await privacy.case(erasure)).phase is Phase.SCANNING
+
+
+async def test_a_finding_sends_the_erasure_again(privacy: Privacy) -> None:
+    erasure = Erasure()
+    await privacy.deliver(*erasure.honest_story())
+    case = await privacy.service.finish_scan(erasure.case_id, 1, report(Finding("row", "gallery.images", 2)))
+    assert case.phase is Phase.INCOMPLETE
+    assert case.scan is not None
+    assert case.scan["places"] == ["gallery.images"]
+    await asyncio.sleep(privacy.settings.erasure_setback_s)
+    await privacy.service.tick_due()
+    case = await privacy.case(erasure)
+    assert (case.phase, case.saga.attempt) == (Phase.ERASING, 2)
+    await privacy.deliver(*(erasure.erasure(holder, 2) for holder in HOLDERS))
+    assert (await privacy.service.finish_scan(erasure.case_id, 1, report())).phase is Phase.SCANNING, (
+        "an old scan"
+    )
+    assert (await privacy.service.finish_scan(erasure.case_id, 2, report())).phase is Phase.VERIFIED
+
+
+async def test_concurrent_proofs_make_one_chain(privacy: Privacy) -> None:
+    """Thirty cases are verified at the same time, some twice: one chain, no gap, no fork, one certificate each."""
+    erasures = [Erasure() for _ in range(30)]
+    for erasure in erasures:
+        await privacy.deliver(*erasure.honest_story())
+
+    async def prove(erasure: Erasure) -> None:
+        await privacy.service.finish_scan(erasure.case_id, 1, report())
+
+    await asyncio.gather(*(prove(erasure) for erasure in [*erasures, *erasures[:10]]))
+    rows = await privacy.service.certificates.page(0, 1_000)
+    _, chain = verify_chain([row.signed for row in rows], [KEY.public_key()])
+    assert chain.passed, chain.detail
+    assert {erasure.case_id for erasure in erasures} <= {row.id for row in rows}
+    head = await privacy.service.certificates.head()
+    assert (head.sequence, head.hash) == (rows[-1].sequence, json.loads(rows[-1].signed)["hash"])
+
+
+async def test_an_aborted_proof_leaves_no_gap(privacy: Privacy) -> None:
+    erasure = Erasure()
+    await privacy.deliver(*erasure.honest_story())
+    before = await privacy.service.certificates.head()
+
+    async def fail() -> None:
+        await privacy.service.finish_scan(erasure.case_id, 1, report())
+        raise Unavailable("the process dies before the commit")
+
+    with pytest.raises(Unavailable):
+        await privacy.mongo.transaction(fail)
+    assert await privacy.service.certificates.head() == before
+    case = await privacy.service.finish_scan(erasure.case_id, 1, report())
+    assert case.certificate == before.sequence + 1
+
+
+async def test_answers_of_all_holders_at_once_lose_nothing(privacy: Privacy) -> None:
+    """Several workers take answers of one case at the same time: conflicts are repeated, none is lost."""
+    erasure = Erasure()
+    await privacy.deliver(erasure.deleted())
+    for answers in (
+        [erasure.inventory(holder) for holder in HOLDERS],
+        [erasure.erasure(holder) for holder in HOLDERS],
+    ):
+        await asyncio.gather(*(privacy.deliver(answer) for answer in answers))
+    case = await privacy.case(erasure)
+    assert case.phase is Phase.SCANNING
+    assert all(part.answered == 1 for part in case.saga.holders.values())
+    topics = await privacy.published(erasure)
+    assert topics == ["inventory.requested", "erasure.requested"]
+
+
+async def test_the_next_step_is_committed_with_the_last_answer_or_not_at_all(privacy: Privacy) -> None:
+    erasure = Erasure()
+    await privacy.deliver(erasure.deleted(), *(erasure.inventory(holder) for holder in HOLDERS[:-1]))
+
+    async def die() -> None:
+        await privacy.service.note_inventory(erasure.inventory(HOLDERS[-1]))
+        raise PyMongoError("the process dies before the commit")
+
+    with pytest.raises(PyMongoError):
+        await privacy.mongo.transaction(die)
+    assert (await privacy.case(erasure)).phase is Phase.INVENTORY
+    assert await privacy.published(erasure) == ["inventory.requested"]
