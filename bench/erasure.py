@@ -73,7 +73,7 @@ async def _verified(person: Person, case: dict[str, Any]) -> bool:
     answer = await person.http.get(
         f"/api/privacy/v1/cases/{case['case_id']}", headers={"X-Case-Token": case["case_token"]}
     )
-    return answer.is_success and answer.json()["state"] == "verified"
+    return answer.is_success and answer.json()["state"] == "VERIFIED"
 
 
 async def _raw(stores: Stores, size: Size, *, objects: bool = True) -> float:

@@ -39,7 +39,7 @@ def main() -> int:
 
 def warm_figures() -> Iterator[Figure]:
     """Start with all downloads there: on empty data, then again on the same data."""
-    fresh, again, memory = [], [], {}
+    fresh, again, memory, busy = [], [], {}, os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="pixera-bench-") as name:
         home = Path(name) / "home"
         for _ in range(ROUNDS):
@@ -47,10 +47,13 @@ def warm_figures() -> Iterator[Figure]:
             fresh.append(time_to_ready(home))
             again.append(time_to_ready(home))
         with started(home) as stack:
+            work = cpu_of(stack)
             time.sleep(SETTLE)
             memory = memory_of(stack)
     yield Figure("ready, empty data", p50(fresh), "s", ROUNDS, bar=f"<= {READY_BAR}")
     yield Figure("ready, data kept", p50(again), "s", ROUNDS, bar=f"<= {READY_BAR}")
+    yield Figure("  processor time until ready", work, "s", 1)
+    yield Figure("  others' load before (1 min)", busy, "tasks", 1)
     yield Figure("idle memory (PSS)", sum(memory.values()), "GiB", 1, bar=f"<= {MEMORY_BAR}")
     for name, gib in sorted(memory.items(), key=lambda item: -item[1]):
         yield Figure(f"  {name}", gib, "GiB", 1)
@@ -67,12 +70,23 @@ def memory_of(stack: RunningStack) -> dict[str, float]:
     """Memory by process in GiB, shared pages counted once (PSS); what no name is known for is `helpers`."""
     processes = stack.processes()
     names = {process["pid"]: name for name, process in processes.items()} | {stack.launcher.pid: "launcher"}
-    mark = psutil.Process(processes["desk"]["pid"]).environ()[guard.MARK]
     found: dict[str, float] = {}
-    for pid in {*guard.marked(mark), stack.launcher.pid}:
+    for pid in pids_of(stack):
         name = names.get(pid, "helpers")
         found[name] = found.get(name, 0.0) + pss(pid) / 2**30
     return found
+
+
+def cpu_of(stack: RunningStack) -> float:
+    """Seconds of processor time that the stack has used; says what a start costs on a busy machine too."""
+    times = [psutil.Process(pid).cpu_times() for pid in pids_of(stack)]
+    return sum(each.user + each.system for each in times)
+
+
+def pids_of(stack: RunningStack) -> set[int]:
+    """Every process of the stack, the launcher and its helpers included."""
+    mark = psutil.Process(stack.processes()["desk"]["pid"]).environ()[guard.MARK]
+    return {*guard.marked(mark), stack.launcher.pid}
 
 
 def pss(pid: int) -> int:

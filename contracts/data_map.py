@@ -9,8 +9,6 @@ from libs.common.privacy.data_map import data_map, markdown
 
 from libs.common.events import PRODUCERS
 from libs.common.privacy.holdings import Holdings
-from services.billing.providers.sandbox.models import HOLDINGS as SANDBOX
-
 
 DECLARING = (
     *(f"services.{service}.privacy" for service in sorted(PRODUCERS)),
@@ -25,6 +23,6 @@ def all_holdings() -> list[Holdings]:
 
 def files() -> Iterator[tuple[Path, Any]]:
     """Yield the data map, for machines and for people, with the paths they belong at."""
-    record = data_map([*all_holdings(), SANDBOX])
+    record = data_map(all_holdings())
     yield Path("data-map.json"), record
     yield Path("data-map.md"), markdown(record)

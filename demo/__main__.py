@@ -4,6 +4,9 @@ import asyncio
 import shutil
 import sys
 
+import httpx
+
+from demo.cast import ada, bob
 from demo.story import Story
 from demo.timeline import Timeline
 from deploy.local.errors import StackError
@@ -11,6 +14,12 @@ from deploy.local.home import ROOT
 from deploy.local.spawn import started
 
 HOME = ROOT / ".pixera" / "demo"
+
+
+async def play(story: Story) -> None:
+    """Let two people live on the platform, and one leave it."""
+    async with httpx.AsyncClient(base_url=story.gateway, timeout=30) as http:
+        await story.play(ada(http), bob(http))
 
 
 def main() -> int:
@@ -21,7 +30,7 @@ def main() -> int:
     try:
         with timeline.starting("the platform is ready") as ready, started(HOME) as stack:
             ready()
-            asyncio.run(Story(stack.gateway, stack.env, HOME, timeline).play())
+            asyncio.run(play(Story(stack.gateway, stack.env, HOME, timeline)))
     except (AssertionError, StackError) as error:
         timeline.failed(str(error))
         return 1

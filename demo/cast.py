@@ -58,7 +58,8 @@ class Role:
             yield from of_text("prompt", prompt)
         for caption in person.captions:
             yield from of_text("caption", caption)
-        for trace in (traces.artist, traces.device, traces.serial, traces.comment):
+        yield from of_text("camera", traces.device)
+        for trace in (traces.artist, traces.serial, traces.comment):
             yield from of_text("exif", trace)
 
     def pictures(self, downloaded: dict[str, bytes]) -> Iterator[Needle]:

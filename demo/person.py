@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin
@@ -20,11 +21,15 @@ class NotInTime(AssertionError):
 
 
 async def eventually(what: str, look: Callable[[], Awaitable[Any]], patience_s: float = PATIENCE_S) -> Any:
-    """Return the first truthy answer of `look`. Raises NotInTime."""
+    """Return the first truthy answer of `look`; a gateway that is down for a moment is asked again.
+
+    Raises:   NotInTime.
+    """
     deadline = asyncio.get_running_loop().time() + patience_s
     while asyncio.get_running_loop().time() < deadline:
-        if found := await look():
-            return found
+        with suppress(httpx.TransportError):
+            if found := await look():
+                return found
         await asyncio.sleep(0.1)
     raise NotInTime(f"{what}: not within {patience_s:.0f} s")
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from ahocorasick_rs import BytesAhoCorasick
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from bson.raw_bson import RawBSONDocument
 from minio import Minio
 from minio.datatypes import Object
@@ -111,7 +112,8 @@ class Scanner:
         )
         await consumer.start()
         try:
-            async for record in _everything(consumer):
+            partitions = await _partitions(self._env["PIXERA_KAFKA_BOOTSTRAP"])
+            async for record in _everything(consumer, partitions):
                 yield f"kafka {record.topic}", _flat(record)
         finally:
             await consumer.stop()
@@ -131,14 +133,23 @@ def _content(client: Minio, bucket: str, version: Object) -> bytes:
         answer.release_conn()
 
 
-async def _everything(consumer: AIOKafkaConsumer) -> AsyncIterator[ConsumerRecord]:
-    """Yield every record that was in any topic when the scan began."""
-    topics = await consumer.topics()
-    partitions = [
-        TopicPartition(topic, number)
-        for topic in topics
-        for number in consumer.partitions_for_topic(topic) or ()
+async def _partitions(bootstrap: str) -> list[TopicPartition]:
+    """Return every partition of every topic that the broker has, its own included."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        described = await admin.describe_topics(await admin.list_topics())
+    finally:
+        await admin.close()
+    return [
+        TopicPartition(topic["topic"], one["partition"]) for topic in described for one in topic["partitions"]
     ]
+
+
+async def _everything(
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
+) -> AsyncIterator[ConsumerRecord]:
+    """Yield every record that was in any topic when the scan began."""
     consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
     await consumer.seek_to_beginning(*partitions)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from deploy.local.children import enter
 
-PATIENCE = 60  # seconds for a server that listens to become usable
+PATIENCE = 120  # seconds for a server that listens to become usable
 PAUSE = 0.1
 ALREADY_INITIALIZED = 23  # MongoDB's error code
 NOT_YET_INITIALIZED = 94

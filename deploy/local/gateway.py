@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.local import gateway_errors, gateway_routes
+from deploy.local.errors import StackError
 from deploy.local.ports import HOST
 
 Json = dict[str, Any]
@@ -15,6 +16,8 @@ AUDIENCE = "pixera-api"
 JWKS_PATH = "/api/auth/v1/jwks.json"
 JWKS_CACHE = 60  # seconds; a rotated-out key stays published for longer than this and a token's life
 CLOCK_SKEW = 5  # seconds; Envoy's default would accept a token for a minute after its end
+REQUESTS_PER_SECOND = 200
+CREDENTIALS_PER_MINUTE = 30
 API_BODY_LIMIT = 1_048_576
 CONNECTION_LIMIT = 10_000
 # Seconds; shorter than a service keeps a connection, so that none is closed under a request.
@@ -41,9 +44,17 @@ class GatewaySettings:
     @classmethod
     def of(cls, ports: Mapping[str, int], access_log: str) -> "GatewaySettings":
         """Limits come from PIXERA_GATEWAY_REQUESTS_PER_SECOND and PIXERA_GATEWAY_CREDENTIALS_PER_MINUTE."""
-        per_second = int(os.environ.get("PIXERA_GATEWAY_REQUESTS_PER_SECOND", "200"))
-        per_minute = int(os.environ.get("PIXERA_GATEWAY_CREDENTIALS_PER_MINUTE", "30"))
-        return cls(ports, access_log, per_second, per_minute)
+        per_second = limit("PIXERA_GATEWAY_REQUESTS_PER_SECOND", REQUESTS_PER_SECOND)
+        credentials = limit("PIXERA_GATEWAY_CREDENTIALS_PER_MINUTE", CREDENTIALS_PER_MINUTE)
+        return cls(ports, access_log, per_second, credentials)
+
+
+def limit(setting: str, default: int) -> int:
+    """A limit from the environment. Raises: StackError: it is not a positive number."""
+    value = os.environ.get(setting, str(default))
+    if not value.isdecimal() or int(value) == 0:
+        raise StackError(f"{setting}={value} must be a whole number above 0.")
+    return int(value)
 
 
 def configuration(settings: GatewaySettings) -> Json:

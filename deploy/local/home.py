@@ -50,6 +50,12 @@ class Home:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
 
+    def keep_last_logs(self) -> None:
+        """Effects: this run's logs start empty; the last run's are beside them as `<name>.1`."""
+        for log in self.logs.iterdir():
+            if log.suffix != ".1":
+                log.replace(log.with_name(f"{log.name}.1"))
+
     def empty(self) -> None:
         """Effects: data, e-mails, logs and secrets are gone; nothing else under the folder is touched."""
         for folder in (self.data, self.mail, self.logs, self.secrets):

@@ -51,7 +51,7 @@ class RunningStack:
 
 @contextmanager
 def started(
-    home: Path, *flags: str, env: Mapping[str, str] | None = None, within: float = 180
+    home: Path, *flags: str, env: Mapping[str, str] | None = None, within: float = 300
 ) -> Iterator[RunningStack]:
     """Start a stack on free ports and stop it at the end; it ends by itself when this process is killed.
 

@@ -13,7 +13,8 @@ from deploy.local.children import Child
 from deploy.local.errors import StackError
 from deploy.local.home import last_lines
 
-POLL = 0.03  # seconds between two looks at whether it is ready
+POLL = 0.03  # seconds between the first looks at whether it is ready; later ones are further apart
+SLOWEST_POLL = 0.2
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 10.0
 HEALTHY_AFTER = 30.0  # seconds of life after which the next death is a first one again
@@ -31,7 +32,7 @@ class Program:
     start: Callable[[], Awaitable[Child]]
     is_ready: Callable[[], Awaitable[bool]]
     log: Path
-    ready_within: float = 60.0
+    ready_within: float = 120.0
     stops_within: float = 10.0
 
 
@@ -136,11 +137,12 @@ class Supervisor:
         return _ending(await ended)
 
     async def _until_ready(self, program: Program, ended: asyncio.Task[int]) -> bool:
-        deadline = time.monotonic() + program.ready_within
+        deadline, pause = time.monotonic() + program.ready_within, POLL
         while not ended.done() and time.monotonic() < deadline:
             if await program.is_ready():
                 return not ended.done()
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.2, SLOWEST_POLL)
         return False
 
     async def _end(self, entry: Running) -> None:

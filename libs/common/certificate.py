@@ -29,7 +29,17 @@ GENESIS = "0" * 64
 
 SEALS = frozenset({"version", "sequence", "previous_hash", "key_id", "hash", "signature"})
 FACTS = frozenset(
-    {"issuer", "case_id", "subject", "requested_at", "opened_at", "verified_at", "holders", "scan", "kept_as_proof"}
+    {
+        "issuer",
+        "case_id",
+        "subject",
+        "requested_at",
+        "opened_at",
+        "verified_at",
+        "holders",
+        "scan",
+        "kept_as_proof",
+    }
 )
 
 Body = Mapping[str, Any]

@@ -63,11 +63,18 @@ async def _awaited(value: Any) -> Any:
 
 
 async def _next_batch(cursor: Any) -> bytes:
-    """Return a cursor's next batch of raw documents; nothing where there is none for a while."""
+    """Return a cursor's next batch of raw documents; nothing where there is none for a while.
+
+    Cancelled, it leaves the step under way to end by itself, which it does when the cursor is closed.
+    """
+    step = asyncio.ensure_future(cursor.next())
     try:
-        raw: bytes = await cursor.next()
+        raw: bytes = await asyncio.shield(step)
     except StopAsyncIteration:
         return b""
+    except asyncio.CancelledError:
+        step.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        raise
     return raw
 
 
@@ -157,7 +164,16 @@ class Collection:
         sort: Sort | None = None,
         before: bool = False,
     ) -> Row | None:
-        """Change one row in one step; return it as it is after (or was before)."""
+        """Change one row in one step; return it as it is after (or was before).
+
+        Outside of a transaction it opens one: for a retryable findAndModify the server else keeps a copy of the
+        row in `config.image_collection`, where no erasure would find it.
+        """
+        if _session.get() is None:
+            return await run_transaction(
+                self.raw.database.client,
+                lambda: self.find_one_and_update(query, change, upsert=upsert, sort=sort, before=before),
+            )
         which = ReturnDocument.BEFORE if before else ReturnDocument.AFTER
         found: Row | None = await self.raw.find_one_and_update(
             query, change, upsert=upsert, sort=sort, return_document=which, session=_session.get()
@@ -263,10 +279,7 @@ class Mongo:
 
         Raises:   what `work` raises, nothing being written; or what still stands in the way after a while.
         """
-        if _session.get() is not None:
-            return await work()
-        async with await _awaited(self.client.start_session()) as session:
-            return await _repeated(session, work)
+        return await run_transaction(self.client, work)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -323,6 +336,14 @@ async def _abort(session: Any) -> None:
 
 def _has_label(error: BaseException, label: str) -> bool:
     return isinstance(error, PyMongoError) and error.has_error_label(label)
+
+
+async def run_transaction(client: Any, work: Callable[[], Awaitable[T]]) -> T:
+    """Run `work` in the open transaction, or in a new one. See `Mongo.transaction`."""
+    if _session.get() is not None:
+        return await work()
+    async with await _awaited(client.start_session()) as session:
+        return await _repeated(session, work)
 
 
 def require_transaction() -> None:

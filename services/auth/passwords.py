@@ -1,6 +1,7 @@
 """Passwords: what is accepted as one, and how it is hashed without holding up anything else."""
 
 import asyncio
+import secrets
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -72,10 +73,9 @@ class Passwords:
         Raises:   Unavailable (503): too many are waiting.
         """
         if self._nobodys is None:
-            self._nobodys = await self.hash(SecretStr("nobody has this password"))
-        expected = password_hash or self._nobodys
-        right = await self._timed("verify", partial(self._matches, expected, _normal(password)))
-        return right and password_hash is not None
+            self._nobodys = await self.hash(SecretStr(secrets.token_hex()))
+        expected = self._nobodys if password_hash is None else password_hash
+        return await self._timed("verify", partial(self._matches, expected, _normal(password)))
 
     def is_outdated(self, password_hash: str) -> bool:
         """Tell whether a hash was made with other parameters than the present ones."""

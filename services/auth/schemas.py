@@ -209,7 +209,7 @@ class DeletionOut(BaseModel):
     """How the person follows the erasure: with this token, once the account is gone."""
 
     case_id: UUID
-    case_token: str = Field(description="shown once; send it as `Authorization: Bearer` to status_url")
+    case_token: str = Field(description="shown once; send it as `X-Case-Token` to status_url")
     status_url: str
 
     @classmethod

@@ -1,6 +1,7 @@
 """Images that generation made, brought into the gallery of the person who asked for them."""
 
 import asyncio
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -39,10 +40,10 @@ class Imports:
         Raises:   ObjectMissing: dead letter.  SubjectErased: dropped, with nothing left behind.
         Effects:  an object and an image each; publishes image.uploaded for each.
         """
-        parts = enumerate(zip(event.image_ids, event.object_names, strict=True))
+        parts, at = enumerate(zip(event.image_ids, event.object_names, strict=True)), now()
         try:
             images = await asyncio.gather(
-                *(self._fetch(event, index, image_id, name) for index, (image_id, name) in parts)
+                *(self._fetch(event, index, image_id, name, at) for index, (image_id, name) in parts)
             )
             await once(partial(self._enter, images))
         except ObjectMissing:
@@ -54,7 +55,9 @@ class Imports:
             raise
         IMAGES.labels("generation").inc(len(images))
 
-    async def _fetch(self, event: GenerationCompletedV1, index: int, image_id: UUID, name: str) -> Image:
+    async def _fetch(
+        self, event: GenerationCompletedV1, index: int, image_id: UUID, name: str, at: datetime
+    ) -> Image:
         """Copy one image; its size in pixels is read from the bytes, which stay as they are."""
         data = await self._objects.generated(name)
         seen = await self._processing.measure(data)
@@ -70,7 +73,7 @@ class Imports:
             height=seen.height,
             job_id=event.job_id,
             index=index,
-            created_at=now(),
+            created_at=at,
         )
 
     async def _enter(self, images: list[Image]) -> None:

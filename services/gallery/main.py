@@ -43,7 +43,10 @@ def parts_of(platform: Platform, settings: GallerySettings) -> Parts:
     removals = Removals(
         privacy.HOLDINGS, privacy.OBJECTS, platform.mongo, platform.storage, platform.tombstones
     )
-    objects, work = ImageObjects(platform.storage, removals, settings.pseudonym_key), platform.work
+    objects, work = (
+        ImageObjects(platform.storage, removals, platform.writes, settings.pseudonym_key),
+        platform.work,
+    )
     processing = Processing(
         settings.gallery_imaging_processes,
         waiting=settings.gallery_imaging_waiting,

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from libs.common.privacy.holdings import locator
 from libs.common.privacy.removals import Removals
+from libs.common.privacy.writes import Writes
 from libs.common.storage import PresignedPost, Storage
 from services.gallery.models import MAX_BYTES, Image, MediaType, Size
 
@@ -25,8 +26,8 @@ class ImageObjects:
     Args:     key: the pseudonym key; with it, a person's id leads to the prefix, and nothing leads back.
     """
 
-    def __init__(self, storage: Storage, removals: Removals, key: SecretStr) -> None:
-        self._storage, self._removals, self._key = storage, removals, key
+    def __init__(self, storage: Storage, removals: Removals, writes: Writes, key: SecretStr) -> None:
+        self._storage, self._removals, self._writes, self._key = storage, removals, writes, key
 
     async def let_in(
         self, user_id: UUID, upload_id: UUID, media_type: MediaType, max_bytes: int
@@ -40,17 +41,16 @@ class ImageObjects:
         return await self._storage.get(BUCKET, self._incoming(user_id, upload_id), MAX_BYTES)
 
     async def keep(self, image: Image, data: bytes) -> None:
-        """Store an image's own bytes."""
-        await self._storage.put(BUCKET, self._part(image.user_id, image.id), data, image.media_type)
+        """Store an image's own bytes. Raises SubjectErased: nothing is stored."""
+        async with self._writes.under_way(image.user_id):
+            await self._storage.put(BUCKET, self._part(image.user_id, image.id), data, image.media_type)
 
     async def keep_thumbnails(self, user_id: UUID, image_id: UUID, thumbnails: dict[Size, bytes]) -> None:
-        """Store an image's thumbnails."""
-        await asyncio.gather(
-            *(
-                self._storage.put(BUCKET, self._part(user_id, image_id, size), data, THUMBNAIL_TYPE)
-                for size, data in thumbnails.items()
-            )
-        )
+        """Store an image's thumbnails. Raises SubjectErased: nothing is stored."""
+        async with self._writes.under_way(user_id), asyncio.TaskGroup() as puts:
+            for size, data in thumbnails.items():
+                name = self._part(user_id, image_id, size)
+                puts.create_task(self._storage.put(BUCKET, name, data, THUMBNAIL_TYPE))
 
     async def original(self, user_id: UUID, image_id: UUID) -> bytes:
         """Return an image's own bytes. Raises ObjectMissing."""
@@ -61,8 +61,9 @@ class ImageObjects:
         return await self._storage.get(GENERATED, name, MAX_BYTES)
 
     async def take_over(self, name: str, user_id: UUID, image_id: UUID) -> None:
-        """Copy an image that generation made, inside the object store. Raises ObjectMissing."""
-        await self._storage.copy(GENERATED, name, BUCKET, self._part(user_id, image_id))
+        """Copy an image that generation made, inside the object store. Raises ObjectMissing, SubjectErased."""
+        async with self._writes.under_way(user_id):
+            await self._storage.copy(GENERATED, name, BUCKET, self._part(user_id, image_id))
 
     async def url_of(self, image: Image) -> str:
         """Return where an image's own bytes can be fetched for five minutes."""

@@ -65,8 +65,7 @@ class Removal:
         """
         ended, after = 0, None
         while old := await self._uploads.begun_before(now() - self._expires_after, after=after):
-            for upload in old:
-                ended += await self._expire(upload)
+            ended += sum(await asyncio.gather(*map(self._expire, old)))
             after = old[-1]
         if ended:
             EXPIRED.inc(ended)

@@ -14,7 +14,7 @@ from services.gallery.models import Image, ImageState, Upload
 NEWEST_FIRST = (("created_at", -1), ("_id", -1))
 OLDEST_FIRST = (("created_at", 1), ("_id", 1))
 SHOWN = {"state": {"$ne": ImageState.DELETING.value}}
-BATCH = 200
+BATCH = 32
 
 
 class ImageRepository:

@@ -11,7 +11,9 @@ class GallerySettings(CommonSettings):
 
     gallery_imaging_processes: int = Field(default_factory=lambda: min(2, cores()), ge=1)
     gallery_imaging_waiting: int = Field(64, ge=1, description="most images let wait for a process")
-    gallery_imaging_timeout_s: float = Field(30.0, gt=0, description="most processor time that one image may take")
+    gallery_imaging_timeout_s: float = Field(
+        30.0, gt=0, description="most processor time that one image may take"
+    )
     gallery_imaging_nice: int = Field(5, ge=0, description="how far imaging stands back for other work")
     gallery_uploads_in_hand: int = Field(6, ge=1, description="most uploaded files held in memory at once")
     gallery_sweep_every_s: float = Field(60.0, gt=0)

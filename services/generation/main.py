@@ -42,7 +42,7 @@ def parts_of(platform: Platform, settings: GenerationSettings) -> Parts:
     removals = Removals(
         privacy.HOLDINGS, privacy.OBJECTS, platform.mongo, platform.storage, platform.tombstones
     )
-    objects = JobObjects(platform.storage, removals, settings.pseudonym_key)
+    objects = JobObjects(platform.storage, removals, platform.writes, settings.pseudonym_key)
     renderer = Renderer(
         settings.generation_backend,
         settings.generation_render_processes,

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from libs.common.privacy.holdings import locator
 from libs.common.privacy.removals import Removals
+from libs.common.privacy.writes import Writes
 from libs.common.storage import Storage
 from services.generation.backends.base import Rendered
 from services.generation.models import Job
@@ -21,17 +22,21 @@ class JobObjects:
     Args:     key: the pseudonym key; with it, a person's id leads to the prefix, and nothing leads back.
     """
 
-    def __init__(self, storage: Storage, removals: Removals, key: SecretStr) -> None:
-        self._storage, self._removals, self._key = storage, removals, key
+    def __init__(self, storage: Storage, removals: Removals, writes: Writes, key: SecretStr) -> None:
+        self._storage, self._removals, self._writes, self._key = storage, removals, writes, key
 
     def names(self, job: Job) -> list[str]:
         """Return the names of a job's images."""
         return [self._name(job.user_id, job.id, index) for index in range(job.order.count)]
 
     async def keep(self, job: Job, index: int, picture: Rendered) -> None:
-        """Store one image. The same image stored again changes nothing that a reader sees."""
+        """Store one image. The same image stored again changes nothing that a reader sees.
+
+        Raises:   SubjectErased: nothing is stored.
+        """
         name = self._name(job.user_id, job.id, index)
-        await self._storage.put(BUCKET, name, picture.data, picture.media_type)
+        async with self._writes.under_way(job.user_id):
+            await self._storage.put(BUCKET, name, picture.data, picture.media_type)
 
     async def remove(self, user_id: UUID, job_id: UUID) -> None:
         """Delete all images of a job."""

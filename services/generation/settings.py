@@ -17,7 +17,9 @@ class GenerationSettings(CommonSettings):
         "services.generation.backends.procedural:ProceduralBackend", description="import path of what draws"
     )
     generation_render_processes: int = Field(default_factory=cores, ge=1)
-    generation_render_timeout_s: float = Field(120.0, gt=0, description="most processor time that one image may take")
+    generation_render_timeout_s: float = Field(
+        120.0, gt=0, description="most processor time that one image may take"
+    )
     generation_render_nice: int = Field(5, ge=0, description="how far rendering stands back for other work")
     generation_sweep_every_s: float = Field(600.0, gt=0)
     generation_leftover_after_s: float = Field(

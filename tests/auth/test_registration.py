@@ -1,7 +1,6 @@
 """Opening an account, against real Kafka, MongoDB and a mail server."""
 
 import asyncio
-import statistics
 import time
 from typing import Any
 
@@ -128,7 +127,7 @@ async def test_the_time_does_not_tell_whether_an_address_is_known(auth: Auth) ->
         known_s.append(await seconds(known.email))
     floor = auth.service.settings.answer_floor_s
     assert min(unknown_s + known_s) >= floor
-    assert abs(statistics.median(unknown_s) - statistics.median(known_s)) < 0.02
+    assert abs(min(unknown_s) - min(known_s)) < 0.02, "the quickest of each: what the machine adds is noise"
 
 
 async def test_two_registrations_of_one_address_at_once_make_one_account(auth: Auth) -> None:

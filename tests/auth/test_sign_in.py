@@ -1,7 +1,6 @@
 """Signing in: who gets in, who is told what, and how guessing is slowed down."""
 
 import asyncio
-import statistics
 import time
 from datetime import timedelta
 
@@ -76,8 +75,8 @@ async def test_the_time_does_not_tell_whether_a_login_is_known(auth: Auth) -> No
     await seconds(somebody().email)
     known = [await seconds(person.email) for person in people for _ in range(2)]
     unknown = [await seconds(somebody().email) for _ in range(12)]
-    assert statistics.median(unknown) > 0.6 * statistics.median(known)
-    assert statistics.median(known) > 0.6 * statistics.median(unknown)
+    assert min(unknown) > 0.6 * min(known), "the quickest of each: what the machine adds is noise"
+    assert min(known) > 0.6 * min(unknown)
 
 
 @pytest.mark.parametrize("is_known", [True, False])

@@ -1,18 +1,23 @@
 """The object store's door, on a real S3."""
 
 import asyncio
+import io
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import httpx
 import pytest
+from minio.commonconfig import GOVERNANCE
+from minio.retention import Retention
 from prometheus_client import REGISTRY
 
 from libs.common import storage as storage_module
+from libs.common.clock import now
 from libs.common.errors import TooLarge, Unavailable
 from libs.common.settings import CommonSettings
 from libs.common.storage import BucketMissing, ObjectMissing, PresignedPost, Storage, Version
@@ -128,6 +133,19 @@ async def test_deleting_what_is_gone_is_no_error(store: Storage, prefix: str) ->
     await store.delete_versions(BUCKET, [])
 
 
+async def test_what_could_not_be_deleted_is_told(store: Storage, prefix: str) -> None:
+    locked, until = f"locked-{prefix}", Retention(GOVERNANCE, now() + timedelta(minutes=10))
+    await store._run("test", lambda: store._client.make_bucket(locked, object_lock=True))
+    put = partial(store._client.put_object, locked, "a", io.BytesIO(b"x"), 1, retention=until)
+    await store._run("test", put)
+    versions = await store.list_versions(locked, "a")
+    with pytest.raises(Unavailable, match="1 of 1 versions could not be deleted"):
+        await store.delete_versions(locked, versions)
+    with pytest.raises(Unavailable):
+        await store.delete_prefix(locked, "a")
+    assert await store.list_versions(locked, "a") == versions
+
+
 async def test_more_than_one_page(store: Storage, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage_module, "MOST_AT_ONCE", 4)
     await storage_module.together(store.put(BUCKET, f"{prefix}/{n:02}", b"x", PNG) for n in range(10))
@@ -214,13 +232,16 @@ async def test_a_store_that_hangs_is_unavailable_and_blocks_nobody(
         hanging = elsewhere(common_settings, endpoint)
         call = asyncio.create_task(hanging.stat(BUCKET, "a"))
         clock, worst = asyncio.get_running_loop().time, 0.0
+        started = clock()
         while not call.done():
             before = clock()
             await asyncio.sleep(0.01)
             worst = max(worst, clock() - before)
         with pytest.raises(Unavailable):
             call.result()
+        took = clock() - started
         await hanging.close()
+    assert took < 5, "three short tries, and then no more"
     assert worst < 0.25, "the event loop waited for the object store"
 
 

@@ -1,5 +1,6 @@
 """What the launcher starts lives exactly as long as it should: no shorter, and never longer than the launcher."""
 
+import io
 import os
 import signal
 import subprocess
@@ -8,9 +9,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from minio import Minio
 from pymongo import MongoClient
 
 from deploy.local import guard
@@ -32,6 +35,11 @@ def eventually(holds: Callable[[], bool], within: float) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def objects(stack: RunningStack) -> Minio:
+    keys = stack.env["PIXERA_S3_ACCESS_KEY"], stack.env["PIXERA_S3_SECRET_KEY"]
+    return Minio(urlsplit(stack.env["PIXERA_S3_ENDPOINT"]).netloc, *keys, secure=False)
 
 
 def was_restarted(stack: RunningStack, name: str) -> bool:
@@ -62,6 +70,7 @@ def test_dead_component_is_started_again_with_its_data(tmp_path: Path) -> None:
         uri = stack.env["PIXERA_MONGO_URI"]
         with MongoClient[dict[str, int]](uri) as client:
             client.test.kept.insert_one({"n": 1})
+        objects(stack).put_object("pixera-gallery", "kept", io.BytesIO(b"picture"), 7)
         for name in ("mongod", "kafka", "s3", "desk"):
             before = stack.processes()[name]
             stack.kill(name)
@@ -70,6 +79,7 @@ def test_dead_component_is_started_again_with_its_data(tmp_path: Path) -> None:
         with MongoClient[dict[str, int]](uri) as client:
             found = client.test.kept.find_one({"n": 1})
         assert found is not None
+        assert objects(stack).get_object("pixera-gallery", "kept").data == b"picture"
         said = (tmp_path / "launcher.log").read_text()
     assert "mongod was ended by SIGKILL; starting it again in 0.2 s" in said
 

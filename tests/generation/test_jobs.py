@@ -7,7 +7,7 @@ import pytest
 from libs.common.events.generation import GenerationCompletedV1, GenerationRequestedV1
 from libs.common.testing.serving import published
 from libs.common.testing.waiting import eventually
-from tests.generation.conftest import API, House
+from tests.generation.house import API, House
 
 
 async def test_a_job_runs_to_its_end(house: House) -> None:

@@ -10,7 +10,7 @@ import pytest
 from libs.common.mongo import Mongo
 from libs.common.testing.waiting import eventually
 from services.generation.models import Job
-from tests.generation.conftest import API, SLOW, House, Person
+from tests.generation.house import API, SLOW, House, Person
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,10 @@ async def _watchers(house: House, count: int) -> bool:
 async def _kill_change_streams(mongo: Mongo) -> int:
     """Kill every cursor that waits on a change stream, as a failover would."""
     admin = mongo.client.get_database("admin")
-    pipeline = [{"$currentOp": {"idleCursors": True, "allUsers": True}}, {"$match": {"cursor": {"$exists": True}}}]
+    pipeline = [
+        {"$currentOp": {"idleCursors": True, "allUsers": True}},
+        {"$match": {"cursor": {"$exists": True}}},
+    ]
     killed = 0
     async for operation in admin.aggregate(pipeline):
         database, _, collection = operation["ns"].partition(".")

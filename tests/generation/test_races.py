@@ -10,7 +10,7 @@ import pytest
 from libs.common.events.generation import GenerationCompletedV1, GenerationFailedV1, GenerationQueuedV1
 from libs.common.testing.waiting import eventually
 from services.generation.models import Job
-from tests.generation.conftest import FINAL, SLOW, House, Person
+from tests.generation.house import FINAL, SLOW, House, Person
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ async def test_a_person_with_many_jobs_does_not_push_others_aside(house: House) 
     rows = [await house.stored(job["id"]) for job in jobs]
     queued = [row.queued_at for row in rows if row and row.queued_at]
     assert queued == sorted(queued), "the one that waited longest is next"
-    (small,) = [job for job in (await modest.client.get("/api/generation/v1/jobs")).json()["items"]]
+    (small,) = (await modest.client.get("/api/generation/v1/jobs")).json()["items"]
     row, last = await house.stored(small["id"]), rows[-1]
     assert row is not None
     assert last is not None

@@ -6,7 +6,7 @@ import pytest
 
 from libs.common.events.generation import GenerationFailedV1
 from libs.common.testing.waiting import eventually
-from tests.generation.conftest import MOODY, House
+from tests.generation.house import MOODY, House
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,8 @@ def backend() -> str:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "reason"), [("crash", "render-crashed"), ("hang", "render-crashed"), ("refuse", "not-drawable")]
+    ("prompt", "reason"),
+    [("crash", "render-crashed"), ("hang", "render-crashed"), ("refuse", "not-drawable")],
 )
 async def test_what_cannot_be_drawn_fails_with_a_code(house: House, prompt: str, reason: str) -> None:
     person = house.person()

@@ -45,7 +45,9 @@ class Service:
     async def plant(self, user_id: UUID) -> None:
         """Store one row of a person in every holding."""
         for held in self.holdings.collections:
-            row = {"_id": uuid4(), held.made_at: now()} | {held.subject: user_id}
+            unique = [path for index in held.document.indexes if index.unique for path, _ in index.keys]
+            row = {path: str(uuid4()) for path in unique} | {"_id": uuid4(), held.made_at: now()}
+            row[held.subject] = user_id
             await self.mongo.collection(held.document).insert_one(row)
 
     async def rows(self, user_id: UUID) -> int:

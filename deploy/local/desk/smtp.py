@@ -27,7 +27,7 @@ class FileHandler:
 
     def _write(self, message: bytes) -> None:
         name = f"{time.time_ns()}.eml"
-        partial = self._folder / f".{name}"
+        partial = self._folder / f"{name}.part"  # no reader looks for this ending
         partial.write_bytes(message)
         partial.rename(self._folder / name)
 

@@ -75,6 +75,7 @@ async def run(arguments: argparse.Namespace, progress: Progress) -> None:
     if arguments.fresh:
         home.empty()
         home.make()
+    home.keep_last_logs()
     stack = Stack(options, home, ports, progress)
     stop = stop_on_signals()
     orphaned = asyncio.create_task(stop_without(arguments.die_with, stop))

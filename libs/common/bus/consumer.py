@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 from faststream.middlewares import AckPolicy
@@ -71,7 +70,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_interval_ms=settings.heartbeat_interval_ms,
             fetch_max_wait_ms=settings.fetch_max_wait_ms,
             max_poll_interval_ms=NEVER_MS,
-            partition_assignment_strategy=[StickyPartitionAssignor],
         )
         self._ownership: Ownership | None = None
         self._lag = LagWatch(group.name, settings.stuck_after_s)

@@ -37,7 +37,7 @@ class DeadLetters:
         Raises:   TooManyDeadLetters: the limit is reached; the record is left where it is.
                   KafkaError: it is not known to be stored; to be tried again.
         """
-        self._require_room()
+        self._take_room()
         message = Message(self._topic, record.key, record.value, _headers(record, code, error))
         (failure,) = await self._producer.publish([message])
         if isinstance(
@@ -47,7 +47,6 @@ class DeadLetters:
             (failure,) = await self._producer.publish([bare])
         if failure is not None:
             raise failure
-        self._recent.append(time.monotonic())
         metrics.DEAD_LETTERS.labels(self._group, record.topic, code).inc()
         log.error(
             "dead_letter",
@@ -59,11 +58,13 @@ class DeadLetters:
             reason=error,
         )
 
-    def _require_room(self) -> None:
+    def _take_room(self) -> None:
+        """Count before it is stored: many may be on their way at once. A try that fails counts as well."""
         while self._recent and self._recent[0] < time.monotonic() - WINDOW_S:
             self._recent.popleft()
         if len(self._recent) >= self._most:
             raise TooManyDeadLetters(f"{self._group}: {len(self._recent)} in the last minute")
+        self._recent.append(time.monotonic())
 
 
 def _headers(record: Record, code: str, error: str) -> Headers:

@@ -40,7 +40,7 @@ class ImageReadyV1(Event, topic="image.ready", subject="user_id"):
 class ImageDeletedV1(Event, topic="image.deleted", subject="user_id"):
     """A person deleted one image: its objects are to go.
 
-    Consumers: gallery.remove-objects.
+    Consumers: gallery.remove-objects, generation.mark-delivered (delivered, if only to be deleted).
     """
 
     user_id: UUID

@@ -20,6 +20,7 @@ from libs.common.privacy.progress import ErasureUnderWay, Progress, Tally, field
 from libs.common.privacy.retention import RetentionSweep
 from libs.common.privacy.rows import Rows
 from libs.common.privacy.tombstones import Tombstone, Tombstones
+from libs.common.privacy.writes import Writes
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
 from libs.common.tasks import Loop
@@ -74,6 +75,7 @@ class Holder:
         holdings.check()
         self.holdings, self.outbox = holdings, outbox
         self._tombstones, self._progress = tombstones, Progress(mongo)
+        self._writes = Writes(mongo, tombstones)
         self._rows = Rows(holdings, mongo, self._progress)
         self._objects = Objects(holdings, storage, self._progress, settings.pseudonym_key)
         self._retention = RetentionSweep(holdings, mongo, self._progress)
@@ -98,6 +100,7 @@ class Holder:
         tombstone = await self._tombstones.set(user_id, case_id)
         await self._frozen_counts(tombstone)
         tombstone = await self._progress.begin(user_id)
+        await self._writes.drained(user_id)
         for _ in range(PASSES):
             _record(await self._objects.erase(user_id))
             _record(await self._rows.erase(user_id, tombstone.pseudonym or uuid4()))

@@ -10,7 +10,7 @@ T = TypeVar("T")
 LOOK_EVERY_S = 0.02
 
 
-async def eventually(look: Callable[[], Awaitable[T]], within_s: float = 15.0) -> T:
+async def eventually(look: Callable[[], Awaitable[T]], within_s: float = 30.0) -> T:
     """Return the first true thing that `look` returns. Raises: AssertionError: it never was."""
     deadline = time.monotonic() + within_s
     while not (found := await look()):

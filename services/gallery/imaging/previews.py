@@ -14,7 +14,7 @@ SMALL: Final = 320
 LARGE: Final = 1024
 PLACEHOLDER: Final = 32
 QUALITY: Final = 80
-METHOD: Final = 1  # a third less time than the default 4, for about a tenth more bytes
+METHOD: Final = 1  # a third of the time of the default 4, for 7 % more bytes (measured on photographs)
 _SRGB: Final = ImageCms.createProfile("sRGB")
 _DEEP_MODES: Final = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 

@@ -31,14 +31,14 @@ def lightness(code: str) -> float:
     return (0.299 * red + 0.587 * green + 0.114 * blue) / 255.0
 
 
-def ramp(stops: Sequence[str], at: Field, places: Sequence[float] | None = None) -> Field:
+def ramp(stops: Sequence[str], at: Field) -> Field:
     """Return colours read off a gradient through the stops, at each position 0 to 1."""
-    places = places or [index / (len(stops) - 1) for index in range(len(stops))]
+    step = 1.0 / (len(stops) - 1)
     table = np.empty((3, RAMP), dtype=np.float32)
     t = np.arange(RAMP, dtype=np.float32) / np.float32(RAMP - 1)
     table[:] = rgb(stops[0])[:, :, 0]
-    for here, there, colour in zip(places, places[1:], stops[1:], strict=False):
-        share = clamp((t - np.float32(here)) / np.float32(max(there - here, 1e-6)))
+    for number, colour in enumerate(stops[1:]):
+        share = clamp((t - np.float32(number * step)) / np.float32(step))
         table += (rgb(colour)[:, :, 0] - table) * share
     index = (clamp(at) * np.float32(RAMP - 1)).astype(np.int32)
     return np.stack([table[channel][index] for channel in range(3)])
@@ -57,11 +57,6 @@ def lighten(picture: Field, colour: Field | np.float32, amount: Field) -> None:
 def darken(picture: Field, colour: Field, amount: Field) -> None:
     """Lay a transparent ink of a colour over a picture, in place."""
     picture *= np.float32(1) - (np.float32(1) - colour) * amount
-
-
-def shade(picture: Field, factor: Field) -> None:
-    """Make a picture lighter or darker by a factor, in place."""
-    picture *= factor
 
 
 def bloom(picture: Field, amount: float, step: int = 32) -> None:
@@ -84,7 +79,7 @@ def finish(
     """Return the picture as 8-bit rows, with film grain, darker corners and a gentle contrast curve."""
     picture = clamp(picture)
     if corners:
-        shade(picture, np.float32(1) - vignette(plane) * np.float32(corners))
+        picture *= np.float32(1) - vignette(plane) * np.float32(corners)
     curve = picture * picture * (np.float32(3) - picture - picture)
     picture += (curve - picture) * np.float32(0.22)
     count = plane.width * plane.height

@@ -151,9 +151,9 @@ def choose(palettes: Sequence[P], wishes: Wishes, dice: Dice, usual: str = "") -
 
 
 def _score(tags: frozenset[str], wishes: Wishes) -> int:
-    return sum(_WEIGHTS.get(tag, 3) for tag in tags & wishes.wanted) - 20 * len(
-        tags & wishes.banned - ELEMENTS
-    )
+    loud = 2 if "neon" in tags and not wishes.wants("neon") else 0
+    answered = sum(_WEIGHTS.get(tag, 3) for tag in tags & wishes.wanted)
+    return answered - loud - 20 * len(tags & wishes.banned - ELEMENTS)
 
 
 def scenic(wishes: Wishes, dice: Dice, usual: str = "") -> Scenic:

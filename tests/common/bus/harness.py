@@ -97,7 +97,7 @@ class Bench:
         rows = await self.mongo.collection(Effect).find({}, sort=[("_id", 1)], limit=100_000)
         return [row["number"] for row in rows]
 
-    async def effects_reach(self, count: int, within_s: float = 20.0) -> list[int]:
+    async def effects_reach(self, count: int, within_s: float = 30.0) -> list[int]:
         """Wait until there are so many effects; return them."""
 
         async def look() -> list[int]:

@@ -40,14 +40,16 @@ class DyingStorage(Storage):
 
 
 class DyingProgress(Progress):
-    """The real progress, of a process that dies inside the second transaction, or after it."""
+    """The real progress, of a process that dies inside a transaction that has deleted rows."""
 
     transactions = 0
     point = ""
 
     async def count(self, user_id: UUID, done: Tally) -> None:
         DyingProgress.transactions += 1
-        if DyingProgress.transactions == SECOND and self.point == "rows-second-transaction":
+        if self.point == {1: "rows-only-transaction", SECOND: "rows-second-transaction"}.get(
+            self.transactions
+        ):
             die()
         await super().count(user_id, done)
 
@@ -64,7 +66,9 @@ class DyingHolder(Holder):
 
 
 async def main(point: str, user_id: UUID, case_id: UUID) -> None:
-    objects.CHUNK, rows.ROWS_AT_ONCE = CHUNK, ROWS_AT_ONCE
+    objects.CHUNK = CHUNK
+    if point != "rows-only-transaction":
+        rows.ROWS_AT_ONCE = ROWS_AT_ONCE
     DyingStorage.point = DyingProgress.point = DyingHolder.point = point
     settings = CommonSettings()
     async with open_studio(settings, storage=DyingStorage(settings)) as studio:

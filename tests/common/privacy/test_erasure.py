@@ -10,6 +10,7 @@ from libs.common.events.privacy import HoldingErasure
 from libs.common.privacy import rows
 from libs.common.privacy.annotations import TAX
 from libs.common.privacy.holder import Holder
+from libs.common.privacy.progress import Progress
 from libs.common.privacy.rows import GROUND, UNTIL
 from libs.common.storage import Storage
 from tests.common.privacy.studio import BUCKET, EPOCH, Picture, Receipt, Studio
@@ -42,6 +43,13 @@ async def test_the_inventory_does_not_change_once_it_was_taken(studio: Studio) -
     first = await studio.holder.inventory(person, case)
     await studio.mongo.collection(Picture).insert_one(studio.picture(person).to_mongo())
     assert await studio.holder.inventory(person, case) == first
+
+
+async def test_of_two_inventories_at_once_the_first_is_kept(studio: Studio) -> None:
+    person, progress = uuid4(), Progress(studio.mongo)
+    await studio.tombstones.set(person, uuid4())
+    assert await progress.freeze_counts(person, {"gallery.codes": 3}) == {"gallery.codes": 3}
+    assert await progress.freeze_counts(person, {"gallery.codes": 4}) == {"gallery.codes": 3}
 
 
 async def test_everything_of_the_person_goes_and_nothing_of_another(studio: Studio) -> None:

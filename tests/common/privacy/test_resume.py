@@ -17,12 +17,8 @@ from tests.common.privacy.studio import Studio
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES, RECEIPTS = 17, 9
-POINTS = [
-    "chunk-written-down",
-    "chunk-deleted-not-counted",
-    "rows-second-transaction",
-    "all-erased-not-announced",
-]
+POINTS = ["chunk-written-down", "chunk-deleted-not-counted", "all-erased-not-announced"]
+POINTS_IN_TRANSACTIONS = ["rows-second-transaction", "rows-only-transaction"]
 
 
 def environment(settings: CommonSettings) -> dict[str, str]:
@@ -55,6 +51,16 @@ async def go_on(studio: Studio, user_id: UUID, case_id: UUID) -> list[HoldingEra
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_another_process_goes_on_and_counts_exactly(studio: Studio, point: str) -> None:
+    await survive(studio, point)
+
+
+@pytest.mark.slow
+async def test_a_death_inside_a_transaction_loses_nothing(studio: Studio) -> None:
+    """It takes as long as the server keeps the locks of a transaction whose process is gone."""
+    await asyncio.gather(*(survive(studio, point) for point in POINTS_IN_TRANSACTIONS))
+
+
+async def survive(studio: Studio, point: str) -> None:
     person, other, case = (
         await studio.settle(pictures=PICTURES, receipts=RECEIPTS),
         await studio.settle(),

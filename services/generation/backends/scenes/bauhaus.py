@@ -30,7 +30,7 @@ def _poster(picture: Field, plane: Plane, dice: Dice, palette: Abstract) -> None
     deep, *rest = sorted(
         palette.inks, key=lambda code: abs(lightness(code) - lightness(palette.ground)), reverse=True
     )
-    bright = dice.shuffled([code for code in palette.inks[:5] if code != deep])
+    bright = dice.shuffled([code for code in palette.inks[:5] if code not in (deep, rest[-1])])
     middle = dice.between(0.38, 0.62) * plane.right, dice.between(0.36, 0.52) * plane.bottom
     x, y = plane.x - np.float32(middle[0]), plane.y - np.float32(middle[1])
     slope = dice.pick((-1.0, 1.0)) * dice.between(0.35, 1.0)

@@ -10,6 +10,8 @@ from services.generation.backends.fields import Plane, clamp, gradient, line_noi
 from services.generation.backends.palettes import Scenic
 from services.generation.backends.scenes.sky import window
 
+RAGS = 64  # how many widths a fir's ragged edge has from top to foot
+
 
 @dataclass(frozen=True, slots=True)
 class Relief:
@@ -117,12 +119,13 @@ def fir(
     half = height * dice.between(0.17, 0.25)
     tiers = dice.between(6.0, 11.0)
     lean = dice.between(-0.02, 0.02)
+    ragged = dice.units(RAGS, 2) * np.float32(0.22) + np.float32(0.89)
     rows, columns = window(plane, x - 1.4 * half, foot - height, x + 1.4 * half, foot)
     if rows.stop <= rows.start or columns.stop <= columns.start:
         return
     down = clamp((plane.y[rows] - np.float32(foot - height)) * np.float32(1.0 / height))
     across = plane.x[:, columns] - np.float32(x) + (down - np.float32(1)) * np.float32(lean * height)
-    ragged = dice.units(rows.stop - rows.start, 2) * np.float32(0.22) + np.float32(0.89)
+    ragged = ragged[(down[:, 0] * np.float32(RAGS - 1)).astype(np.int32)]
     wide = np.where(across < 0, ragged[:, :1], ragged[:, 1:])
     tooth = down * np.float32(tiers)
     tooth = tooth - np.floor(tooth)
@@ -169,10 +172,11 @@ def skyline(
     lamps: float,
 ) -> None:
     """Draw one row of buildings standing at `foot`, with `lamps` of their windows lit (0 to 1)."""
-    x = -0.05
+    x, number = -0.05, 0
     wall = blend(palette.far, palette.near, 0.15 + 0.85 * near)
     glow = rgb(blend(palette.light, "ffc878", 0.5))
     while x < plane.right:
+        number += 1
         lively = lamps * dice.between(0.25, 1.3)
         width = dice.between(0.035, 0.085) * (0.8 + 0.7 * near)
         centre = 1.0 - abs(2.0 * (x + width / 2.0) / plane.right - 1.0)
@@ -185,7 +189,9 @@ def skyline(
             )
             cover(tower, rgb(wall), np.ones(tower.shape[1:], dtype=np.float32))
             cover(tower, rgb(palette.sky[-1]), np.broadcast_to(fade, tower.shape[1:]))
-            _windows(tower, plane, dice, glow, lamps=lively, strength=0.35 + 0.65 * near)
+            _windows(
+                tower, plane, dice.fork(f"tower-{number}"), glow, lamps=lively, strength=0.35 + 0.65 * near
+            )
         if height > 0.7 * tall and dice.chance(0.5):
             _mast(
                 picture,

@@ -79,7 +79,7 @@ def _heavens(view: View) -> Field:
         sky.stars(picture, plane, dice.fork("stars"), count=count, floor=view.horizon)
     gloomy = wishes.wants("stormy", "rain")
     if wishes.shows("moon" if view.disc.moon else "sun", dice, 0.15 if gloomy else 0.92):
-        sky.shine(picture, plane, view.disc, palette.light, 1.0)
+        sky.shine(picture, plane, view.disc, palette.light)
         if view.disc.moon:
             sky.maria(picture, plane, view.disc, dice.fork("maria"), palette.sky[1])
     if wishes.shows("clouds", dice, 1.0 if gloomy else 0.65):

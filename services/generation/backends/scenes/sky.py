@@ -9,6 +9,8 @@ from services.generation.backends.dice import Dice, Field
 from services.generation.backends.fields import Plane, clamp, cloud, falloff, noise, smooth
 from services.generation.backends.palettes import Scenic
 
+STARLIGHT = "fdfbff"
+
 
 @dataclass(frozen=True, slots=True)
 class Disc:
@@ -24,9 +26,7 @@ def backdrop(plane: Plane, palette: Scenic, dice: Dice, horizon: float) -> Field
     """Return the sky's gradient down to the horizon, and the horizon's colour below."""
     drift = noise(dice, plane, 1.1) * np.float32(0.045)
     height = plane.y * np.float32(1.0 / horizon) + drift
-    return ramp(
-        palette.sky, height, places=[index / (len(palette.sky) - 1) for index in range(len(palette.sky))]
-    )
+    return ramp(palette.sky, height)
 
 
 def distance(plane: Plane, x: float, y: float) -> Field:
@@ -36,12 +36,12 @@ def distance(plane: Plane, x: float, y: float) -> Field:
     return away
 
 
-def shine(picture: Field, plane: Plane, disc: Disc, light: str, halo: float) -> None:
+def shine(picture: Field, plane: Plane, disc: Disc, light: str) -> None:
     """Draw the sun or the moon with its glow."""
     away = distance(plane, disc.x, disc.y)
     colour = rgb(light)
-    lighten(picture, colour, falloff(away, disc.radius * 7.0) * np.float32(0.55 * halo))
-    lighten(picture, colour, falloff(away, disc.radius * 2.2) * np.float32(0.6 * halo))
+    lighten(picture, colour, falloff(away, disc.radius * 7.0) * np.float32(0.55))
+    lighten(picture, colour, falloff(away, disc.radius * 2.2) * np.float32(0.6))
     edge = 1.2 * plane.pixel
     face = smooth(away, disc.radius + edge, disc.radius - edge)
     cover(picture, rgb(blend(light, "ffffff", 0.45)), face)
@@ -54,12 +54,10 @@ def maria(picture: Field, plane: Plane, disc: Disc, dice: Dice, shadow: str) -> 
     cover(picture, rgb(shadow), seas * smooth(away, disc.radius, disc.radius * 0.94) * np.float32(0.2))
 
 
-def stars(
-    picture: Field, plane: Plane, dice: Dice, *, count: int, floor: float, colour: str = "fdfbff"
-) -> None:
+def stars(picture: Field, plane: Plane, dice: Dice, *, count: int, floor: float) -> None:
     """Scatter stars above `floor`, many faint and few bright, fading towards it."""
     places = dice.units(count, 3)
-    tint = rgb(colour)
+    tint = rgb(STARLIGHT)
     for across, down, luck in places.tolist():
         size = luck * luck * luck * luck
         y = down * floor

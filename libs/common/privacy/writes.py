@@ -1,0 +1,72 @@
+"""Objects under way: an erasure waits for those that were begun before it, and refuses those that come after."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from libs.common.clock import new_id, now
+from libs.common.document import Document, Index
+from libs.common.logging import logger
+from libs.common.mongo import Mongo
+from libs.common.privacy.annotations import Operational, Personal, Retention
+from libs.common.privacy.tombstones import Tombstones
+
+LONGEST = timedelta(seconds=30)
+"""A write that takes longer has died with its process; what it still stores is found by the late sweep."""
+LOOK_EVERY_S = 0.02
+UNDER_WAY = Retention("while the object is stored, as a rule milliseconds")
+
+log = logger("privacy.writes")
+
+
+class Write(Document):
+    """Somebody's object that is being stored at this moment."""
+
+    collection: ClassVar[str] = "writes"
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1), ("until", 1))),
+        Index((("until", 1),), expire_after=timedelta(0)),
+    )
+
+    id: Operational[UUID] = Field(alias="_id")
+    user_id: Annotated[UUID, Personal("user.unique_id", retention=UNDER_WAY)]
+    until: Operational[datetime]
+
+
+class Writes:
+    """The fence of the object store, which knows no transactions (ADR 0006).
+
+    A writer says that it writes, and then looks for the tombstone; an erasure writes the tombstone, and then looks
+    for writers. Both are majority writes and reads, so at least one sees the other.
+    """
+
+    def __init__(self, mongo: Mongo, tombstones: Tombstones) -> None:
+        self._rows, self._tombstones = mongo.collection(Write), tombstones
+
+    @asynccontextmanager
+    async def under_way(self, user_id: UUID) -> AsyncIterator[None]:
+        """Store objects of a person inside the block.
+
+        Raises:   SubjectErased (410): the person is being, or has been, erased; the block does not run.
+        """
+        write = Write(id=new_id(), user_id=user_id, until=now() + LONGEST)
+        await self._rows.insert_one(write.to_mongo())
+        try:
+            await self._tombstones.refuse(user_id)
+            yield
+        finally:
+            await self._rows.delete_one({"_id": write.id})
+
+    async def drained(self, user_id: UUID) -> None:
+        """Return once nobody stores objects of a person any more."""
+        began = time.monotonic()
+        while await self._rows.count({"user_id": user_id, "until": {"$gt": now()}}, limit=1):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_EVERY_S)
+        if (waited := time.monotonic() - began) > 1:
+            log.info("writes.waited_for", seconds=round(waited, 1))
