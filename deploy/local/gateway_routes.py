@@ -43,6 +43,7 @@ OPEN_PATHS = (
     "/api/auth/v1/jwks.json",
     "/api/auth/v1/terms",
     "/api/billing/v1/packages",
+    "/api/privacy/v1/certificates/head",
     "/api/privacy/v1/keys",
 )
 # A provider's signature, or a case token, is checked by the service itself.

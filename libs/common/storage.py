@@ -30,8 +30,12 @@ from libs.common.settings import CommonSettings
 
 T = TypeVar("T")
 
-THREADS = 16
+THREADS, BULK_THREADS = 16, 8  # apart, so that an erasure holds up nobody's upload
 CONNECT_S, READ_S, DEADLINE_S = 2.0, 10.0, 40.0
+BULK_READ_S, BULK_DEADLINE_S = (
+    30.0,
+    100.0,
+)  # hundreds of versions in one request: nobody's browser waits for it
 RETRY = Retry(
     total=2,
     backoff_factor=0.2,
@@ -105,8 +109,10 @@ class Storage:
     def __init__(self, settings: CommonSettings) -> None:
         self._public_url = settings.s3_public_endpoint.rstrip("/")
         self._client = _client(settings, settings.s3_endpoint)
+        self._bulk = _client(settings, settings.s3_endpoint, read_s=BULK_READ_S)
         self._public = _client(settings, settings.s3_public_endpoint)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="storage")
+        self._bulk_threads = ThreadPoolExecutor(BULK_THREADS, thread_name_prefix="storage-bulk")
 
     async def put(self, bucket: str, name: str, data: bytes, media_type: str) -> None:
         """Store an object; in a versioned bucket an earlier one of the name stays as an older version."""
@@ -222,15 +228,17 @@ class Storage:
 
     async def close(self) -> None:
         """End the threads; calls that wait for one are dropped."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._bulk_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, operation: str, call: Callable[[], T]) -> T:
         """Run one blocking call in a thread, within the deadline, timed, its failure named."""
-        outcome, clock = "failed", asyncio.get_running_loop().time
-        started = clock()
+        outcome, loop = "failed", asyncio.get_running_loop()
+        bulk, started = operation == "delete", loop.time()
         try:
-            async with asyncio.timeout(DEADLINE_S):
-                done = await asyncio.get_running_loop().run_in_executor(self._threads, _named_failures, call)
+            async with asyncio.timeout(BULK_DEADLINE_S if bulk else DEADLINE_S):
+                threads = self._bulk_threads if bulk else self._threads
+                done = await loop.run_in_executor(threads, _named_failures, call)
             outcome = "ok"
         except TimeoutError as error:
             raise Unavailable("the object store does not answer") from error
@@ -238,7 +246,7 @@ class Storage:
             outcome = "missing"
             raise
         finally:
-            STORAGE_SECONDS.labels(operation, outcome).observe(clock() - started)
+            STORAGE_SECONDS.labels(operation, outcome).observe(loop.time() - started)
         return done
 
     def _read(self, bucket: str, name: str, limit: int) -> bytes:
@@ -261,7 +269,7 @@ class Storage:
 
     def _remove(self, bucket: str, versions: Sequence[Version]) -> None:
         wanted = [DeleteObject(name, version) for name, version in versions]
-        errors = [error for error in self._client.remove_objects(bucket, wanted) if error.code not in GONE]
+        errors = [error for error in self._bulk.remove_objects(bucket, wanted) if error.code not in GONE]
         if errors:
             raise Unavailable(
                 f"{len(errors)} of {len(wanted)} versions could not be deleted: {errors[0].code}"
@@ -302,16 +310,15 @@ def _short(expires: timedelta) -> timedelta:
     return expires
 
 
-def _client(settings: CommonSettings, endpoint: str) -> Minio:
+def _client(settings: CommonSettings, endpoint: str, *, read_s: float | None = None) -> Minio:
     """Return a client; with the region given, it asks the server for nothing before it signs."""
     address = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
+    timeout = Timeout(connect=CONNECT_S, read=read_s or READ_S)
     return Minio(
         address.netloc,
         access_key=settings.s3_access_key.get_secret_value(),
         secret_key=settings.s3_secret_key.get_secret_value(),
         secure=address.scheme == "https",
         region=settings.s3_region,
-        http_client=PoolManager(
-            maxsize=THREADS, timeout=Timeout(connect=CONNECT_S, read=READ_S), retries=RETRY
-        ),
+        http_client=PoolManager(maxsize=THREADS, timeout=timeout, retries=RETRY),
     )

@@ -49,8 +49,8 @@ def _of_input(happened: Input) -> TimelineEntry | None:
         case InventoryCompleted(at, holder, found):
             return TimelineEntry(at=at, what="inventory-completed", holder=holder, count=sum(found.values()))
         case ErasureCompleted(at, holder, attempt, outcomes):
-            erased = sum(outcome.erased for outcome in outcomes.values())
-            return TimelineEntry(at=at, what="erasure-completed", holder=holder, number=attempt, count=erased)
+            done = sum(outcome.accounted for outcome in outcomes.values())
+            return TimelineEntry(at=at, what="erasure-completed", holder=holder, number=attempt, count=done)
         case ScanFinished(at, run, findings):
             return TimelineEntry(at=at, what="scan-finished", number=run, count=findings)
         case Resend(at):

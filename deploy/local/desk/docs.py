@@ -1,21 +1,16 @@
 """All services' APIs as one OpenAPI document, and a page to read and try it."""
 
-import asyncio
-import json
 from pathlib import Path
-from typing import Any
 
 import fastapi_offline
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from deploy.local.home import ROOT
 
-Json = dict[str, Any]
-
-CONTRACTS = ROOT / "contracts" / "openapi"
+CONTRACT = ROOT / "contracts" / "openapi" / "pixera.json"
 STATIC = Path(__file__).parent / "static"
 SWAGGER_UI = Path(fastapi_offline.__file__).parent / "static"
 
@@ -42,41 +37,5 @@ async def page(_: Request) -> Response:
 
 
 async def document(_: Request) -> Response:
-    """The combined document."""
-    return JSONResponse(await asyncio.to_thread(combined))
-
-
-def combined() -> Json:
-    """One OpenAPI document of the committed ones, as they are now."""
-    paths: Json = {}
-    components: Json = {}
-    tags = []
-    for file in sorted(CONTRACTS.glob("*.json")):
-        service = file.stem
-        part = _apart(json.loads(file.read_text()), service)
-        tags.append({"name": service, "description": part["info"].get("description", "")})
-        paths |= {path: _tagged(item, service) for path, item in part["paths"].items()}
-        for kind, members in part.get("components", {}).items():
-            components.setdefault(kind, {}).update(members)
-    info = {"title": "Pixera", "version": "v1", "description": "Every service, behind one gateway."}
-    return {"openapi": "3.1.0", "info": info, "tags": tags, "paths": paths, "components": components}
-
-
-def _apart(part: Json, service: str) -> Json:
-    """Two services may name a schema alike: each name gets its service's in front."""
-    names = part.get("components", {}).get("schemas", {})
-    text = json.dumps(part)
-    for name in names:
-        text = text.replace(f'"#/components/schemas/{name}"', f'"#/components/schemas/{service}.{name}"')
-    renamed: Json = json.loads(text)
-    if names:
-        schemas = renamed["components"]["schemas"]
-        renamed["components"]["schemas"] = {f"{service}.{name}": schema for name, schema in schemas.items()}
-    return renamed
-
-
-def _tagged(item: Json, service: str) -> Json:
-    return {
-        method: operation | {"tags": [service]} if isinstance(operation, dict) else operation
-        for method, operation in item.items()
-    }
+    """The combined document, as `make contracts` wrote it."""
+    return FileResponse(CONTRACT, media_type="application/json")

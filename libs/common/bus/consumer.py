@@ -29,6 +29,9 @@ POLL_MS = 1_000
 NEVER_MS = 24 * 3_600_000
 """aiokafka heartbeats by itself and tells the broker nothing of polls; a handler may take its time."""
 
+Fetched = tuple[list[Record], Ownership | None]
+"""Records, and the assignment under which they were read."""
+
 log = logger("bus.consumer")
 
 
@@ -73,7 +76,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         self._ownership: Ownership | None = None
         self._lag = LagWatch(group.name, settings.stuck_after_s)
-        self._fetching: asyncio.Future[list[Record]] | None = None
+        self._fetching: asyncio.Future[Fetched] | None = None
         self._stopping = False
         self._halted = False
 
@@ -128,14 +131,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._subscriber.stop()
 
     async def _take_some(self, consumer: AIOKafkaConsumer) -> None:
-        ownership = self._ownership
-        records = await self._fetch(consumer)
-        # Records of an assignment that ended meanwhile are another member's, or come again.
-        if records and ownership is not None and ownership is self._ownership and not ownership.ending:
+        records, ownership = await self._fetch(consumer)
+        # Records of an assignment that is ending come again: to another member, or to us once it is given anew.
+        if records and ownership is not None and not ownership.ending:
             self._lag.taken(records)
             await self._worker.take(records, ownership)
 
-    async def _fetch(self, consumer: AIOKafkaConsumer) -> list[Record]:
+    async def _fetch(self, consumer: AIOKafkaConsumer) -> Fetched:
         """Return the next records, in order within each partition; none where none came for a while."""
         self._fetching = asyncio.ensure_future(self._next_records(consumer))
         try:
@@ -143,14 +145,17 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         except asyncio.CancelledError:
             if not self._stopping:
                 raise
-            return []
+            return [], None
         finally:
             self._fetching = None
 
-    async def _next_records(self, consumer: AIOKafkaConsumer) -> list[Record]:
+    async def _next_records(self, consumer: AIOKafkaConsumer) -> Fetched:
         most = await self._worker.room()
         fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=most)
-        return [record for records in fetched.values() for record in records]
+        # Asked for now and not before: a rebalance may lie in between, and records that were dropped after one
+        # would be passed over by the next commit.
+        ownership = self._ownership
+        return [record for records in fetched.values() for record in records], ownership
 
     async def _let_go(self) -> None:
         if self._ownership is not None:

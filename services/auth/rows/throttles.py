@@ -1,7 +1,7 @@
 """How often things were tried, counted in one step so that parallel tries cannot slip through."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,8 @@ from libs.common.mongo import DuplicateKeyError, Mongo
 from services.auth.models import Throttle
 
 MOST_DOUBLINGS = 20
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""Not blocked, also for a try whose clock was read a moment earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ def _count(user_id: UUID | None, now: datetime, pace: Pace) -> list[dict[str, An
     """Return the update that adds one try and, past the free ones, blocks the next for a time that doubles."""
     doublings = {"$min": [{"$subtract": ["$tries", pace.free]}, MOST_DOUBLINGS]}
     delay_s = {"$min": [{"$multiply": [pace.first_delay_s, {"$pow": [2, doublings]}]}, pace.longest_delay_s]}
-    wait_ms = {"$cond": [{"$lt": ["$tries", pace.free]}, 0, {"$multiply": [delay_s, 1000]}]}
+    until = {"$add": [now, {"$multiply": [delay_s, 1000]}]}
     return [
         {"$set": {"tries": {"$add": [{"$ifNull": ["$tries", 0]}, 1]}, "user_id": user_id, "tried_at": now}},
-        {"$set": {"blocked_until": {"$add": [now, wait_ms]}}},
+        {"$set": {"blocked_until": {"$cond": [{"$lt": ["$tries", pace.free]}, LONG_AGO, until]}}},
     ]

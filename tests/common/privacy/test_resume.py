@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -13,7 +14,8 @@ from pydantic import SecretStr
 from libs.common.events.privacy import HoldingErasure
 from libs.common.privacy.progress import ErasureUnderWay
 from libs.common.settings import CommonSettings
-from tests.common.privacy.studio import Studio
+from libs.common.storage import Storage, Version
+from tests.common.privacy.studio import BUCKET, Studio, open_studio
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES, RECEIPTS = 17, 9
@@ -78,10 +80,20 @@ async def survive(studio: Studio, point: str) -> None:
     assert (await studio.rows(other), await studio.objects(other)) == before
 
 
-async def test_two_processes_at_once_count_nothing_twice(studio: Studio) -> None:
-    person, case = await studio.settle(pictures=PICTURES, receipts=RECEIPTS), uuid4()
-    outcomes = await asyncio.gather(*(go_on(studio, person, case) for _ in range(3)))
-    total = {each.holding: each.erased + each.retained for each in outcomes[-1]}
-    assert total["gallery.files"] == total["gallery.pictures"] == PICTURES
-    assert total["gallery.receipts"] == RECEIPTS
-    assert await studio.rows(person) == {}
+class SlowStorage(Storage):
+    """The real storage, slow enough for others to list what it is about to delete."""
+
+    async def delete_versions(self, bucket: str, versions: Sequence[Version]) -> None:
+        await asyncio.sleep(0.5)
+        await super().delete_versions(bucket, versions)
+
+
+async def test_processes_at_work_at_once_count_nothing_twice(common_settings: CommonSettings) -> None:
+    async with open_studio(common_settings, storage=SlowStorage(common_settings)) as studio:
+        await studio.storage.ensure_buckets(BUCKET)
+        person, case = await studio.settle(pictures=PICTURES, receipts=RECEIPTS), uuid4()
+        outcomes = await asyncio.gather(*(go_on(studio, person, case) for _ in range(3)))
+        total = {each.holding: each.erased + each.retained for each in outcomes[-1]}
+        assert total["gallery.files"] == total["gallery.pictures"] == PICTURES
+        assert total["gallery.receipts"] == RECEIPTS
+        assert await studio.rows(person) == {}
