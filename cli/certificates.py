@@ -111,12 +111,9 @@ def _show(verdict: Verdict, file: Path) -> None:
 
 def _show_content(body: dict[str, Any]) -> None:
     """Print what a genuine certificate says."""
-    columns = ("holding", "found", "erased", "retained", "ground", "until")
-    rows = [
-        [held[name] for name in ("holding", "found", "erased", "retained", "ground", "retained_until")]
-        for part in body["holders"]
-        for held in part["holdings"]
-    ]
+    columns = ("holding", "found", "erased", "gone before", "retained", "ground", "until")
+    names = ("holding", "found", "erased", "already_gone", "retained", "ground", "retained_until")
+    rows = [[held[name] for name in names] for part in body["holders"] for held in part["holdings"]]
     title = f"Certificate {body['sequence']} of {body['issuer']}: case {body['case_id']}"
     table(f"{title}\nrequested {body['requested_at']}, verified {body['verified_at']}", columns, rows)
     table(

@@ -216,7 +216,7 @@ def _check_counts(body: Body) -> Check:
             str(held["holding"])
             for part in body["holders"]
             for held in part["holdings"]
-            if held["erased"] + held["retained"] < held["found"]
+            if held["erased"] + held["already_gone"] + held["retained"] < held["found"]
             or (held["retained"] and not (held["ground"] and held["retained_until"]))
         ]
         clean = body["scan"]["findings"] == 0

@@ -14,7 +14,7 @@ class GallerySettings(CommonSettings):
     gallery_imaging_timeout_s: float = Field(
         30.0, gt=0, description="most processor time that one image may take"
     )
-    gallery_imaging_nice: int = Field(5, ge=0, description="how far imaging stands back for other work")
+    gallery_imaging_nice: int = Field(10, ge=0, description="how far imaging stands back for other work")
     gallery_uploads_in_hand: int = Field(6, ge=1, description="most uploaded files held in memory at once")
     gallery_sweep_every_s: float = Field(60.0, gt=0)
     gallery_upload_expires_s: float = Field(

@@ -13,25 +13,30 @@ class Outcome:
     """What a holder says became of one holding.
 
     Args:     erased: rows or objects that went; retained: how many are kept, pseudonymised; ground: the legal
-              ground they are kept on; retained_until: ISO date of their end.
+              ground they are kept on; retained_until: ISO date of their end; already_gone: how many had gone
+              another way before, as the holder says after it looked for them.
     """
 
     erased: int
     retained: int = 0
     ground: str | None = None
     retained_until: str | None = None
+    already_gone: int = 0
 
     @property
     def accounted(self) -> int:
         """Return how much this explains. What is kept without a ground and a date is not explained."""
         lawful = self.ground is not None and self.retained_until is not None
-        return self.erased + (self.retained if lawful else 0)
+        return self.erased + self.already_gone + (self.retained if lawful else 0)
 
     def joined(self, other: "Outcome") -> "Outcome":
         """Return what both together say, whichever came first."""
         terms = max(self, other, key=lambda each: (each.ground or "", each.retained_until or ""))
         return replace(
-            terms, erased=max(self.erased, other.erased), retained=max(self.retained, other.retained)
+            terms,
+            erased=max(self.erased, other.erased),
+            already_gone=max(self.already_gone, other.already_gone),
+            retained=max(self.retained, other.retained),
         )
 
 

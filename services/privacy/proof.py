@@ -48,6 +48,7 @@ def holdings(part: Progress) -> list[dict[str, Any]]:
             "holding": name,
             "found": found.get(name, 0),
             "erased": outcome.erased if (outcome := part.outcomes.get(name)) else 0,
+            "already_gone": outcome.already_gone if outcome else 0,
             "retained": outcome.retained if outcome else 0,
             "ground": outcome.ground if outcome else None,
             "retained_until": outcome.retained_until if outcome else None,

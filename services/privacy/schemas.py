@@ -12,11 +12,15 @@ from services.privacy.protocol import Attention, Phase
 
 
 class HoldingOut(BaseModel):
-    """What a holder found in one place, and what became of it."""
+    """What a holder found in one place, and what became of it.
+
+    `already_gone` went another way between the count and the erasure: deleted by the person, or expired.
+    """
 
     holding: str
     found: int
     erased: int
+    already_gone: int
     retained: int
     ground: str | None
     retained_until: str | None

@@ -234,4 +234,4 @@ def _repeat(case: Case, at: datetime, policy: Policy) -> None:
 
 def _outcome(held: HoldingErasure) -> Outcome:
     until = held.retained_until.isoformat() if held.retained_until else None
-    return Outcome(held.erased, held.retained, held.ground, until)
+    return Outcome(held.erased, held.retained, held.ground, until, held.already_gone)

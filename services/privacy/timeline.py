@@ -29,7 +29,8 @@ def entries(happened: Input, before: Saga, after: Saga, commands: tuple[Command,
     """Return the lines that one step adds."""
     lines = [_of_input(happened)]
     if after.phase is Phase.INCOMPLETE and before.phase is not Phase.INCOMPLETE:
-        missing = sum(sum(part.missing.values()) for part in after.holders.values())
+        short = [part for part in after.holders.values() if part.answered >= after.needed]
+        missing = sum(sum(part.missing.values()) for part in short)
         lines.append(TimelineEntry(at=happened.at, what="incomplete", count=missing))
     lines += [_of_command(command, happened.at) for command in commands]
     return [line for line in lines if line is not None]

@@ -29,8 +29,8 @@ def signer(seed: int = 7) -> Signer:
 
 def facts(**changed: Any) -> dict[str, Any]:
     """Return what a small but whole certificate certifies."""
-    images = {"holding": "gallery.images", "found": 40, "erased": 40, "retained": 0}
-    payments = {"holding": "billing.payments", "found": 5, "erased": 0, "retained": 5}
+    images = {"holding": "gallery.images", "found": 40, "erased": 39, "already_gone": 1, "retained": 0}
+    payments = {"holding": "billing.payments", "found": 5, "erased": 0, "already_gone": 0, "retained": 5}
     return {
         "issuer": "pixera",
         "case_id": "01890000-0000-7000-8000-000000000000",
@@ -60,6 +60,7 @@ def chain(length: int) -> list[bytes]:
 
 
 KEYS = [signer().public_key]
+ZERO_OF_FORTY = {"holding": "x", "found": 40, "erased": 0, "already_gone": 0, "retained": 0}
 GOOD = chain(1)[0]
 
 
@@ -120,7 +121,7 @@ def test_a_changed_and_re_hashed_certificate_is_refused() -> None:
     """Whoever can compute the hash still cannot sign."""
     body = json.loads(GOOD)
     body["holders"][0]["holdings"][0]["found"] = 39
-    body["holders"][0]["holdings"][0]["erased"] = 39
+    body["holders"][0]["holdings"][0]["erased"] = 38
     failed = {check.name for check in verify(rfc8785.dumps(body), KEYS).checks if not check.passed}
     assert failed == {"hash", "signature"}
 
@@ -129,7 +130,7 @@ def test_a_changed_and_re_hashed_certificate_is_refused() -> None:
     "wrong",
     [
         {"scan": {"databases": 6, "findings": 1}},
-        {"holders": [{"holder": "gallery", "holdings": [{"holding": "x", "found": 40, "erased": 0}]}]},
+        {"holders": [{"holder": "gallery", "holdings": [ZERO_OF_FORTY]}]},
         {"holders": "none"},
         {"more": "than is known"},
     ],
@@ -140,7 +141,8 @@ def test_the_issuer_itself_cannot_certify_what_is_not_so(wrong: dict[str, Any]) 
 
 
 def test_retained_without_a_ground_is_refused() -> None:
-    kept = {"holding": "x", "found": 1, "erased": 0, "retained": 1, "ground": None, "retained_until": None}
+    kept = {"holding": "x", "found": 1, "erased": 0, "already_gone": 0, "retained": 1}
+    kept |= {"ground": None, "retained_until": None}
     holders = [{"holder": "billing", "holdings": [kept]}]
     assert not verify(signer().issue(facts(holders=holders), 1, GENESIS), KEYS).valid
 

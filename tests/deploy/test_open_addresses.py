@@ -29,7 +29,7 @@ def is_open(method: str, path: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("method", "path", "signed_in"), operations())
+@pytest.mark.parametrize(("method", "path", "signed_in"), list(operations()))
 def test_open_exactly_where_the_contract_needs_no_token(method: str, path: str, signed_in: bool) -> None:
     expected = not signed_in and STAFF not in path
     assert is_open(method, path) is expected

@@ -48,6 +48,7 @@ async def test_a_case_goes_from_the_deletion_to_its_certificate(privacy: Privacy
             "holding": "billing.payments",
             "found": 5,
             "erased": 0,
+            "already_gone": 0,
             "retained": 5,
             "ground": "tax-law",
             "retained_until": "2033-11-23",

@@ -122,6 +122,13 @@ def test_what_is_kept_counts_only_with_a_ground_and_a_date() -> None:
     assert Outcome(1, 4, None, "2033-11-23").accounted == 1
 
 
+def test_what_was_gone_before_is_explained_and_zero_of_forty_is_not() -> None:
+    part = Progress().with_inventory({"gallery.images": 40})
+    assert part.with_answer(1, {"gallery.images": Outcome(0)}).missing == {"gallery.images": 40}
+    assert part.with_answer(1, {"gallery.images": Outcome(39)}).missing == {"gallery.images": 1}
+    assert part.with_answer(1, {"gallery.images": Outcome(39, already_gone=1)}).missing == {}
+
+
 def test_a_holding_that_the_answer_leaves_out_is_missing() -> None:
     part = Progress().with_inventory({"gallery.images": 40, "gallery.uploads": 2})
     part = part.with_answer(1, {"gallery.images": Outcome(40)})

@@ -19,6 +19,8 @@ RETENTION = timedelta(days=30)
 DEAD_LETTER_RETENTION = timedelta(days=30)
 DEAD_LETTER_SUFFIX = ".dlq"
 
+LOOK_EVERY_S = 0.02
+
 MORE_PARTITIONS = {"generation.queued": 12}
 """Where more workers than PARTITIONS are to share the load."""
 
@@ -75,9 +77,11 @@ async def ensure_topics(
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await client.start()
     try:
-        missing = wanted.keys() - set(await client.list_topics())
-        if missing:
+        if missing := wanted.keys() - set(await client.list_topics()):
             await _create(client, [wanted[name] for name in sorted(missing)], replication)
+        # A broker may answer before it has heard of what the controller made.
+        while wanted.keys() - set(await client.list_topics()):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(LOOK_EVERY_S)
     finally:
         await client.close()
 

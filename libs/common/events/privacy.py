@@ -24,12 +24,17 @@ class HoldingInventory(BaseModel):
 
 
 class HoldingErasure(BaseModel):
-    """What became of it: erased, or kept pseudonymised on a legal ground until a date."""
+    """What became of it: erased, or kept pseudonymised on a legal ground until a date.
+
+    `already_gone` is what was counted and was no longer there when the erasure came to it, because the person
+    deleted it themselves a moment before, or it expired; a holder says so only after it looked and found nothing.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     holding: Code
     erased: int
+    already_gone: int = 0
     retained: int = 0
     ground: Code | None = None
     retained_until: date | None = None

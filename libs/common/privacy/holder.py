@@ -208,8 +208,10 @@ class Holder:
     def _erased(self, holding: CollectionHolding | ObjectsHolding, tombstone: Tombstone) -> HoldingErasure:
         name = self.holdings.name_of(holding)
         field = field_of(name)
-        erased = HoldingErasure(holding=name, erased=tombstone.erased.get(field, 0))
-        retained = tombstone.retained.get(field, 0)
+        count, retained = tombstone.erased.get(field, 0), tombstone.retained.get(field, 0)
+        # A look just now found nothing left, so what the counts lack went another way after the inventory.
+        gone = max(0, (tombstone.inventory or {}).get(field, 0) - count - retained)
+        erased = HoldingErasure(holding=name, erased=count, already_gone=gone)
         if not (
             retained and isinstance(holding, CollectionHolding) and isinstance(holding.erase, Pseudonymise)
         ):

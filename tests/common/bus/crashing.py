@@ -15,7 +15,7 @@ from libs.common.bus.relay import Relay
 from libs.common.settings import CommonSettings
 from tests.common.bus.harness import open_bench
 
-MOMENTS = {
+MOMENTS: dict[str, tuple[type, str] | None] = {
     "before-publish": (Producer, "publish"),
     "before-forgetting": (Relay, "_forget"),
     "before-commit": (Ownership, "commit"),
@@ -38,7 +38,8 @@ async def main() -> None:
     parser.add_argument("--relay-only", action="store_true")
     asked = parser.parse_args()
     if moment := MOMENTS[asked.when]:
-        setattr(*moment, die)
+        kind, method = moment
+        setattr(kind, method, die)
     bench = await open_bench(CommonSettings.model_validate({}), asked.name)
     handler = bench.note_once if asked.io else bench.note
     subscriptions = [] if asked.relay_only else [bench.subscription(handler, io=asked.io, concurrency=4)]

@@ -1,8 +1,8 @@
 """Reading records: what is an event, and under which code everything else is turned away."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -29,7 +29,7 @@ class Given:
     timestamp: int = 1_700_000_000_000
     key: bytes | None = ROW.key.encode()
     value: bytes | None = ROW.body
-    headers: list[tuple[str, Any]] = field(default_factory=lambda: list(headers_of(ROW)))
+    headers: Sequence[tuple[str, bytes | None]] = field(default_factory=lambda: headers_of(ROW))
 
 
 def headers(**changes: bytes | None) -> Headers:

@@ -1,52 +1,78 @@
 """Members of a group come, go and share the work: nothing is lost, nothing is done twice."""
 
 import asyncio
+import itertools
 from collections import Counter
 from uuid import uuid4
 
 import pytest
 
 from libs.common.bus.consumes import Once
+from libs.common.testing.waiting import eventually
 from tests.common.bus.events import Noted
 from tests.common.bus.harness import Bench
 
 BOTH = pytest.mark.parametrize("io", [False, True], ids=["transactional", "io"])
-TOTAL = 900
+
+
+class Members:
+    """Members of one group, and how much each has done."""
+
+    def __init__(self, bench: Bench, io: bool) -> None:
+        self._bench, self._io = bench, io
+        self.done: Counter[int] = Counter()
+
+    async def join(self, number: int) -> None:
+        """Start a member; return once it has done something."""
+
+        async def transactional(event: Noted) -> None:
+            await self._bench.note(event)
+            self.done[number] += 1
+
+        async def with_io(event: Noted, once: Once) -> None:
+            await asyncio.sleep(0.002)
+            await self._bench.note_once(event, once)
+            self.done[number] += 1
+
+        handler = with_io if self._io else transactional
+        bus = self._bench.bus(self._bench.subscription(handler, io=self._io, batch=20, concurrency=4))
+        await bus.start()
+        await self.get_on(number)
+
+    async def get_on(self, number: int) -> None:
+        """Wait until a member has done more."""
+        before = self.done[number]
+
+        async def look() -> bool:
+            return self.done[number] > before
+
+        await eventually(look)
 
 
 @BOTH
 async def test_three_members_come_and_go(bench: Bench, io: bool) -> None:
-    done_by: Counter[int] = Counter()
+    members, enough = Members(bench, io), asyncio.Event()
 
-    def member(number: int) -> object:
-        async def transactional(event: Noted) -> None:
-            await bench.note(event)
-            done_by[number] += 1
-
-        async def with_io(event: Noted, once: Once) -> None:
-            await asyncio.sleep(0.002)
-            await bench.note_once(event, once)
-            done_by[number] += 1
-
-        handler = with_io if io else transactional
-        return bench.bus(bench.subscription(handler, io=io, batch=20, concurrency=4))
-
-    async def write() -> None:
-        for first in range(0, TOTAL, 3):
-            await bench.publish(*(bench.event(user_id=uuid4(), number=first + n) for n in range(3)))
-            await asyncio.sleep(0.01)
+    async def write() -> int:
+        for number in itertools.count():
+            await bench.publish(bench.event(user_id=uuid4(), number=number))
+            await asyncio.sleep(0.005)
+            if enough.is_set():
+                return number + 1
+        raise AssertionError
 
     writing = asyncio.create_task(write())
     for number in range(3):
-        member(number)
-        await bench.buses[number].start()
-        await asyncio.sleep(0.8)
+        await members.join(number)
     await bench.buses[0].stop()
-    await writing
-    found = await bench.effects_reach(TOTAL)
-    await asyncio.sleep(0.5)  # for what would come twice
-    assert sorted(await bench.effects()) == list(range(TOTAL)) == sorted(found)
-    assert all(done_by[number] > 0 for number in range(3))
+    await members.get_on(1)
+    await bench.buses[2].stop()
+    await members.join(3)
+    await members.get_on(1)
+    enough.set()
+    total = await writing
+    await bench.effects_reach(total)
+    assert sorted(await bench.effects()) == list(range(total))
 
 
 async def test_work_that_outlives_its_partitions_is_not_done_twice(bench: Bench) -> None:

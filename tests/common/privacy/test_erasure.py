@@ -64,6 +64,17 @@ async def test_everything_of_the_person_goes_and_nothing_of_another(studio: Stud
     assert (await studio.rows(other), await studio.objects(other)) == before
 
 
+async def test_what_went_another_way_after_the_count_is_told_as_such(studio: Studio) -> None:
+    """A person deletes a picture and then the account: its row may go between the inventory and the erasure."""
+    person, case = await studio.settle(), uuid4()
+    await studio.holder.inventory(person, case)
+    await studio.mongo.collection(Picture).delete_one({"user_id": person})
+    outcome = {each.holding: each for each in await studio.holder.erase(person, case)}
+    pictures = outcome["gallery.pictures"]
+    assert (pictures.erased, pictures.already_gone) == (FOUND["gallery.pictures"] - 1, 1)
+    assert sum(each.already_gone for each in outcome.values()) == 1
+
+
 async def test_older_versions_and_delete_markers_go_too(studio: Studio) -> None:
     person = await studio.settle(pictures=2)
     await studio.put(person, ["picture-0", "picture-0"])

@@ -4,15 +4,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from pydantic import SecretStr
 
+from libs.common.clock import now
 from libs.common.events.privacy import HoldingErasure
-from libs.common.privacy.progress import ErasureUnderWay
+from libs.common.privacy.progress import CLAIM_MS, ErasureUnderWay, Progress
+from libs.common.privacy.tombstones import Chunk, Tombstone
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage, Version
 from tests.common.privacy.studio import BUCKET, Studio, open_studio
@@ -81,7 +84,12 @@ async def survive(studio: Studio, point: str) -> None:
 
 
 class SlowStorage(Storage):
-    """The real storage, slow enough for others to list what it is about to delete."""
+    """The real storage, slow enough for others to claim what it lists, and to list what it is about to delete."""
+
+    async def pages(self, bucket: str, prefix: str) -> AsyncIterator[list[Version]]:
+        await asyncio.sleep(0.5)
+        async for page in super().pages(bucket, prefix):
+            yield page
 
     async def delete_versions(self, bucket: str, versions: Sequence[Version]) -> None:
         await asyncio.sleep(0.5)
@@ -97,3 +105,32 @@ async def test_processes_at_work_at_once_count_nothing_twice(common_settings: Co
         assert total["gallery.files"] == total["gallery.pictures"] == PICTURES
         assert total["gallery.receipts"] == RECEIPTS
         assert await studio.rows(person) == {}
+
+
+async def test_one_process_at_a_time_has_the_claim(studio: Studio) -> None:
+    person, progress = uuid4(), Progress(studio.mongo)
+    await studio.tombstones.set(person, uuid4())
+    async with progress.claimed(person):
+        with pytest.raises(ErasureUnderWay):
+            async with progress.claimed(person):
+                pytest.fail("two processes list and delete the same objects")
+    async with progress.claimed(person):
+        pass
+
+
+async def test_a_process_that_lost_its_claim_deletes_nothing_more(studio: Studio) -> None:
+    """Paused for longer than the claim lasts, it wakes while another is at work."""
+    person, progress = uuid4(), Progress(studio.mongo)
+    await studio.tombstones.set(person, uuid4())
+    chunk = Chunk(holding="gallery.files", bucket=BUCKET, versions=[("a", "1"), ("b", "2")])
+    async with progress.claimed(person) as paused:
+        key = await paused.open(chunk)
+        lapsed = {"$set": {"claimed_at": now() - timedelta(milliseconds=CLAIM_MS + 1)}}
+        await studio.mongo.collection(Tombstone).update_one({"_id": person}, lapsed)
+        async with progress.claimed(person) as other:
+            assert list(other.tombstone.chunks) == [key]
+            with pytest.raises(ErasureUnderWay):
+                await paused.open(chunk)
+            assert await other.close(key, chunk) == 2
+            assert await paused.close(key, chunk) == 0
+    assert (await studio.tombstone(person))["erased"] == {"gallery/files": 2}

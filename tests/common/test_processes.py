@@ -1,0 +1,120 @@
+"""Work in child processes: bounded, replaced when it dies, and gone with its owner."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from libs.common.processes import Busy, ProcessDied, ProcessPool
+
+ROOT = Path(__file__).parents[2]
+OWNER = """
+import asyncio, os, sys
+from libs.common.processes import ProcessPool
+from tests.common.test_processes import sleep
+
+async def main():
+    pool = ProcessPool(2)
+    await asyncio.gather(*(pool.run(os.getpid, timeout_s=5) for _ in range(2)))
+    busy = [asyncio.ensure_future(pool.run(sleep, 600.0, timeout_s=600)) for _ in range(2)]
+    print("busy", flush=True)
+    await asyncio.gather(*busy)
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+def square(number: int) -> tuple[int, int]:
+    return number * number, os.getpid()
+
+
+def sleep(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def refuse() -> None:
+    raise ValueError("no")
+
+
+async def test_results_and_errors_come_back() -> None:
+    pool = ProcessPool(2)
+    results = await asyncio.gather(*(pool.run(square, number, timeout_s=10) for number in range(8)))
+    assert [result for result, _ in results] == [number * number for number in range(8)]
+    assert os.getpid() not in {pid for _, pid in results}
+    assert len({pid for _, pid in results}) <= 2
+    with pytest.raises(ValueError, match="no"):
+        await pool.run(refuse, timeout_s=10)
+    await pool.close()
+
+
+async def test_what_kills_its_process_is_named_and_neighbours_live() -> None:
+    pool = ProcessPool(2)
+    calls = [pool.run(square, number, timeout_s=10) for number in range(4)]
+    dead, *alive = await asyncio.gather(pool.run(die, timeout_s=10), *calls, return_exceptions=True)
+    assert isinstance(dead, ProcessDied)
+    assert [each[0] for each in alive if isinstance(each, tuple)] == [0, 1, 4, 9]
+    assert (await pool.run(square, 5, timeout_s=10))[0] == 25
+    await pool.close()
+
+
+async def test_a_call_that_never_ends_is_ended() -> None:
+    pool = ProcessPool(1)
+    with pytest.raises(ProcessDied):
+        await pool.run(spin, timeout_s=0.2)
+    with pytest.raises(ProcessDied):
+        await pool.run(sleep, 60.0, timeout_s=0.05)
+    assert (await pool.run(square, 3, timeout_s=10))[0] == 9
+    await pool.close()
+
+
+async def test_more_than_may_wait_is_refused() -> None:
+    pool = ProcessPool(1, waiting=2)
+    calls = [asyncio.ensure_future(pool.run(sleep, 0.2, timeout_s=10)) for _ in range(5)]
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(each) for each in done] == [float, float, float, float, Busy]
+    await pool.close()
+
+
+def test_no_process_outlives_an_owner_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "owner.py"
+    script.write_text(OWNER)
+    marked = {**os.environ, "PYTHONPATH": str(ROOT), "OWNED_BY_TEST": str(tmp_path)}
+    owner = subprocess.Popen([sys.executable, str(script)], env=marked, cwd=ROOT, stdout=subprocess.PIPE)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == b"busy\n"
+    while len(_alive(tmp_path)) < 4:  # owner, fork server, two children
+        time.sleep(0.05)
+    owner.kill()
+    owner.wait(10)
+    deadline = time.monotonic() + 10
+    while left := _alive(tmp_path):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def _alive(mark: Path) -> list[int]:
+    """Return the processes that have the mark in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(mark).encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:  # it ended meanwhile
+            continue
+    return found
