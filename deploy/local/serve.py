@@ -42,7 +42,7 @@ def serve(process: WebProcess, log: Path, env: Mapping[str, str]) -> None:
         host=HOST,
         port=process.port,
         access_log=False,
-        log_level="warning",
+        log_config=None,  # its own handler would print what our formatter leaves out
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=DRAIN,

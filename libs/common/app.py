@@ -124,7 +124,11 @@ def create_process(
         openapi_url=f"/api/{name}/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # Observed does it, at a third of the cost
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+        },  # Observed does it, at a third of the cost
     )
     _equip(app, name, settings)
     for router in routers if role.serves else ():

@@ -59,12 +59,14 @@ class TokenVerifier:
         """Return whom a token speaks for.
 
         Raises:   Unauthenticated (401): forged, expired, of another kind, or ended since.
+                  Unavailable (503): it is not known yet which sessions have ended.
         """
         digest = hashlib.sha256(token.encode()).digest()
         user, expires_at = self._passed.get(digest) or await self._verify(token, digest)
         if expires_at <= time.time():
             self._passed.pop(digest, None)
             raise self._refused("expired", "the access token has expired, refresh it")
+        await self._revocations.check()
         if self._revocations.ended(user.id, user.session_id):
             raise self._refused("ended", "this session has ended, sign in again")
         return user

@@ -125,8 +125,9 @@ def configure(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("aiokafka", "faststream", "pymongo", "urllib3", "httpx", "httpcore", "uvicorn.access"):
+    for noisy in ("aiokafka", "faststream", "pymongo", "httpx", "httpcore", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings quote the names of people's objects
 
 
 def _named(service: str) -> Any:

@@ -294,7 +294,7 @@ async def _repeated(session: Any, work: Callable[[], Awaitable[T]]) -> T:
     """
     deadline, wait_s = time.monotonic() + TRANSACTION_S, FIRST_WAIT_S
     while True:
-        await _awaited(session.start_transaction())
+        await _awaited(session.start_transaction(ReadConcern("snapshot"), WriteConcern("majority")))
         try:
             done = await _within(session, work)
             await _commit(session, deadline)

@@ -43,6 +43,7 @@ RETRY = Retry(
     allowed_methods=None,  # every call made here may be repeated: the same bytes under the same name, or gone
     raise_on_status=False,
 )
+WHOLE = 64 * 1024 * 1024  # bytes; above any object of ours, so that none is stored in parts
 MOST_AT_ONCE = 1_000  # what S3 takes in one DeleteObjects, and gives in one listing
 LONGEST_PRESIGNED = timedelta(minutes=5)
 GONE = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchObject"})
@@ -115,9 +116,15 @@ class Storage:
         self._bulk_threads = ThreadPoolExecutor(BULK_THREADS, thread_name_prefix="storage-bulk")
 
     async def put(self, bucket: str, name: str, data: bytes, media_type: str) -> None:
-        """Store an object; in a versioned bucket an earlier one of the name stays as an older version."""
+        """Store an object; in a versioned bucket an earlier one of the name stays as an older version.
+
+        In one request whatever its size: parts of an upload that was cut short would lie where no listing shows.
+        """
         await self._run(
-            "put", lambda: self._client.put_object(bucket, name, io.BytesIO(data), len(data), media_type)
+            "put",
+            lambda: self._client.put_object(
+                bucket, name, io.BytesIO(data), len(data), media_type, part_size=WHOLE
+            ),
         )
 
     async def get(self, bucket: str, name: str, limit: int) -> bytes:

@@ -1,6 +1,5 @@
 """Where an image's bytes are: under server-made names that say nothing of anyone."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +9,7 @@ from pydantic import SecretStr
 from libs.common.privacy.holdings import locator
 from libs.common.privacy.removals import Removals
 from libs.common.privacy.writes import Writes
-from libs.common.storage import PresignedPost, Storage
+from libs.common.storage import PresignedPost, Storage, together
 from services.gallery.models import MAX_BYTES, Image, MediaType, Size
 
 BUCKET = "pixera-gallery"
@@ -47,10 +46,11 @@ class ImageObjects:
 
     async def keep_thumbnails(self, user_id: UUID, image_id: UUID, thumbnails: dict[Size, bytes]) -> None:
         """Store an image's thumbnails. Raises SubjectErased: nothing is stored."""
-        async with self._writes.under_way(user_id), asyncio.TaskGroup() as puts:
-            for size, data in thumbnails.items():
-                name = self._part(user_id, image_id, size)
-                puts.create_task(self._storage.put(BUCKET, name, data, THUMBNAIL_TYPE))
+        async with self._writes.under_way(user_id):
+            await together(
+                self._storage.put(BUCKET, self._part(user_id, image_id, size), data, THUMBNAIL_TYPE)
+                for size, data in thumbnails.items()
+            )
 
     async def original(self, user_id: UUID, image_id: UUID) -> bytes:
         """Return an image's own bytes. Raises ObjectMissing."""

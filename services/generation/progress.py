@@ -89,6 +89,7 @@ class ProgressFeed:
         self._changes = mongo.collection(Job)
         self._jobs = jobs
         self._watches: defaultdict[UUID, set[Watch]] = defaultdict(set)
+        self._watched = asyncio.Event()
 
     @property
     def watchers(self) -> int:
@@ -96,12 +97,20 @@ class ProgressFeed:
         return sum(map(len, self._watches.values()))
 
     async def follow(self) -> None:
-        """Read the change stream for as long as the process lives; it is opened anew when it breaks."""
-        async with self._changes.watch(PIPELINE, full_document="updateLookup") as changes:
-            for watch in [watch for watches in self._watches.values() for watch in watches]:
-                watch.distrust()
-            async for change in changes:
-                self._pass_on(change)
+        """Read the change stream while anybody watches, for as long as the process lives.
+
+        It is opened anew when it breaks; whoever watches then reads the row, because news may have been missed.
+        """
+        while True:
+            await self._watched.wait()
+            async with self._changes.watch(PIPELINE, full_document="updateLookup") as changes:
+                for watch in [watch for watches in self._watches.values() for watch in watches]:
+                    watch.distrust()
+                async for change in changes:
+                    self._pass_on(change)
+                    if not self._watches:
+                        self._watched.clear()
+                        break
 
     async def watch(self, user_id: UUID, job_id: UUID) -> AsyncIterator[Progress]:
         """Yield a job's progress, beginning with the present one, until it has ended or is gone.
@@ -126,6 +135,7 @@ class ProgressFeed:
     def _place(self, job_id: UUID) -> Iterator[Watch]:
         watch = Watch()
         self._watches[job_id].add(watch)
+        self._watched.set()
         WATCHERS.inc()
         try:
             yield watch

@@ -40,11 +40,12 @@ class Renderer:
     async def draw(self, spec: Spec, still_wanted: Callable[[], Awaitable[bool]]) -> Rendered:
         """Draw one image when there is a process free for it.
 
-        Args:     still_wanted: asked right before the drawing begins.
+        Args:     still_wanted: asked right before the drawing begins, where it had to wait for its turn.
         Raises:   JobStopped: it is not wanted any more.  RenderFailed: it cannot be drawn.
         """
+        waits = self._turns.locked()
         async with self._turns:
-            if not await still_wanted():
+            if waits and not await still_wanted():
                 raise JobStopped
             with RENDERING.track_inprogress():
                 return await self._drawn(spec)

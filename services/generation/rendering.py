@@ -69,22 +69,26 @@ class Rendering:
     async def _draw_all(self, job: Job) -> None:
         """Draw what an earlier try has not drawn; the renderer bounds how many at once."""
         missing = [index for index in range(job.order.count) if index not in job.rendered]
-        drawn = await asyncio.gather(*(self._draw(job, index) for index in missing), return_exceptions=True)
+        tell = len(missing) > 1  # the news of the last one is the end of the job
+        drawn = await asyncio.gather(
+            *(self._draw(job, index, tell=tell) for index in missing), return_exceptions=True
+        )
         for result in drawn:
             if result is not None:
                 raise result
 
-    async def _draw(self, job: Job, index: int) -> None:
+    async def _draw(self, job: Job, index: int, *, tell: bool) -> None:
         still_wanted = partial(self._jobs.is_running, job.user_id, job.id)
         picture = await self._renderer.draw(spec_of(job, index), still_wanted)
         await self._objects.keep(job, index, picture)
-        if not await self._jobs.note_rendered(job.user_id, job.id, index):
+        if tell and not await self._jobs.note_rendered(job.user_id, job.id, index):
             raise JobStopped
 
     async def _complete(self, job: Job) -> bool:
         """Complete the job, in the transaction of `once`; False where it was cancelled in the meantime."""
-        image_ids = [new_id() for _ in range(job.order.count)]
-        ends = {"image_ids": image_ids, "finished_at": now()}
+        indexes = list(range(job.order.count))
+        image_ids = [new_id() for _ in indexes]
+        ends = {"image_ids": image_ids, "rendered": indexes, "finished_at": now()}
         if not await self._jobs.move(job.user_id, job.id, RUNNING, JobState.COMPLETED, **ends):
             return False
         await self._work.outbox.add(

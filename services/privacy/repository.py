@@ -39,7 +39,10 @@ class CaseRepository:
     async def due(self, moment: datetime, limit: int) -> list[UUID]:
         """Return open cases that want a Tick, the longest waiting first."""
         rows = await self._rows.find(
-            {"wake_at": {"$lte": moment}}, sort=[("wake_at", 1)], limit=limit, projection={"_id": 1}
+            {"open": True, "wake_at": {"$lte": moment}},
+            sort=[("wake_at", 1)],
+            limit=limit,
+            projection={"_id": 1},
         )
         return [row["_id"] for row in rows]
 

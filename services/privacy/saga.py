@@ -89,7 +89,9 @@ def step(saga: Saga, happened: Input, policy: Policy = POLICY) -> Step:
 
 
 def wake_at(saga: Saga, policy: Policy = POLICY) -> datetime | None:
-    """Return when the case next needs a Tick, None where only an answer can move it."""
+    """Return when the case next needs a Tick, None where only an answer can move it, or nothing any more."""
+    if saga.phase is Phase.VERIFIED:
+        return None
     moments = [_patience_ends(saga, policy), *(moment for _, moment in _deadlines_ahead(saga))]
     return min((moment for moment in moments if moment), default=None)
 

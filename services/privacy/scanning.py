@@ -1,6 +1,7 @@
 """Runs the scans that cases wait for, at once, and goes on with those whose process died."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -35,7 +36,6 @@ class Scanning:
         self._lease = timedelta(seconds=lease_s)
         self._claim = new_id()
         self._wake = asyncio.Event()
-        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def follow(self) -> None:
         """Wake as soon as a case is committed that wants a scan, whichever process committed it."""
@@ -47,13 +47,14 @@ class Scanning:
     async def run(self) -> None:
         """Scan what waits, for as long as the process lives; look by itself too, in case nothing woke it."""
         async with asyncio.TaskGroup() as scans:
+            room = asyncio.Semaphore(AT_ONCE)  # of this run: a run that was cut short leaves no place taken
             while True:
                 self._wake.clear()
-                await self._room.acquire()
+                await room.acquire()
                 if case := await self._claimed():
-                    scans.create_task(self._scan(case))
+                    scans.create_task(self._scan(case)).add_done_callback(lambda _: room.release())
                     continue
-                self._room.release()
+                room.release()
                 await self._sleep()
 
     async def _claimed(self) -> Case | None:
@@ -68,17 +69,17 @@ class Scanning:
             return
 
     async def _scan(self, case: Case) -> None:
-        """Scan one case. What fails by an outage is tried again soon, by whoever comes first."""
+        """Scan one case. What fails is logged and tried again soon, by whoever comes first; other scans go on."""
         keeping = asyncio.create_task(self._keep(case.id))
         try:
             report = await self._timed(case)
             await self._service.finish_scan(case.id, case.saga.run, report)
-        except OUTAGES as error:
+        except Exception as error:
             log.warning("scan.failed", case_id=str(case.id), run=case.saga.run, exc_info=error)
-            await self._cases.prolong(case.id, self._claim, now() + AFTER_FAILURE)
+            with suppress(*OUTAGES):  # the claim ends by itself
+                await self._cases.prolong(case.id, self._claim, now() + AFTER_FAILURE)
         finally:
             keeping.cancel()
-            self._room.release()
 
     async def _timed(self, case: Case) -> ScanReport:
         user_id, locators = self._service.subject_of(case)

@@ -184,7 +184,7 @@ def _ignore_findings(case: saga.Saga, happened: ScanFinished, policy: Policy) ->
     return SCANNED(case, replace(happened, findings=0), policy)
 
 
-def _certify_each_time(case: saga.Saga, happened: Input, policy: Policy) -> saga.Step:
+def _certify_each_time(case: saga.Saga, happened: Input, policy: Policy = saga.POLICY) -> saga.Step:
     """Forget that a VERIFIED case is closed."""
     reopened = replace(case, phase=CasePhase.SCANNING) if case.phase is CasePhase.VERIFIED else case
     return STEP(reopened, happened, policy)

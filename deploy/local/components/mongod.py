@@ -29,6 +29,8 @@ def program(home: Home, port: int) -> Program:
         *("--replSet", REPLICA_SET, "--bind_ip", HOST, "--port", str(port), "--dbpath", data),
         *("--wiredTigerCacheSizeGB", str(CACHE_GIB), "--oplogSize", "512", "--nounixsocket", "--quiet"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        # A slow command would be logged with its values, and those are personal.
+        *("--slowOpSampleRate", "0"),
         # A process killed inside a transaction leaves its rows locked until the server gives up (after 60 s, untold).
         *("--setParameter", "transactionLifetimeLimitSeconds=20"),
     ]

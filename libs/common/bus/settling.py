@@ -57,7 +57,7 @@ class Settler:
             except Malformed as error:
                 return await self._give_up(record, error.code, "", pause)
             except Exception as error:  # noqa: BLE001 - a handler may raise anything; each has a verdict
-                tries += 1
+                tries += not is_passing(error)  # an outage uses up no tries
                 outcome = await self._after(error, record, tries, pause)
                 if outcome is not None:
                     return outcome

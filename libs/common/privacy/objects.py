@@ -71,12 +71,23 @@ class Objects:
         return sum([len(page) async for page in self._store.pages(holding.bucket, self._prefix(user_id))])
 
     async def _erase(self, claim: Claim, holding: ObjectsHolding, user_id: UUID) -> Tally:
-        """Go through the person's versions page by page, so that memory stays flat; a page's chunks go at once."""
+        """Delete a page of versions while the next one is listed: two pages in memory, however many there are."""
         done = Tally()
-        async for page in self._store.pages(holding.bucket, self._prefix(user_id)):
-            chunks = [page[start : start + CHUNK] for start in range(0, len(page), CHUNK)]
-            for part in await together(self._erase_chunk(claim, holding, chunk) for chunk in chunks):
-                done.add(part)
+        deleting = asyncio.create_task(_nothing())
+        try:
+            async for page in self._store.pages(holding.bucket, self._prefix(user_id)):
+                done.add(await deleting)
+                deleting = asyncio.create_task(self._erase_page(claim, holding, page))
+        finally:
+            await asyncio.wait((deleting,))
+        done.add(deleting.result())
+        return done
+
+    async def _erase_page(self, claim: Claim, holding: ObjectsHolding, page: list[Version]) -> Tally:
+        done = Tally()
+        chunks = [page[start : start + CHUNK] for start in range(0, len(page), CHUNK)]
+        for part in await together(self._erase_chunk(claim, holding, chunk) for chunk in chunks):
+            done.add(part)
         return done
 
     async def _erase_chunk(self, claim: Claim, holding: ObjectsHolding, versions: list[Version]) -> Tally:
@@ -90,3 +101,7 @@ class Objects:
         done = Tally()
         done.erased[chunk.holding] += await claim.close(key, chunk)
         return done
+
+
+async def _nothing() -> Tally:
+    return Tally()

@@ -64,9 +64,13 @@ class Writes:
             await self._rows.delete_one({"_id": write.id})
 
     async def drained(self, user_id: UUID) -> None:
-        """Return once nobody stores objects of a person any more."""
+        """Return once nobody stores objects of a person any more.
+
+        Effects:  what a writer that died has left of its announcement goes.
+        """
         began = time.monotonic()
         while await self._rows.count({"user_id": user_id, "until": {"$gt": now()}}, limit=1):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY_S)
+        await self._rows.delete_many({"user_id": user_id})
         if (waited := time.monotonic() - began) > 1:
             log.info("writes.waited_for", seconds=round(waited, 1))
