@@ -8,6 +8,7 @@ import sys
 from bench import api, bus, erasure, generation
 from deploy.local.home import ROOT
 from deploy.local.spawn import started
+from libs.common import logging
 
 HOME = ROOT / ".pixera" / "bench"
 BENCHMARKS = {"erasure": erasure.run, "bus": bus.run, "api": api.run, "generation": generation.run}
@@ -17,6 +18,7 @@ def main() -> int:
     """Run the chosen benchmarks one after another; return the exit code."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="all if none is named")
+    logging.configure("bench", "ERROR")
     held = True
     for name in parser.parse_args().names or BENCHMARKS:
         shutil.rmtree(HOME, ignore_errors=True)

@@ -5,9 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from libs.common.privacy.data_map import data_map, markdown
-
 from libs.common.events import PRODUCERS
+from libs.common.privacy.data_map import data_map, markdown
 from libs.common.privacy.holdings import Holdings
 
 DECLARING = (

@@ -42,7 +42,7 @@ async def no_strike() -> None:
 
 KEPT = {
     "tombstones of every service": re.compile(r"mongo \w+\.tombstones"),
-    "events until their topics' retention ends": re.compile(r"kafka (?!__)[a-z.-]+"),
+    "events and dead letters until their topics' retention ends": re.compile(r"kafka (?!__)[a-z.-]+"),
 }
 """Where a certificate's words allow an opaque id to be; nothing else may be anywhere."""
 

@@ -50,21 +50,19 @@ def initiate_replica_set(port: int, replica_set: str) -> None:
 
 
 def make_buckets(endpoint: str, access_key: str, secret_key: str, buckets: tuple[str, ...]) -> None:
-    """Effects: every bucket exists, keeps versions, and takes a PUT: the port alone proves nothing."""
+    """Effects: every bucket exists and takes a PUT: the port alone proves nothing.
+
+    Versions are not kept: names are never used twice (ADR 0016).
+    """
     import urllib3  # noqa: PLC0415  imported by the warm parent
     from minio import Minio  # noqa: PLC0415
-    from minio.commonconfig import ENABLED  # noqa: PLC0415
-    from minio.versioningconfig import VersioningConfig  # noqa: PLC0415
 
     url = urlsplit(endpoint)
     pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=2, read=20), retries=False)
     client = Minio(url.netloc, access_key, secret_key, secure=url.scheme == "https", http_client=pool)
     for bucket in buckets:
         _until(partial(_exists, client, bucket), f"bucket {bucket}")
-        # Written before versions are kept, so that the probe leaves none behind.
-        if client.get_bucket_versioning(bucket).status != ENABLED:
-            _until(partial(_takes_put, client, bucket), f"{bucket} to take an object")
-            client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
+        _until(partial(_takes_put, client, bucket), f"{bucket} to take an object")
 
 
 def _exists(client: Any, bucket: str) -> bool:

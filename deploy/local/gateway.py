@@ -4,10 +4,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from deploy.local import gateway_errors, gateway_routes
 from deploy.local.errors import StackError
-from deploy.local.ports import HOST
+from deploy.local.ports import HOST, public_url
 
 Json = dict[str, Any]
 
@@ -20,6 +21,9 @@ REQUESTS_PER_SECOND = 200
 CREDENTIALS_PER_MINUTE = 30
 API_BODY_LIMIT = 1_048_576
 CONNECTION_LIMIT = 10_000
+PENDING_LIMIT = 1_024  # requests that wait for a connection to one upstream
+RETRIES_AT_ONCE = 64
+REQUEST_TIMEOUT = "120s"  # for a whole request to arrive: 30 MB at 2 Mbit/s
 # Seconds; shorter than a service keeps a connection, so that none is closed under a request.
 UPSTREAM_IDLE = 60
 # Claimed by a client these would be believed inside; only the gateway may say them.
@@ -33,20 +37,22 @@ class GatewaySettings:
     """What varies between stacks.
 
     Args: requests_per_second, credentials_per_minute: for each client address; the second for routes that
-        take a password or an e-mail address.
+        take a password or an e-mail address. public_host: the name that people reach it by.
     """
 
     ports: Mapping[str, int]
     access_log: str
     requests_per_second: int
     credentials_per_minute: int
+    public_host: str = HOST
 
     @classmethod
     def of(cls, ports: Mapping[str, int], access_log: str) -> "GatewaySettings":
         """Limits come from PIXERA_GATEWAY_REQUESTS_PER_SECOND and PIXERA_GATEWAY_CREDENTIALS_PER_MINUTE."""
         per_second = limit("PIXERA_GATEWAY_REQUESTS_PER_SECOND", REQUESTS_PER_SECOND)
         credentials = limit("PIXERA_GATEWAY_CREDENTIALS_PER_MINUTE", CREDENTIALS_PER_MINUTE)
-        return cls(ports, access_log, per_second, credentials)
+        host = urlsplit(public_url(ports)).hostname or HOST
+        return cls(ports, access_log, per_second, credentials, host)
 
 
 def limit(setting: str, default: int) -> int:
@@ -91,6 +97,7 @@ def _connection_manager(settings: GatewaySettings) -> Json:
         server_name="pixera",
         max_request_headers_kb=32,
         request_headers_timeout="10s",
+        request_timeout=REQUEST_TIMEOUT,
         stream_idle_timeout="60s",
         common_http_protocol_options={
             "idle_timeout": "300s",
@@ -104,10 +111,11 @@ def _connection_manager(settings: GatewaySettings) -> Json:
         http_filters=[_rate_limit(settings), _token_check(), _body_limit(), _router()],
         route_config={
             "name": "pixera",
+            "ignore_port_in_host_matching": True,
             "virtual_hosts": [
                 {
                     "name": "pixera",
-                    "domains": ["*"],
+                    "domains": _own_names(settings.public_host),
                     "routes": gateway_routes.routes(per_minute(settings.credentials_per_minute)),
                     # By itself Envoy would say this machine's address for every client on loopback.
                     "request_headers_to_add": gateway_routes.headers({"x-forwarded-for": CLIENT_ADDRESS}),
@@ -117,6 +125,11 @@ def _connection_manager(settings: GatewaySettings) -> Json:
             ],
         },
     )
+
+
+def _own_names(public_host: str) -> list[str]:
+    """The hosts that are answered: a page elsewhere whose name was rebound to this machine is not."""
+    return sorted({HOST, "localhost", public_host})
 
 
 def _connection_limit() -> Json:
@@ -237,10 +250,21 @@ def _cluster(name: str, port: int) -> Json:
         "name": name,
         "type": "STATIC",
         "connect_timeout": "1s",
+        "circuit_breakers": {"thresholds": [_threshold(gateway_routes.UPSTREAMS[name])]},
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options["typed_config"]
         },
+    }
+
+
+def _threshold(connections: int) -> Json:
+    """What an upstream is given at most; what is beyond is answered with 503 at once."""
+    return {
+        "max_connections": connections,
+        "max_requests": connections,
+        "max_pending_requests": PENDING_LIMIT,
+        "max_retries": RETRIES_AT_ONCE,
     }
 
 

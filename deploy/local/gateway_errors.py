@@ -11,6 +11,7 @@ PROBLEMS = (
     (401, "unauthenticated", "Sign in first", "A valid access token is needed in the Authorization header."),
     (404, "not-found", "Not found", "There is nothing at this address."),
     (408, "request-timeout", "Too slow", "The request did not arrive in time."),
+    (411, "length-required", "Length required", "Say in a Content-Length header how long the body is."),
     (413, "body-too-large", "Too large", "The request's body is larger than this address takes."),
     (429, "rate-limited", "Too many requests", "Wait a little, then try again."),
     (431, "headers-too-large", "Headers too large", "The request's headers are too large."),

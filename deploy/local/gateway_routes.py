@@ -6,7 +6,16 @@ from typing import Any
 Json = dict[str, Any]
 
 SERVICES = ("auth", "gallery", "generation", "billing", "privacy")
-UPSTREAMS = (*(f"{service}-api" for service in SERVICES), "pay", "desk", "s3")
+API_CONNECTIONS, PAGE_CONNECTIONS, OBJECT_CONNECTIONS = 1_024, 64, 256
+STREAM_CONNECTIONS = 4_096  # each live stream holds one
+UPSTREAMS = {
+    **{f"{service}-api": API_CONNECTIONS for service in SERVICES},
+    "generation-api": STREAM_CONNECTIONS,
+    "pay": PAGE_CONNECTIONS,
+    "desk": PAGE_CONNECTIONS,
+    "s3": OBJECT_CONNECTIONS,
+}
+"""Where requests go, and the most connections that the gateway opens there."""
 PUBLIC_BUCKETS = ("pixera-gallery", "pixera-generation")
 
 RATE_LIMIT = "envoy.filters.http.local_ratelimit"
@@ -74,7 +83,9 @@ def routes(credential_limit: Json) -> list[Json]:
         _event_stream(),
         *(_api(service) for service in SERVICES),
         *(route for bucket in PUBLIC_BUCKETS for route in _bucket(bucket)),
-        _page("pay", {"prefix": "/pay/"}, "pay"),
+        # What the merchant's side of the sandbox offers is for billing alone.
+        _page("pay", {"prefix": "/pay/checkout/"}, "pay"),
+        _page("pay style", {"path": "/pay/checkout.css"}, "pay"),
         _page("docs", {"path_separated_prefix": "/docs"}, "desk"),
         _page("openapi", {"path": "/openapi.json"}, "desk"),
         _page("mail", {"path_separated_prefix": "/mail"}, "desk"),
@@ -125,20 +136,40 @@ def _bucket(bucket: str) -> list[Json]:
     The Host header stays as it came, because the signature covers it.
     """
     match: Json = {"path_separated_prefix": f"/{bucket}"}
-    too_large = {"name": "content-length", "range_match": {"start": UPLOAD_LIMIT + 1, "end": LARGEST}}
+    sends = match | {"headers": [_sends_a_body()]}
     streamed = {"typed_per_filter_config": {BODY_LIMIT: _no_body_limit()}}
-    refuse = {
-        "name": f"{bucket} too large",
-        "match": match | {"headers": [too_large]},
-        "direct_response": {"status": 413},
-    }
     forward = {
-        "name": bucket,
         "match": match,
         "route": {"cluster": "s3", "timeout": UPLOAD_TIMEOUT},
         "response_headers_to_add": headers(OBJECT_HEADERS),
     }
-    return [refuse | streamed, forward | streamed]
+    return [
+        _refusal(f"{bucket} too large", _and(sends, _longer_than(UPLOAD_LIMIT)), 413) | streamed,
+        _refusal(f"{bucket} of unknown length", _and(sends, _without_length()), 411) | streamed,
+        forward | {"name": f"{bucket} upload", "match": sends} | streamed,
+        forward | {"name": bucket},
+    ]
+
+
+def _refusal(name: str, match: Json, status: int) -> Json:
+    return {"name": name, "match": match, "direct_response": {"status": status}}
+
+
+def _and(match: Json, header: Json) -> Json:
+    return match | {"headers": [*match["headers"], header]}
+
+
+def _sends_a_body() -> Json:
+    return {"name": ":method", "string_match": {"safe_regex": {"regex": "POST|PUT"}}}
+
+
+def _longer_than(limit: int) -> Json:
+    return {"name": "content-length", "range_match": {"start": limit + 1, "end": LARGEST}}
+
+
+def _without_length() -> Json:
+    """A chunked body: nobody could tell beforehand that it is too large."""
+    return {"name": "content-length", "present_match": False}
 
 
 def _no_body_limit() -> Json:

@@ -63,6 +63,11 @@ def fixed_ports() -> dict[str, int]:
     return {name: _moved(name, port) for name, port in ports.items()}
 
 
+def public_url(ports: Mapping[str, int]) -> str:
+    """Where people reach the gateway: PIXERA_PUBLIC_URL where something stands before it, else its own address."""
+    return os.environ.get("PIXERA_PUBLIC_URL", f"http://{HOST}:{ports['gateway']}")
+
+
 def _moved(name: str, port: int) -> int:
     setting = f"PIXERA_PORT_{name.upper().replace('-', '_')}"
     value = os.environ.get(setting, str(port))

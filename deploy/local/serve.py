@@ -1,11 +1,13 @@
 """Run one FastAPI process of the stack: what a forked child executes."""
 
 import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.children import enter
+from deploy.local.keys import SECRETS
 from deploy.local.ports import HOST
 
 # Longer than the gateway keeps an idle connection: it must never send into one that was just closed.
@@ -33,6 +35,8 @@ class WebProcess:
 def serve(process: WebProcess, log: Path, env: Mapping[str, str]) -> None:
     """Serve until SIGTERM. Exit code 3 when the application could not start."""
     enter(process.name, log, env)
+    for secret in SECRETS.keys() - env.keys():  # the launcher may have been given it
+        os.environ.pop(secret, None)
     import uvicorn  # noqa: PLC0415  in the forked process only
 
     module, _, function = process.factory.partition(":")

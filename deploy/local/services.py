@@ -8,7 +8,8 @@ from deploy.local.children import fork
 from deploy.local.errors import StackError
 from deploy.local.gateway_routes import SERVICES
 from deploy.local.home import ROOT, Home
-from deploy.local.ports import HOST, MORE_WORKERS
+from deploy.local.keys import SECRETS
+from deploy.local.ports import HOST, MORE_WORKERS, public_url
 from deploy.local.probe import answers
 from deploy.local.serve import WebProcess, serve
 from deploy.local.supervisor import Program
@@ -16,6 +17,20 @@ from deploy.local.supervisor import Program
 ROLES = ("api", "worker")
 PAYMENT_SANDBOX = WebProcess("pay", "services.billing.providers.sandbox.app:create_app", 0)
 MOST_WORKERS = 16
+
+_EVERYONE = frozenset({"PIXERA_PSEUDONYM_KEY", "PIXERA_STAFF_TOKEN"})
+_OBJECTS = frozenset({"PIXERA_S3_ACCESS_KEY", "PIXERA_S3_SECRET_KEY"})
+_PAYMENTS = frozenset({"PIXERA_PAY_API_KEY", "PIXERA_WEBHOOK_SECRET"})
+_CASES = frozenset({"PIXERA_CASE_TOKEN_KEY"})
+SECRETS_OF: dict[str, frozenset[str]] = {
+    "auth": _EVERYONE | _CASES | {"PIXERA_TOKEN_SIGNING_KEY"},
+    "gallery": _EVERYONE | _OBJECTS,
+    "generation": _EVERYONE | _OBJECTS,
+    "billing": _EVERYONE | _PAYMENTS,
+    "pay": _EVERYONE | _PAYMENTS,
+    "privacy": _EVERYONE | _OBJECTS | _CASES | {"PIXERA_CERTIFICATE_SIGNING_KEY"},
+}
+"""Which of the secrets each service works with."""
 
 
 def processes(ports: Mapping[str, int], only: Iterable[str] | None = None) -> list[WebProcess]:
@@ -61,20 +76,26 @@ def check_written(processes: Iterable[WebProcess]) -> None:
 
 
 def program(process: WebProcess, home: Home, env: Mapping[str, str]) -> Program:
-    """The process, as the supervisor keeps it running."""
+    """The process, as the supervisor keeps it running. Args: env: the whole platform's."""
     log = home.log(process.name)
-    start = partial(fork, serve, process, log, dict(env))
+    start = partial(fork, serve, process, log, told(process, env))
     return Program(process.name, start, partial(answers, process.port, "/readyz"), log)
+
+
+def told(process: WebProcess, env: Mapping[str, str]) -> dict[str, str]:
+    """What one process is told: of the secrets, those it works with, so that it cannot lose the others."""
+    withheld = SECRETS.keys() - SECRETS_OF.get(process.name.partition("-")[0], frozenset())
+    return {name: value for name, value in env.items() if name not in withheld}
 
 
 def settings(
     ports: Mapping[str, int], secrets: Mapping[str, str], servers: Mapping[str, str]
 ) -> dict[str, str]:
-    """The environment of every service process.
+    """What the platform's processes are told, all of it; `told` says which secrets each of them learns.
 
     Args: servers: where Kafka, MongoDB and S3 are, ours or existing ones, by setting.
     """
-    gateway = f"http://{HOST}:{ports['gateway']}"
+    gateway = public_url(ports)
     return {
         "PIXERA_ENV": "local",
         "PIXERA_LOG_LEVEL": os.environ.get("PIXERA_LOG_LEVEL", "INFO"),

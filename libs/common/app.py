@@ -41,12 +41,19 @@ class Platform:
     name: str
     settings: CommonSettings
     mongo: Mongo
-    storage: Storage
+    store: Storage | None
     outbox: Outbox
     work: UnitOfWork
     tombstones: Tombstones
     holder: Holder
     log: BoundLogger
+
+    @property
+    def storage(self) -> Storage:
+        """Return the object store. Raises TypeError: the service's holdings name no objects, so it has none."""
+        if self.store is None:
+            raise TypeError(f"{self.name} holds no objects and has no store")
+        return self.store
 
     @property
     def writes(self) -> Writes:
@@ -152,19 +159,20 @@ async def _connect(
 ) -> Platform:
     mongo = Mongo.connect(settings, name)
     stack.push_async_callback(mongo.close)
-    storage = Storage(settings)
-    stack.push_async_callback(storage.close)
+    store = Storage(settings) if holdings.objects else None
+    if store is not None:
+        stack.push_async_callback(store.close)
     await mongo.prepare([*BUS_DOCUMENTS, Tombstone, Write, *holdings.documents])
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, name)
     return Platform(
         name=name,
         settings=settings,
         mongo=mongo,
-        storage=storage,
+        store=store,
         outbox=outbox,
         work=UnitOfWork(mongo, outbox, tombstones),
         tombstones=tombstones,
-        holder=Holder(holdings, mongo, storage, tombstones, outbox, settings),
+        holder=Holder(holdings, mongo, store, tombstones, outbox, settings),
         log=logging.logger(name),
     )
 

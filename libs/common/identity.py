@@ -12,7 +12,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jws, jwt
-from joserfc.errors import JoseError, SecurityWarning
+from joserfc.errors import ExpiredTokenError, JoseError, SecurityWarning
 from joserfc.jwt import JWTClaimsRegistry
 
 from libs.common.errors import Forbidden, Unauthenticated
@@ -25,6 +25,8 @@ ALGORITHM = "EdDSA"
 """The only accepted one. RFC 9864 renames it Ed25519; the gateway's JWT filter knows the old name only (ADR 0008)."""
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type (RFC 9068), no password
 CACHED_TOKENS = 20_000
+SKEW_S = 30.0
+"""How far auth's clock may be ahead of this process's."""
 
 warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=SecurityWarning)
 
@@ -39,7 +41,10 @@ class User:
 
 
 class TokenVerifier:
-    """Verifies access tokens, remembering by hash those that passed until they expire.
+    """Verifies access tokens, remembering by hash those that passed, never longer than auth lets one last.
+
+    A token that would last longer was not made by auth, whatever key it is signed with; and one that a withdrawn key
+    signed is looked at again in time.
 
     Source:   measured, performance.md: Ed25519 costs 113 us a check, so a cache doubles what a process answers.
     """
@@ -53,6 +58,7 @@ class TokenVerifier:
             sub={"essential": True},
             sid={"essential": True},
         )
+        self._lifetime_s = settings.access_token_ttl_s
         self._passed: OrderedDict[bytes, tuple[User, float]] = OrderedDict()
 
     async def user(self, token: str) -> User:
@@ -62,16 +68,20 @@ class TokenVerifier:
                   Unavailable (503): it is not known yet which sessions have ended.
         """
         digest = hashlib.sha256(token.encode()).digest()
-        user, expires_at = self._passed.get(digest) or await self._verify(token, digest)
-        if expires_at <= time.time():
-            self._passed.pop(digest, None)
-            raise self._refused("expired", "the access token has expired, refresh it")
+        user = self._remembered(digest) or await self._verify(token, digest)
         await self._revocations.check()
         if self._revocations.ended(user.id, user.session_id):
             raise self._refused("ended", "this session has ended, sign in again")
         return user
 
-    async def _verify(self, token: str, digest: bytes) -> tuple[User, float]:
+    def _remembered(self, digest: bytes) -> User | None:
+        user, until = self._passed.get(digest, (None, 0.0))
+        if until > time.time():
+            return user
+        self._passed.pop(digest, None)
+        return None
+
+    async def _verify(self, token: str, digest: bytes) -> User:
         try:
             header = jws.extract_compact(token.encode()).headers()
             if header.get("typ") != TOKEN_TYPE or header.get("alg") != ALGORITHM:
@@ -79,15 +89,24 @@ class TokenVerifier:
             keys = await self._keys.having(str(header.get("kid")))
             claims = jwt.decode(token, keys, algorithms=[ALGORITHM]).claims
             self._claims.validate(claims)
-            passed = _user(claims), float(claims["exp"])
+            user, until = _user(claims), self._lasting(float(claims["exp"]))
+        except ExpiredTokenError as error:
+            raise self._refused("expired", "the access token has expired, refresh it") from error
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise self._refused("invalid", "the access token is not valid") from error
         TOKENS.labels("verified").inc()
-        self._remember(digest, passed)
-        return passed
+        self._remember(digest, user, until)
+        return user
 
-    def _remember(self, digest: bytes, passed: tuple[User, float]) -> None:
-        self._passed[digest] = passed
+    def _lasting(self, expires_at: float) -> float:
+        """Return until when a token may be remembered. Raises ValueError: it lasts longer than auth's do."""
+        latest = time.time() + self._lifetime_s
+        if not expires_at <= latest + SKEW_S:
+            raise ValueError("the token lasts too long")
+        return min(expires_at, latest)
+
+    def _remember(self, digest: bytes, user: User, until: float) -> None:
+        self._passed[digest] = user, until
         if len(self._passed) > CACHED_TOKENS:
             self._passed.popitem(last=False)
 

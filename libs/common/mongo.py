@@ -5,12 +5,9 @@ Async, `start_session` is awaited in motor); that difference lives here and nowh
 """
 
 import asyncio
-import inspect
-import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from contextvars import ContextVar
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from bson import decode_all
@@ -30,6 +27,14 @@ from pymongo.write_concern import WriteConcern
 
 from libs.common.document import Document, Index
 from libs.common.settings import CommonSettings, MongoDriver
+from libs.common.transactions import (
+    NoTransaction,
+    awaited,
+    current_session,
+    keep_back,
+    repeated,
+    require_transaction,
+)
 
 T = TypeVar("T")
 Filter = Mapping[str, Any]
@@ -46,20 +51,7 @@ PASSING_ERRORS: tuple[type[Exception], ...] = (
 
 TIMEOUT_MS = 10_000
 POOL_SIZE = 64
-TRANSACTION_S = 30.0
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.005, 0.5
 DEFAULT_LIMIT = 1_000
-
-_session: ContextVar[Any] = ContextVar("mongo_session", default=None)
-
-
-class NoTransaction(RuntimeError):
-    """Something that is only safe inside a transaction was called outside of one."""
-
-
-async def _awaited(value: Any) -> Any:
-    """Return the value, awaited where this driver makes it awaitable."""
-    return await value if inspect.isawaitable(value) else value
 
 
 async def _next_batch(cursor: Any) -> bytes:
@@ -89,7 +81,7 @@ class Collection:
         self, query: Filter, *, projection: Filter | None = None, sort: Sort | None = None
     ) -> Row | None:
         """Return the first row that matches, or None."""
-        found: Row | None = await self.raw.find_one(query, projection, sort=sort, session=_session.get())
+        found: Row | None = await self.raw.find_one(query, projection, sort=sort, session=current_session())
         return found
 
     async def find(
@@ -101,7 +93,7 @@ class Collection:
         projection: Filter | None = None,
     ) -> list[Row]:
         """Return the rows that match, at most `limit` of them."""
-        cursor = self.raw.find(query, projection, sort=sort, limit=limit, session=_session.get())
+        cursor = self.raw.find(query, projection, sort=sort, limit=limit, session=current_session())
         rows: list[Row] = await cursor.to_list(limit)
         return rows
 
@@ -109,51 +101,60 @@ class Collection:
         self, query: Filter, *, sort: Sort | None = None, batch: int = 500, projection: Filter | None = None
     ) -> AsyncIterator[Row]:
         """Yield every row that matches, a batch in memory at a time."""
-        cursor = self.raw.find(query, projection, sort=sort, batch_size=batch, session=_session.get())
+        cursor = self.raw.find(query, projection, sort=sort, batch_size=batch, session=current_session())
         async for row in cursor:
             yield row
 
     async def count(self, query: Filter, *, limit: int = 0) -> int:
         """Count the rows that match, by counting them (not from statistics)."""
         options = {"limit": limit} if limit else {}
-        counted: int = await self.raw.count_documents(query, session=_session.get(), **options)
+        counted: int = await self.raw.count_documents(query, session=current_session(), **options)
         return counted
 
     async def distinct(self, field: str, query: Filter) -> list[Any]:
         """Return the different values of a field."""
-        values: list[Any] = await self.raw.distinct(field, query, session=_session.get())
+        values: list[Any] = await self.raw.distinct(field, query, session=current_session())
         return values
 
     async def aggregate(self, pipeline: Sequence[Filter], *, limit: int = DEFAULT_LIMIT) -> list[Row]:
         """Run a pipeline and return at most `limit` of its rows."""
-        cursor = await _awaited(self.raw.aggregate(list(pipeline), session=_session.get()))
+        cursor = await awaited(self.raw.aggregate(list(pipeline), session=current_session()))
         rows: list[Row] = await cursor.to_list(limit)
         return rows
 
     async def insert_one(self, row: Row) -> None:
         """Store a row. Raises DuplicateKeyError where a unique index has it already."""
-        await self.raw.insert_one(row, session=_session.get())
+        await self.raw.insert_one(row, session=current_session())
 
     async def insert_many(self, rows: Sequence[Row], *, ordered: bool = True) -> None:
         """Store rows in one round trip; none is stored where `rows` is empty."""
         if rows:
-            await self.raw.insert_many(rows, ordered=ordered, session=_session.get())
+            await self.raw.insert_many(rows, ordered=ordered, session=current_session())
+
+    def insert_later(self, rows: Sequence[Row]) -> None:
+        """Store rows when the open transaction is about to commit, with all others kept back for it.
+
+        For rows that nothing reads before: many small inserts become one round trip.
+
+        Raises:   NoTransaction: there is none open.
+        """
+        keep_back(self.raw, rows)
 
     async def update_one(self, query: Filter, change: Any, *, upsert: bool = False) -> int:
         """Change the first row that matches; return how many matched (or were made)."""
-        done = await self.raw.update_one(query, change, upsert=upsert, session=_session.get())
+        done = await self.raw.update_one(query, change, upsert=upsert, session=current_session())
         return int(done.matched_count) or int(done.upserted_id is not None)
 
     async def update_many(self, query: Filter, change: Any) -> int:
         """Change every row that matches; return how many matched."""
-        done = await self.raw.update_many(query, change, session=_session.get())
+        done = await self.raw.update_many(query, change, session=current_session())
         return int(done.matched_count)
 
     async def upsert_many(self, changes: Iterable[tuple[Filter, Any]]) -> None:
         """Apply many (filter, change) pairs in one round trip, making the rows that are missing."""
         operations = [UpdateOne(query, change, upsert=True) for query, change in changes]
         if operations:
-            await self.raw.bulk_write(operations, ordered=False, session=_session.get())
+            await self.raw.bulk_write(operations, ordered=False, session=current_session())
 
     async def find_one_and_update(
         self,
@@ -169,29 +170,29 @@ class Collection:
         Outside of a transaction it opens one: for a retryable findAndModify the server else keeps a copy of the
         row in `config.image_collection`, where no erasure would find it.
         """
-        if _session.get() is None:
+        if current_session() is None:
             return await run_transaction(
                 self.raw.database.client,
                 lambda: self.find_one_and_update(query, change, upsert=upsert, sort=sort, before=before),
             )
         which = ReturnDocument.BEFORE if before else ReturnDocument.AFTER
         found: Row | None = await self.raw.find_one_and_update(
-            query, change, upsert=upsert, sort=sort, return_document=which, session=_session.get()
+            query, change, upsert=upsert, sort=sort, return_document=which, session=current_session()
         )
         return found
 
     async def delete_one(self, query: Filter) -> int:
         """Delete the first row that matches; return how many went."""
-        return int((await self.raw.delete_one(query, session=_session.get())).deleted_count)
+        return int((await self.raw.delete_one(query, session=current_session())).deleted_count)
 
     async def delete_many(self, query: Filter) -> int:
         """Delete every row that matches; return how many went."""
-        return int((await self.raw.delete_many(query, session=_session.get())).deleted_count)
+        return int((await self.raw.delete_many(query, session=current_session())).deleted_count)
 
     @asynccontextmanager
     async def watch(self, pipeline: Sequence[Filter] = (), **options: Any) -> AsyncIterator[Any]:
         """Open a change stream; iterate it for changes in the order they were committed."""
-        async with await _awaited(self.raw.watch(list(pipeline), **options)) as stream:
+        async with await awaited(self.raw.watch(list(pipeline), **options)) as stream:
             yield stream
 
     async def inserts(self, *, batch: int = 1_000) -> AsyncIterator[list[Row]]:
@@ -207,13 +208,13 @@ class Collection:
             {"$project": {"fullDocument": 1}},
         ]
         yield []
-        cursor = await _awaited(self.raw.aggregate_raw_batches(pipeline, batchSize=batch))
+        cursor = await awaited(self.raw.aggregate_raw_batches(pipeline, batchSize=batch))
         try:
             while cursor.alive:
                 changes = decode_all(await _next_batch(cursor), self.raw.codec_options)
                 yield [change["fullDocument"] for change in changes]
         finally:
-            await _awaited(cursor.close())
+            await awaited(cursor.close())
 
     async def ensure_indexes(self, indexes: Iterable[Index]) -> None:
         """Make the collection and the indexes that are missing."""
@@ -283,73 +284,16 @@ class Mongo:
 
     async def close(self) -> None:
         """Close the connections."""
-        await _awaited(self.client.close())
-
-
-async def _repeated(session: Any, work: Callable[[], Awaitable[T]]) -> T:
-    """Run `work` and commit, until a try is not cut short by what passes.
-
-    The drivers' own `with_transaction` is not used: motor's (3.7.1) commits where it does not catch what the
-    commit raises, so a conflict found by the commit is never tried again.
-    """
-    deadline, wait_s = time.monotonic() + TRANSACTION_S, FIRST_WAIT_S
-    while True:
-        await _awaited(session.start_transaction(ReadConcern("snapshot"), WriteConcern("majority")))
-        try:
-            done = await _within(session, work)
-            await _commit(session, deadline)
-        except BaseException as error:
-            await _abort(session)
-            if not _has_label(error, "TransientTransactionError") or time.monotonic() > deadline:
-                raise
-        else:
-            return done
-        await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
-        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-
-
-async def _within(session: Any, work: Callable[[], Awaitable[T]]) -> T:
-    token = _session.set(session)
-    try:
-        return await work()
-    finally:
-        _session.reset(token)
-
-
-async def _commit(session: Any, deadline: float) -> None:
-    """Commit; ask again where the answer was lost, which does not commit twice."""
-    while True:
-        try:
-            await session.commit_transaction()
-        except PyMongoError as error:
-            if not error.has_error_label("UnknownTransactionCommitResult") or time.monotonic() > deadline:
-                raise
-        else:
-            return
-
-
-async def _abort(session: Any) -> None:
-    if session.in_transaction:
-        with suppress(PyMongoError):  # the server aborts what it does not hear of again
-            await session.abort_transaction()
-
-
-def _has_label(error: BaseException, label: str) -> bool:
-    return isinstance(error, PyMongoError) and error.has_error_label(label)
+        await awaited(self.client.close())
 
 
 async def run_transaction(client: Any, work: Callable[[], Awaitable[T]]) -> T:
     """Run `work` in the open transaction, or in a new one. See `Mongo.transaction`."""
-    if _session.get() is not None:
+    if current_session() is not None:
         return await work()
-    async with await _awaited(client.start_session()) as session:
-        return await _repeated(session, work)
-
-
-def require_transaction() -> None:
-    """Refuse to go on outside a transaction. Raises NoTransaction."""
-    if _session.get() is None:
-        raise NoTransaction("an event is only published from inside a transaction: use UnitOfWork.run")
+    async with await awaited(client.start_session()) as session:
+        begin = partial(session.start_transaction, ReadConcern("snapshot"), WriteConcern("majority"))
+        return await repeated(session, begin, work)
 
 
 def _client(settings: CommonSettings) -> Any:

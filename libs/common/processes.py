@@ -3,13 +3,16 @@
 import asyncio
 import multiprocessing
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
+from pathlib import Path
 from typing import TypeVar
 
 from libs.common.errors import PixeraError, Unavailable
@@ -19,6 +22,12 @@ T = TypeVar("T")
 
 STALLED = 10
 """How many times its processor time a call may take by the clock: a busy machine is no fault of the call."""
+
+SETTINGS = "PIXERA_"
+"""How the names of settings begin, secrets among them."""
+ADDRESS_SPACE = 2 * 2**30
+"""Bytes that a child may address: several times what a picture of 50 megapixels needs."""
+OOM_FIRST = "1000"
 
 log = logger("processes")
 
@@ -126,8 +135,16 @@ async def _submit(
 
 
 def _begin(nice: int) -> None:
-    """Prepare a child: it stands back, ignores the terminal's Ctrl-C, and dies with the process it works for."""
+    """Prepare a child: it stands back, ignores the terminal's Ctrl-C, and dies with the process it works for.
+
+    What it works on may be hostile: it has no secrets in its environment, and when memory runs out it goes first.
+    """
     os.nice(nice)
+    for setting in [name for name in os.environ if name.startswith(SETTINGS)]:
+        del os.environ[setting]
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    with suppress(OSError):  # not every kernel lets a process say so; the limit above holds all the same
+        Path("/proc/self/oom_score_adj").write_text(OOM_FIRST)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for alarm in (signal.SIGPROF, signal.SIGALRM):
         signal.signal(alarm, signal.SIG_DFL)

@@ -47,8 +47,8 @@ class CommonSettings(BaseSettings):
 
     s3_endpoint: str = Field(description="where the processes reach the object store")
     s3_public_endpoint: str = Field(description="where people reach it; presigned URLs are signed for this")
-    s3_access_key: SecretStr
-    s3_secret_key: SecretStr
+    s3_access_key: SecretStr | None = Field(None, description="for services that keep or look at objects")
+    s3_secret_key: SecretStr | None = Field(None, description="for services that keep or look at objects")
     s3_region: str = "us-east-1"
 
     public_url: str = Field("http://127.0.0.1:8080", description="the gateway, as people see it")

@@ -321,10 +321,13 @@ def _client(settings: CommonSettings, endpoint: str, *, read_s: float | None = N
     """Return a client; with the region given, it asks the server for nothing before it signs."""
     address = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
     timeout = Timeout(connect=CONNECT_S, read=read_s or READ_S)
+    access_key, secret_key = settings.s3_access_key, settings.s3_secret_key
+    if not (access_key and secret_key):  # without them the client would ask as nobody
+        raise ValueError("this process keeps objects and was not given PIXERA_S3_ACCESS_KEY and _SECRET_KEY")
     return Minio(
         address.netloc,
-        access_key=settings.s3_access_key.get_secret_value(),
-        secret_key=settings.s3_secret_key.get_secret_value(),
+        access_key=access_key.get_secret_value(),
+        secret_key=secret_key.get_secret_value(),
         secure=address.scheme == "https",
         region=settings.s3_region,
         http_client=PoolManager(maxsize=THREADS, timeout=timeout, retries=RETRY),

@@ -141,6 +141,7 @@ class Accounts:
             )
             if closed:
                 await self._store.usernames.release(user.id)
+                await self._store.registrations.remove_all(user.id)
                 await self._store.verification_tokens.remove_all(user.id)
                 await self._sessions.end_all(user.id, "account-deleted")
                 await self._work.outbox.add(UserDeletedV1(user_id=user.id, case_id=case_id, deleted_at=now()))

@@ -1,11 +1,13 @@
 """Where a request came from, as the gateway vouches for it."""
 
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.requests import Request
 
 LONGEST_AGENT = 256
+IPV6_PREFIX = 64
+"""What one subscriber has at least: within it addresses change by themselves (RFC 6177, RFC 8981)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,18 @@ class Client:
 
     ip: str
     user_agent: str
+
+    @property
+    def network(self) -> str:
+        """Return what the address is counted and recognised by: itself, or its /64 in IPv6."""
+        if not _is_address(self.ip):
+            return self.ip
+        address = ip_address(self.ip)
+        if isinstance(address, IPv6Address) and address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        if isinstance(address, IPv6Address):
+            return str(ip_network((int(address), IPV6_PREFIX), strict=False))
+        return str(address)
 
 
 def client_of(request: Request, header: str) -> Client:

@@ -4,15 +4,14 @@ from libs.common.errors import Conflict, Forbidden, Invalid, NotFound, PixeraErr
 
 
 class WrongCredentials(Unauthenticated):
-    """No account has this login and password; which of the two is wrong is not told."""
+    """No verified account has this login and password; what is wrong is not told.
 
-    code, title = "wrong-credentials", "The login or the password is wrong"
+    An unverified account answers the same: else who registers with another's address and signs in would learn
+    whether it has a verified account.
+    """
 
-
-class EmailUnverified(Forbidden):
-    """The password is right; the e-mail address is not verified yet."""
-
-    code, title = "email-unverified", "Verify your e-mail address first: see the mail we sent"
+    code = "wrong-credentials"
+    title = "Login or password are wrong, or not verified yet: follow the link in the mail"
 
 
 class WrongPassword(Forbidden):

@@ -12,5 +12,8 @@ async def send_mail(event: UserRegisteredV1 | MailRequestedV1, service: AuthServ
     Raises:   Unavailable: the mail server does not answer, retried.  MailRefused: dead letter.
     Effects:  a verification token; one mail, a second one where the process died between mail and commit.
     """
-    due = event.kind if isinstance(event, MailRequestedV1) else "verification"
-    await service.mailing.send(event.user_id, due, once)
+    if isinstance(event, MailRequestedV1) and event.kind != "verification":
+        await service.mailing.send_news(event.user_id, event.kind)
+    else:
+        which = event.registration_id if isinstance(event, MailRequestedV1) else None
+        await service.mailing.send_token(event.user_id, which or event.user_id, once)

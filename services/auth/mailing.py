@@ -7,13 +7,14 @@ from uuid import UUID
 from libs.common.bus.consumes import Once
 from libs.common.clock import now
 from libs.common.work import UnitOfWork
-from services.auth.mails import Kind, Mail, compose
-from services.auth.models import Status, User, VerificationToken
+from services.auth import mails
+from services.auth.mails import Kind
+from services.auth.models import PendingRegistration, Status, VerificationToken
 from services.auth.repository import Store
 from services.auth.smtp import Postman
 from services.auth.tokens import new_secret
 
-Due = Literal["verification", "address-known", "password-changed"]
+News = Literal["address-known", "password-changed"]
 
 
 class Mailing:
@@ -25,37 +26,46 @@ class Mailing:
         self._store, self._work, self._postman = store, work, postman
         self._public_url, self._token_lifetime = public_url, token_lifetime
 
-    async def send(self, user_id: UUID, due: Due, once: Once) -> None:
-        """Send one mail to a person; nothing where it is not due any more.
-
-        The token of a verification mail is made now and stored before the mail leaves, so that every mail that
-        arrives holds a token that works, also after a crash and a second mail.
+    async def send_news(self, user_id: UUID, due: News) -> None:
+        """Send a person news about their account; nothing where it is not verified, or closed.
 
         Raises:   Unavailable: retried.  MailRefused: dead letter.
         """
         user = await self._store.users.get(user_id)
-        if user is None or (user.status is Status.UNVERIFIED) != (due == "verification"):
-            return
-        if due == "verification":
-            await self._send_token(user, once)
-        else:
-            await self._postman.send(user.email, self._written(user, Kind(due)), kind=due)
+        if user is not None and user.status is Status.ACTIVE:
+            mail = mails.news(Kind(due), user.language, username=user.username)
+            await self._postman.send(user.email, mail, kind=due)
 
-    async def _send_token(self, user: User, once: Once) -> None:
+    async def send_token(self, user_id: UUID, registration_id: UUID, once: Once) -> None:
+        """Send what verifies a registration to the address it was made with; nothing where it is not due any more.
+
+        The token is made now and stored before the mail leaves, so that every mail that arrives holds a token that
+        works, also after a crash and a second mail.
+
+        Raises:   Unavailable: retried.  MailRefused: dead letter.
+        """
+        registration = await self._store.registrations.get(user_id, registration_id)
+        if registration is None:
+            return
+        token, token_hash = await self._token_for(registration)
+        mail = mails.verification(
+            registration.language,
+            registered_at=registration.created_at,
+            public_url=self._public_url,
+            token=token,
+        )
+        await self._postman.send(registration.email, mail, kind="verification")
+        await once(lambda: self._store.verification_tokens.mark_sent(user_id, token_hash, now()))
+
+    async def _token_for(self, registration: PendingRegistration) -> tuple[str, str]:
         token, token_hash = new_secret()
         moment = now()
         row = VerificationToken(
             id=token_hash,
-            user_id=user.id,
-            registration=user.created_at,
+            user_id=registration.user_id,
+            registration_id=registration.id,
             created_at=moment,
             expires_at=moment + self._token_lifetime,
         )
-        await self._work.run(lambda: self._store.verification_tokens.add(row), subject=user.id)
-        await self._postman.send(
-            user.email, self._written(user, Kind.VERIFICATION, token), kind="verification"
-        )
-        await once(lambda: self._store.verification_tokens.mark_sent(user.id, token_hash, now()))
-
-    def _written(self, user: User, kind: Kind, token: str = "") -> Mail:
-        return compose(kind, user.language, username=user.username, public_url=self._public_url, token=token)
+        await self._work.run(lambda: self._store.verification_tokens.add(row), subject=registration.user_id)
+        return token, token_hash

@@ -3,6 +3,7 @@
 
 import html
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from services.auth.models import Language
@@ -31,30 +32,36 @@ LINK, TOKEN = "{link}", "{token}"
 TEXTS: dict[tuple[Kind, Language], tuple[str, ...]] = {
     (Kind.VERIFICATION, Language.ENGLISH): (
         "Verify your e-mail address",
-        "Hello {username},",
-        "welcome to Pixera. Open this link to prove that this address is yours:",
+        "Hello,",
+        "somebody registered at Pixera with this address on {registered}.",
+        "If it was you at this time, open this link. The account gets the name and password that were typed then:",
         LINK,
         "Or type this code where Pixera asks for it:",
         TOKEN,
-        "It works once, for 24 hours. If you did not register, do nothing: the account is deleted by itself.",
+        "It works once, for 24 hours. If it was not you, or not at this time, do not open it: what nobody verifies"
+        " is deleted by itself.",
     ),
     (Kind.VERIFICATION, Language.GERMAN): (
         "Bestätige deine E-Mail-Adresse",
-        "Hallo {username},",
-        "willkommen bei Pixera. Öffne diesen Link, um zu zeigen, dass die Adresse dir gehört:",
+        "Hallo,",
+        "jemand hat sich am {registered} mit dieser Adresse bei Pixera registriert.",
+        "Warst du es zu dieser Zeit, öffne diesen Link. Das Konto bekommt den Namen und das Passwort von damals:",
         LINK,
         "Oder gib diesen Code ein, wo Pixera danach fragt:",
         TOKEN,
-        "Er gilt einmal, 24 Stunden lang. Hast du dich nicht registriert, tu nichts: das Konto löscht sich selbst.",
+        "Er gilt einmal, 24 Stunden lang. Warst du es nicht oder nicht zu dieser Zeit, öffne ihn nicht: was niemand"
+        " bestätigt, löscht sich selbst.",
     ),
     (Kind.VERIFICATION, Language.RUSSIAN): (
         "Подтвердите адрес электронной почты",
-        "Здравствуйте, {username}!",
-        "Добро пожаловать в Pixera. Откройте ссылку, чтобы подтвердить, что адрес принадлежит вам:",
+        "Здравствуйте!",
+        "Кто-то зарегистрировался в Pixera с этим адресом: {registered}.",
+        "Если в это время регистрировались вы, откройте ссылку. Аккаунт получит указанные тогда имя и пароль:",
         LINK,
         "Или введите этот код там, где его попросит Pixera:",
         TOKEN,
-        "Код действует один раз, 24 часа. Если вы не регистрировались, ничего не делайте: аккаунт удалится сам.",
+        "Код действует один раз, 24 часа. Если это были не вы или не в это время, не открывайте ссылку: то, что никто"
+        " не подтвердил, удалится само.",
     ),
     (Kind.ADDRESS_KNOWN, Language.ENGLISH): (
         "You already have an account",
@@ -95,16 +102,29 @@ TEXTS: dict[tuple[Kind, Language], tuple[str, ...]] = {
 }
 
 
-def compose(kind: Kind, language: Language, *, username: str, public_url: str, token: str = "") -> Mail:
-    """Return a mail in a person's language.
+def news(kind: Kind, language: Language, *, username: str) -> Mail:
+    """Return a mail to a verified address, in the person's language."""
+    return _composed(kind, language, {"username": username})
 
-    The token is in the link's fragment, which browsers do not send: no server's log holds it.
+
+def verification(language: Language, *, registered_at: datetime, public_url: str, token: str) -> Mail:
+    """Return the mail that proves an address.
+
+    It says when the registration was made and nothing that was typed: whoever typed it may be a stranger, and would
+    have their words sent by us. The token is in the link's fragment, which browsers do not send: no server's log
+    holds it.
     """
+    registered = f"{registered_at:%Y-%m-%d %H:%M} UTC"
+    values = {"registered": registered, "link": f"{public_url}/verify#{token}", "token": token}
+    return _composed(Kind.VERIFICATION, language, values)
+
+
+def _composed(kind: Kind, language: Language, values: dict[str, str]) -> Mail:
     subject, *paragraphs = TEXTS[kind, language]
-    values = {"username": username, "link": f"{public_url}/verify#{token}", "token": token}
     shown = {name: html.escape(value) for name, value in values.items()}
-    shown["link"] = f'<a href="{shown["link"]}">{shown["link"]}</a>'
-    shown["token"] = f"<code>{shown['token']}</code>"
+    if kind is Kind.VERIFICATION:
+        shown["link"] = f'<a href="{shown["link"]}">{shown["link"]}</a>'
+        shown["token"] = f"<code>{shown['token']}</code>"
     body = "\n".join(f"<p>{paragraph.format(**shown)}</p>" for paragraph in paragraphs)
     return Mail(
         subject=f"Pixera: {subject}",

@@ -40,9 +40,7 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
     """Put auth's parts together."""
     store, work = Store.of(platform.mongo), platform.work
     passwords, access_tokens = Passwords(settings), AccessTokens(settings)
-    gates = Gates(
-        store, settings.pseudonym_key, settings.sign_in_free_tries, settings.sign_in_longest_delay_s
-    )
+    gates = Gates(settings, store, work)
     sessions = SessionKeeper(
         settings=settings,
         store=store,

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -26,6 +26,9 @@ Email = Personal("user.contact.email")
 Username = Personal("user.account.username")
 Settings = Personal("user.account.settings", Purpose.PERSONALISATION)
 Account = Personal("user.account")
+PasswordHash = Personal("user.authorization.password", Purpose.SECURITY)
+Tongue = Personal("user.demographic.language", Purpose.PERSONALISATION)
+IpAddress = Personal("user.device.ip_address", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, MONTH)
 
 
 class Status(StrEnum):
@@ -55,7 +58,8 @@ class Theme(StrEnum):
 class User(Document):
     """An account. `email_key` and `username_key` are the normalised forms that are unique.
 
-    A deleted account gives its keys free at once; the row itself goes with the erasure.
+    An unverified one is what the first registration asked for, until one of them is verified. A deleted account
+    gives its keys free at once; the row itself goes with the erasure.
     """
 
     collection: ClassVar[str] = "users"
@@ -70,11 +74,9 @@ class User(Document):
     email_key: Annotated[str, Email]
     username: Annotated[str, Username]
     username_key: Annotated[str, Username]
-    password_hash: Annotated[str, Personal("user.authorization.password", Purpose.SECURITY)]
+    password_hash: Annotated[str, PasswordHash]
     status: Operational[Status] = Status.UNVERIFIED
-    language: Annotated[Language, Personal("user.demographic.language", Purpose.PERSONALISATION)] = (
-        Language.ENGLISH
-    )
+    language: Annotated[Language, Tongue] = Language.ENGLISH
     theme: Annotated[Theme, Settings] = Theme.SYSTEM
     preferences: Annotated[dict[str, Preference], Settings] = Field(default_factory=dict)
     created_at: Annotated[datetime, Account]
@@ -104,6 +106,35 @@ class UsernameClaim(Document):
     held_until: Operational[datetime | None] = None
 
 
+class PendingRegistration(Document):
+    """What somebody typed to register with an address that nobody has verified yet.
+
+    Several people may do so with one address: each is mailed a link of their own. The first one of an account has
+    the account's id.
+    """
+
+    collection: ClassVar[str] = "registrations"
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1),)),
+        Index((("expires_at", 1),), expire_after=ZERO),
+    )
+
+    id: Operational[UUID] = Field(alias="_id")
+    user_id: SubjectId
+    email: Annotated[str, Email]
+    username: Annotated[str, Username]
+    username_key: Annotated[str, Username]
+    password_hash: Annotated[str, PasswordHash]
+    language: Annotated[Language, Tongue]
+    theme: Annotated[Theme, Settings]
+    created_at: Annotated[datetime, Account]
+    expires_at: Operational[datetime]
+
+    def asked_for(self) -> dict[str, Any]:
+        """Return what the account is to be once this is verified, by its fields."""
+        return self.model_dump(exclude={"id", "user_id", "expires_at"})
+
+
 class Acceptance(Document):
     """What a person stated or accepted: its version, when, and where."""
 
@@ -122,7 +153,7 @@ class Acceptance(Document):
 
 
 class VerificationToken(Document):
-    """The hash of a token that was mailed. It counts for the registration it was made for and no later one."""
+    """The hash of a token that was mailed. It activates what its own registration asked for, and nothing else."""
 
     collection: ClassVar[str] = "verification_tokens"
     indexes: ClassVar[tuple[Index, ...]] = (
@@ -134,7 +165,7 @@ class VerificationToken(Document):
         alias="_id"
     )
     user_id: SubjectId
-    registration: Operational[datetime]
+    registration_id: Operational[UUID]
     created_at: Operational[datetime]
     expires_at: Operational[datetime]
     sent_at: Operational[datetime | None] = None
@@ -144,14 +175,15 @@ class Session(Document):
     """One sign-in on one device, with its technical data. Its id is the family of its refresh tokens."""
 
     collection: ClassVar[str] = "sessions"
-    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1), ("created_at", -1))),)
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1), ("created_at", -1))),
+        Index((("user_id", 1), ("network", 1))),
+    )
 
     id: Operational[UUID] = Field(alias="_id")
     user_id: SubjectId
-    ip: Annotated[
-        str | None,
-        Personal("user.device.ip_address", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, MONTH),
-    ] = None
+    ip: Annotated[str | None, IpAddress] = None
+    network: Annotated[str | None, IpAddress] = None
     user_agent: Annotated[
         str | None, Personal("user.device", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, QUARTER)
     ] = None
@@ -186,7 +218,11 @@ class RefreshToken(Document):
 
 
 class Throttle(Document):
-    """How often something was tried lately. The key is a keyed hash, the same for known and unknown accounts."""
+    """How often something was tried lately.
+
+    The key is a keyed hash of what was typed, the same for known and unknown accounts. `user_id` is there for the
+    erasure alone: nothing is found by it, and a row about a login that has no account lasts for a day.
+    """
 
     collection: ClassVar[str] = "throttles"
     indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1),)),)

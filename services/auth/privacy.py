@@ -3,6 +3,7 @@
 from libs.common.privacy.holdings import CollectionHolding, Holdings
 from services.auth.models import (
     Acceptance,
+    PendingRegistration,
     RefreshToken,
     Session,
     Throttle,
@@ -17,6 +18,7 @@ HOLDINGS = Holdings(
         CollectionHolding(User, subject="_id"),
         CollectionHolding(UsernameClaim),
         CollectionHolding(Acceptance),
+        CollectionHolding(PendingRegistration),
         CollectionHolding(VerificationToken),
         CollectionHolding(Session),
         CollectionHolding(RefreshToken),

@@ -6,7 +6,7 @@ vain is held as long as it would be if an account had been opened.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -15,12 +15,20 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from libs.common.clock import new_id, now
-from libs.common.errors import SubjectErased, Unavailable
+from libs.common.errors import SubjectErased, TooMany, Unavailable
 from libs.common.events.auth import MailRequestedV1, UserRegisteredV1, UserVerifiedV1
 from libs.common.work import UnitOfWork
-from services.auth.errors import AddressTaken, TermsOutdated, VerificationInvalid
+from services.auth.errors import AddressTaken, TermsOutdated, UsernameTaken, VerificationInvalid
 from services.auth.metrics import REGISTRATIONS, VERIFICATIONS
-from services.auth.models import Acceptance, Language, Status, Theme, User, UsernameClaim
+from services.auth.models import (
+    Acceptance,
+    Language,
+    PendingRegistration,
+    Status,
+    Theme,
+    User,
+    UsernameClaim,
+)
 from services.auth.passwords import Passwords
 from services.auth.repository import Store
 from services.auth.settings import AuthSettings
@@ -28,6 +36,8 @@ from services.auth.throttling import Gates
 from services.auth.tokens import hash_of
 
 RACES = 3
+MOST_NAMES = 5
+"""So many names are held for an unverified address, or asked for in vain at a known one; further ones stay free."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +75,12 @@ class Registration:
     async def register(self, applicant: Applicant) -> None:
         """Open an account, or tell the person by mail that there is one already; the caller cannot tell which.
 
-        A registration of an address that nobody has verified yet replaces the earlier one: whoever registered
-        first with somebody else's address gains nothing.
+        A registration of an address that nobody has verified yet stands beside the earlier ones: each is mailed a
+        link that activates what it asked for and nothing that a stranger typed, before or after.
 
-        Raises:   TermsOutdated (409), WeakPassword (422), UsernameTaken (409).
-        Effects:  an account, its acceptances and user.registered; or mail.requested.
+        Raises:   TermsOutdated (409), WeakPassword (422), UsernameTaken (409); TooMany (429): the address was
+                  registered too often lately, nothing is stored and no mail goes out.
+        Effects:  an account and user.registered; or mail.requested. A registration with its acceptances.
         """
         async with self._evenly():
             self._require_current_terms(applicant)
@@ -80,135 +91,156 @@ class Registration:
         REGISTRATIONS.labels(outcome).inc()
 
     async def resend(self, email: str) -> None:
-        """Mail a new verification token where the address is known and not verified yet; nobody can tell.
+        """Mail a new verification token where one registration of the address waits for it; nobody can tell.
+
+        Where several wait it is not known whose is asked for, and a stranger's must not be sent in its place.
 
         Effects:  mail.requested.
         """
         async with self._evenly():
             user = await self._store.users.by_email(key_of(email))
-            if user is not None and user.status is Status.UNVERIFIED and await self._gates.mail(user.id):
-                await self._ask_for_mail(user.id, "verification")
+            user_id = user.id if user else None
+            with suppress(TooMany, SubjectErased):  # the caller is not told
+                await self._gates.mail(user_id, key_of(email))
+                if user_id is not None and (waiting := await self._store.registrations.only_one(user_id)):
+                    await self._work.run(lambda: self._ask_for_token(waiting), subject=user_id)
 
     async def verify(self, token: str) -> None:
         """Take a token that was mailed as the proof that the address is the person's.
 
-        Raises:   VerificationInvalid (422): unknown, used, expired, or of an earlier registration.
-        Effects:  the account is active, its tokens are void; user.verified.
+        Raises:   VerificationInvalid (422): unknown, used, expired, or the address was verified otherwise.
+        Effects:  the account is active with what the token's registration asked for, all other registrations and
+                  tokens of the address are void; user.verified.
         """
         found = await self._store.verification_tokens.find(hash_of(token), now())
         if found is None:
             VERIFICATIONS.labels("invalid").inc()
             raise VerificationInvalid
-        await self._work.run(lambda: self._verify(found.user_id, found.registration), subject=found.user_id)
+        await self._work.run(
+            lambda: self._verify(found.user_id, found.registration_id), subject=found.user_id
+        )
         VERIFICATIONS.labels("verified").inc()
 
     async def _settle(self, applicant: Applicant, password_hash: str) -> str:
         """Open an account or answer for the one that is there, whatever others do at the same time."""
+        known = await self._store.users.by_email(applicant.email_key)
+        await self._gates.mail(known.id if known else None, applicant.email_key)
         for _ in range(RACES):
-            known = await self._store.users.by_email(applicant.email_key)
             try:
                 if known is None:
                     await self._open(applicant, password_hash)
                     return "opened"
                 return await self._answer_for(known, applicant, password_hash)
             except (AddressTaken, SubjectErased):  # somebody was faster: look again
-                continue
+                known = await self._store.users.by_email(applicant.email_key)
         raise Unavailable
 
     async def _open(self, applicant: Applicant, password_hash: str) -> None:
-        user = User(
-            id=new_id(),
-            email=applicant.email,
-            email_key=applicant.email_key,
-            password_hash=password_hash,
-            username=applicant.username,
-            username_key=applicant.username_key,
-            language=applicant.language,
-            theme=applicant.theme,
-            created_at=now(),
-        )
+        user_id, moment = new_id(), now()
+        registration = self._typed(user_id, user_id, applicant, password_hash, moment)
+        user = User(id=user_id, email_key=applicant.email_key, **registration.asked_for())
 
         async def write() -> None:
-            await self._claim(user.id, applicant, user.created_at)
+            await self._claim(user_id, applicant, moment, None)
             await self._store.users.add(user)
-            await self._store.acceptances.add(*_acceptances(user.id, applicant, user.created_at))
+            await self._keep(registration, applicant)
             await self._work.outbox.add(
                 UserRegisteredV1(
-                    user_id=user.id,
-                    registered_at=user.created_at,
+                    user_id=user_id,
+                    registered_at=moment,
                     terms_version=applicant.terms_version,
                     policy_version=applicant.policy_version,
                 )
             )
 
-        await self._work.run(write, subject=user.id)
+        await self._work.run(write, subject=user_id)
 
     async def _answer_for(self, known: User, applicant: Applicant, password_hash: str) -> str:
-        """Tell the owner of the address by mail; an account that nobody verified takes the new registration over."""
+        """Keep one more registration of an unverified address; tell the owner of a verified one by mail."""
         moment = now()
         pending = known.status is Status.UNVERIFIED
-        may_mail = await self._gates.mail(known.id)
 
         async def write() -> None:
-            held_until = None if pending else moment + self._settings.unverified_lifetime
+            own = pending and applicant.username_key == known.username_key  # as long as the account is there
+            held_until = None if own else moment + self._settings.unverified_lifetime
             await self._claim(known.id, applicant, moment, held_until)
             if pending:
-                await self._replace(known.id, applicant, password_hash, moment)
-            if may_mail:
-                kind: Literal["verification", "address-known"] = (
-                    "verification" if pending else "address-known"
-                )
-                await self._work.outbox.add(MailRequestedV1(user_id=known.id, kind=kind))
+                another = self._typed(new_id(), known.id, applicant, password_hash, moment)
+                await self._add_another(another, applicant)
+            else:
+                await self._work.outbox.add(MailRequestedV1(user_id=known.id, kind="address-known"))
 
         await self._work.run(write, subject=known.id)
-        return "replaced" if pending else "known"
+        return "another" if pending else "known"
 
-    async def _replace(
-        self, user_id: UUID, applicant: Applicant, password_hash: str, moment: datetime
-    ) -> None:
-        until = moment + self._settings.unverified_lifetime
-        await self._store.usernames.hold_others(user_id, applicant.username_key, until)
-        replaced = await self._store.users.change(
-            user_id,
-            only=Status.UNVERIFIED,
-            password_hash=password_hash,
+    async def _add_another(self, registration: PendingRegistration, applicant: Applicant) -> None:
+        """Keep a registration beside the earlier ones; the account waits for it as long as for a first one."""
+        user_id, moment = registration.user_id, registration.created_at
+        if not await self._store.users.change(user_id, only=Status.UNVERIFIED, created_at=moment):
+            raise AddressTaken  # it was verified a moment ago
+        await self._keep(registration, applicant)
+        await self._ask_for_token(registration)
+
+    async def _keep(self, registration: PendingRegistration, applicant: Applicant) -> None:
+        await self._store.registrations.add(registration)
+        await self._store.acceptances.add(
+            *_acceptances(registration.user_id, applicant, registration.created_at)
+        )
+
+    def _typed(
+        self, registration_id: UUID, user_id: UUID, applicant: Applicant, password_hash: str, moment: datetime
+    ) -> PendingRegistration:
+        return PendingRegistration(
+            id=registration_id,
+            user_id=user_id,
+            email=applicant.email,
             username=applicant.username,
             username_key=applicant.username_key,
+            password_hash=password_hash,
             language=applicant.language,
             theme=applicant.theme,
             created_at=moment,
+            expires_at=moment + self._settings.unverified_lifetime,
         )
-        if not replaced:  # it was verified a moment ago
-            raise AddressTaken
-        await self._store.acceptances.add(*_acceptances(user_id, applicant, moment))
 
     async def _claim(
-        self, user_id: UUID, applicant: Applicant, moment: datetime, held_until: datetime | None = None
+        self, user_id: UUID, applicant: Applicant, moment: datetime, held_until: datetime | None
     ) -> None:
         claim = UsernameClaim(
             id=applicant.username_key, user_id=user_id, created_at=moment, held_until=held_until
         )
-        await self._store.usernames.claim(claim)
+        await self._store.usernames.claim(claim, at_most=MOST_NAMES)
 
-    async def _verify(self, user_id: UUID, registration: datetime) -> None:
+    async def _verify(self, user_id: UUID, registration_id: UUID) -> None:
         user = await self._store.users.get(user_id)
-        if user is None or user.status is not Status.UNVERIFIED or user.created_at != registration:
+        registration = await self._store.registrations.get(user_id, registration_id)
+        if user is None or user.status is not Status.UNVERIFIED or registration is None:
             raise VerificationInvalid
-        await self._store.users.change(
-            user_id, only=Status.UNVERIFIED, status=Status.ACTIVE, verified_at=now()
-        )
-        await self._store.usernames.confirm(user_id, user.username_key)
+        moment = now()
+        await self._take_name(registration, moment)
+        verified = {**registration.asked_for(), "status": Status.ACTIVE, "verified_at": moment}
+        await self._store.users.change(user_id, only=Status.UNVERIFIED, **verified)
+        await self._store.registrations.remove_all(user_id)
         await self._store.verification_tokens.remove_all(user_id)
         await self._work.outbox.add(UserVerifiedV1(user_id=user_id))
 
-    async def _ask_for_mail(self, user_id: UUID, kind: Literal["verification"]) -> None:
-        async def write() -> None:
-            await self._work.outbox.add(MailRequestedV1(user_id=user_id, kind=kind))
-
+    async def _take_name(self, registration: PendingRegistration, moment: datetime) -> None:
+        """Make a registration's name the account's for good, and let the others run out that were asked for."""
+        name, user_id = registration.username_key, registration.user_id
         try:
-            await self._work.run(write, subject=user_id)
-        except SubjectErased:  # there is nobody left to write to, and the caller is not told
-            return
+            await self._store.usernames.claim(
+                UsernameClaim(id=name, user_id=user_id, firm=True, created_at=moment)
+            )
+        except UsernameTaken as error:  # it was one too many to be held, and another took it
+            raise VerificationInvalid from error
+        await self._store.usernames.hold_others(user_id, name, moment + self._settings.unverified_lifetime)
+
+    async def _ask_for_token(self, registration: PendingRegistration) -> None:
+        await self._work.outbox.add(
+            MailRequestedV1(
+                user_id=registration.user_id, kind="verification", registration_id=registration.id
+            )
+        )
 
     def _require_current_terms(self, applicant: Applicant) -> None:
         current = (self._settings.terms_version, self._settings.policy_version)

@@ -6,7 +6,13 @@ from typing import Self
 from libs.common.mongo import Mongo
 from services.auth.rows.sessions import RefreshTokens, Sessions
 from services.auth.rows.throttles import Pace, Throttles
-from services.auth.rows.users import Acceptances, Usernames, Users, VerificationTokens
+from services.auth.rows.users import (
+    Acceptances,
+    PendingRegistrations,
+    Usernames,
+    Users,
+    VerificationTokens,
+)
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,7 @@ class Store:
     users: Users
     usernames: Usernames
     acceptances: Acceptances
+    registrations: PendingRegistrations
     verification_tokens: VerificationTokens
     sessions: Sessions
     refresh_tokens: RefreshTokens
@@ -28,6 +35,7 @@ class Store:
             Users(mongo),
             Usernames(mongo),
             Acceptances(mongo),
+            PendingRegistrations(mongo),
             VerificationTokens(mongo),
             Sessions(mongo),
             RefreshTokens(mongo),

@@ -5,12 +5,22 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+)
 
 from services.auth.accounts import Deletion, ProfileChange
 from services.auth.models import Language, Preference, Session, Theme, User
 from services.auth.registration import Applicant
 from services.auth.sessions import Signed
+
+INT64_BITS = 64
 
 
 def _normalised(text: str) -> str:
@@ -21,20 +31,32 @@ def _normalised(text: str) -> str:
         raise ValueError("this is not an e-mail address") from None
 
 
+def _storable(value: object) -> object:
+    """Refuse a whole number that BSON does not hold; pydantic would make it a fraction, which is another number."""
+    if isinstance(value, int) and value.bit_length() >= INT64_BITS:
+        raise ValueError("a whole number has 64 bits at most")
+    return value
+
+
 EmailAddress = Annotated[
     str, StringConstraints(max_length=254), AfterValidator(_normalised), Field(examples=["ada@example.com"])
 ]
 Username = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{2,31}$"),
-    Field(
-        description="3 to 32 letters, figures, `_`, `.` and `-`; unique whatever the case", examples=["ada"]
-    ),
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{2,31}$"),
+    Field(description="3 to 32 letters, figures, `_` and `-`; unique whatever the case", examples=["ada"]),
 ]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=1024, description="12 to 128 characters")]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 PreferenceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-PreferenceValue = bool | int | float | Annotated[str, StringConstraints(max_length=200)] | None
+PreferenceValue = Annotated[
+    bool
+    | int
+    | Annotated[float, Field(allow_inf_nan=False)]
+    | Annotated[str, StringConstraints(max_length=200)]
+    | None,
+    BeforeValidator(_storable),
+]
 
 
 class Input(BaseModel):

@@ -16,13 +16,7 @@ from libs.common.events.auth import SessionRevokedV1
 from libs.common.pagination import Page, encode_cursor
 from libs.common.work import UnitOfWork
 from services.auth.client import Client
-from services.auth.errors import (
-    EmailUnverified,
-    RefreshInvalid,
-    RefreshReused,
-    SessionNotFound,
-    WrongCredentials,
-)
+from services.auth.errors import RefreshInvalid, RefreshReused, SessionNotFound, WrongCredentials
 from services.auth.metrics import REFRESH_REUSE, REFRESHES, SIGN_INS
 from services.auth.models import RefreshToken, Session, Status, User
 from services.auth.passwords import Passwords
@@ -64,21 +58,19 @@ class SessionKeeper:
         """Open a session for whoever knows the password.
 
         Args:     login: an e-mail address or a username.
-        Raises:   WrongCredentials (401), after the same work for unknown and known accounts;
-                  EmailUnverified (403), after the right password only; TooMany (429).
+        Raises:   WrongCredentials (401), after the same work for unknown, unverified and verified accounts;
+                  TooMany (429).
+        Effects:  beyond `sessions_at_once` the oldest session ends, session.revoked.
         """
         key = key_of(login)
         users = self._store.users
         user = await (users.by_email(key) if "@" in key else users.by_username(key))
-        gate = await self._gates.sign_in(user.id if user else None, key, client.ip)
+        gate = await self._gates.sign_in(user.id if user else None, key, client.network)
         right = await self._passwords.verify(user.password_hash if user else None, password)
-        if user is None or not right:
+        if user is None or not right or user.status is not Status.ACTIVE:
             SIGN_INS.labels("wrong").inc()
             raise WrongCredentials
         await self._gates.clear(gate)
-        if user.status is Status.UNVERIFIED:
-            SIGN_INS.labels("unverified").inc()
-            raise EmailUnverified
         signed = await self._open(user, await self._renewed_hash(user, password), client)
         SIGN_INS.labels("signed_in").inc()
         return signed
@@ -122,8 +114,10 @@ class SessionKeeper:
 
     async def end_all(self, user_id: UUID, reason: str, *, but: UUID | None = None) -> int:
         """End every live session of a person, except one, in an open transaction; return how many."""
-        ids = await self._store.sessions.live_ids(user_id, now(), but=but)
-        return await self.end(user_id, ids, reason)
+        ended, moment = 0, now()
+        while ids := await self._store.sessions.live_ids(user_id, moment, but=but):
+            ended += await self.end(user_id, ids, reason)
+        return ended
 
     async def end(self, user_id: UUID, ids: list[UUID], reason: str) -> int:
         """End live sessions of a person, in an open transaction; return how many.
@@ -144,6 +138,7 @@ class SessionKeeper:
             id=new_id(),
             user_id=user.id,
             ip=client.ip,
+            network=client.network,
             user_agent=client.user_agent,
             created_at=moment,
             last_used_at=moment,
@@ -156,10 +151,17 @@ class SessionKeeper:
             changed: dict[str, Any] = {"password_hash": password_hash, "signed_in_at": moment}
             if not await self._store.users.change(user.id, having=having, **changed):
                 raise WrongCredentials
+            await self._end_surplus(user.id, moment)
             await self._store.sessions.add(session)
             return await self._signed(session, moment)
 
         return await self._work.run(write, subject=user.id)
+
+    async def _end_surplus(self, user_id: UUID, moment: datetime) -> None:
+        """End the oldest sessions, so that there is room for one more."""
+        live = await self._store.sessions.live_ids(user_id, moment)
+        if surplus := live[self._settings.sessions_at_once - 1 :]:
+            await self.end(user_id, surplus, "too-many-sessions")
 
     async def _renewed_hash(self, user: User, password: SecretStr) -> str:
         """Return the account's hash, made anew where the parameters have changed since."""
@@ -174,7 +176,12 @@ class SessionKeeper:
             await self.end(token.user_id, [token.session_id], "refresh-reuse")
             return None
         session = await self._store.sessions.touch(
-            token.user_id, token.session_id, moment, ip=client.ip, user_agent=client.user_agent
+            token.user_id,
+            token.session_id,
+            moment,
+            ip=client.ip,
+            network=client.network,
+            user_agent=client.user_agent,
         )
         if session is None:
             raise RefreshInvalid

@@ -39,10 +39,14 @@ class AuthSettings(CommonSettings):
     password_min_length: int = 12
     password_min_score: int = Field(3, ge=0, le=4, description="zxcvbn's score, 0 (bad) to 4")
 
-    sign_in_free_tries: int = Field(5, description="wrong passwords before the first delay")
+    sign_in_free_tries: int = Field(5, description="wrong passwords of one network before the first delay")
+    sign_in_free_strangers: int = Field(
+        100, description="wrong passwords of all networks that an account is not known from, before a delay"
+    )
     sign_in_longest_delay_s: int = Field(300, description="no failed try keeps anybody out for longer")
 
     session_lifetime: timedelta = timedelta(days=30)
+    sessions_at_once: int = Field(50, ge=1, description="a sign-in beyond these ends the oldest session")
     refresh_idle: timedelta = Field(
         timedelta(days=14), description="a refresh token unused for this long is void"
     )

@@ -2,69 +2,105 @@
 
 import hashlib
 import hmac
+import json
 import math
+from collections.abc import Mapping
+from datetime import timedelta
 from uuid import UUID
 
-from pydantic import SecretStr
-
 from libs.common.clock import now
-from libs.common.errors import TooMany
+from libs.common.errors import SubjectErased, TooMany
+from libs.common.mongo import DuplicateKeyError
+from libs.common.work import UnitOfWork
 from services.auth.metrics import THROTTLED
 from services.auth.repository import Pace, Store
+from services.auth.settings import AuthSettings
 
 NOBODY = UUID(int=0)
-MAIL_PACE = Pace(free=3, first_delay_s=60, longest_delay_s=3600)
+"""Stands for the account of a login that has none, so that both take the same steps."""
+MAIL_PACE = Pace(free=4, first_delay_s=60, longest_delay_s=3600)
+RACES = 5
 
 
 class Gates:
-    """Counts tries before they are made, by account and by where they come from.
+    """Counts tries before they are made, by what was typed and by where they come from.
 
-    Sign-ins from an address where the account has signed in before are counted apart, so that a stranger who
-    fails on purpose delays strangers only. No delay is longer than `sign_in_longest_delay_s`.
+    Sign-ins from a network where the account has signed in before are counted apart. Strangers are counted by their
+    network, and all of them together much more loosely, so that one who fails on purpose delays neither the owner
+    nor, before long, other strangers. No delay is longer than `sign_in_longest_delay_s`.
 
-    Source:   ASVS 5.0 6.3.1; OWASP Authentication Cheat Sheet (device cookies, by address instead of a cookie).
+    Personal: a key is a keyed hash of the login as it was typed: it links an address to no username, and outlives
+              neither its day nor the account. Tries at an account are written inside its fence.
+    Source:   ASVS 5.0 6.3.1; OWASP Authentication Cheat Sheet (device cookies, by network instead of a cookie).
     """
 
-    def __init__(self, store: Store, key: SecretStr, free_tries: int, longest_delay_s: int) -> None:
-        self._store, self._key = store, key
-        self._password = Pace(free_tries, first_delay_s=1, longest_delay_s=longest_delay_s)
+    def __init__(self, settings: AuthSettings, store: Store, work: UnitOfWork) -> None:
+        self._store, self._work = store, work
+        self._key = settings.pseudonym_key.get_secret_value().encode()
+        longest = settings.sign_in_longest_delay_s
+        self._password = Pace(settings.sign_in_free_tries, first_delay_s=1, longest_delay_s=longest)
+        self._strangers = Pace(settings.sign_in_free_strangers, first_delay_s=1, longest_delay_s=longest)
 
-    async def sign_in(self, user_id: UUID | None, login: str, ip: str) -> str:
-        """Let a sign-in through to the password; return the key to clear once it was right.
+    async def sign_in(self, user_id: UUID | None, login: str, network: str) -> list[str]:
+        """Let a sign-in through to the password; return the keys to clear once it was right.
 
         An unknown account is counted just as a known one is.
 
         Raises:   TooMany (429), with Retry-After.
         """
-        known = await self._store.sessions.has_been_at(user_id or NOBODY, ip)
-        who = login if user_id is None else str(user_id)
-        return await self._enter("sign-in", f"{who}:{'known' if known else 'new'}", user_id, self._password)
+        if await self._store.sessions.has_been_at(user_id or NOBODY, network):
+            paces = {self._hashed("sign-in", login, "known"): self._password}
+        else:
+            paces = {
+                self._hashed("sign-in", login, "new", network): self._password,
+                self._hashed("sign-in", login, "strangers"): self._strangers,
+            }
+        return await self._enter("sign-in", paces, user_id)
 
-    async def password(self, user_id: UUID) -> str:
-        """Let a signed-in person try the password again; return the key to clear once it was right.
+    async def password(self, user_id: UUID) -> list[str]:
+        """Let a signed-in person try the password again; return the keys to clear once it was right.
 
         Raises:   TooMany (429), with Retry-After.
         """
-        return await self._enter("password", str(user_id), user_id, self._password)
+        return await self._enter(
+            "password", {self._hashed("password", str(user_id)): self._password}, user_id
+        )
 
-    async def mail(self, user_id: UUID) -> bool:
-        """Tell whether one more mail that anybody can cause may go to this person now."""
-        try:
-            await self._enter("mail", str(user_id), user_id, MAIL_PACE)
-        except TooMany:
-            return False
-        return True
+    async def mail(self, user_id: UUID | None, address: str) -> None:
+        """Let one more mail that anybody can cause go to an address, whether or not it has an account.
 
-    async def clear(self, key: str) -> None:
+        Raises:   TooMany (429), with Retry-After.
+        """
+        await self._enter("mail", {self._hashed("mail", address): MAIL_PACE}, user_id)
+
+    async def clear(self, keys: list[str]) -> None:
         """Forget the tries, because one succeeded."""
-        await self._store.throttles.clear(key)
+        await self._store.throttles.clear(keys)
 
-    async def _enter(self, what: str, who: str, user_id: UUID | None, pace: Pace) -> str:
-        key = hmac.new(
-            self._key.get_secret_value().encode(), f"{what}:{who}".encode(), hashlib.sha256
-        ).hexdigest()
-        wait = await self._store.throttles.enter(key, user_id, now(), pace)
-        if wait:
+    async def _enter(self, what: str, paces: Mapping[str, Pace], user_id: UUID | None) -> list[str]:
+        wait = await self._wait(paces, user_id)
+        if wait > timedelta(0):
             THROTTLED.labels(what).inc()
             raise TooMany("too many tries, wait a little", retry_after=math.ceil(wait.total_seconds()))
-        return key
+        return list(paces)
+
+    async def _wait(self, paces: Mapping[str, Pace], user_id: UUID | None) -> timedelta:
+        """Count a try and return zero, or return how long to wait (then nothing is counted)."""
+        for _ in range(RACES):
+            moment = now()
+            try:
+                await self._work.run(
+                    lambda: self._store.throttles.count(paces, user_id, moment),  # noqa: B023 - run in here
+                    subject=user_id or NOBODY,
+                )
+                return timedelta(0)
+            except SubjectErased:  # closed a moment ago: it counts as a login that has no account
+                user_id = None
+            except DuplicateKeyError:
+                wait = await self._store.throttles.wait(paces, moment)
+                if wait > timedelta(0):
+                    return wait
+        return timedelta(seconds=1)
+
+    def _hashed(self, *parts: str) -> str:
+        return hmac.new(self._key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()

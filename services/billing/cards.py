@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 
 from pydantic import JsonValue
 
@@ -13,7 +14,11 @@ RUN = re.compile(r"\d+(?:[\s._-]\d+)*")
 
 GROUP = re.compile(r"\d+")
 SHORTEST, LONGEST = 13, 19
+LENGTHS = range(SHORTEST, LONGEST + 1)
 """How many digits a primary account number has. Source: ISO/IEC 7812-1."""
+
+DOUBLED = tuple(sum(divmod(2 * digit, 10)) for digit in range(10))
+"""What a digit counts where it is doubled."""
 
 
 def holds_card_number(value: JsonValue) -> bool:
@@ -22,36 +27,45 @@ def holds_card_number(value: JsonValue) -> bool:
 
 
 def _texts(value: JsonValue) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield key
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
-    elif isinstance(value, str | int | float):
-        yield str(value)
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case dict() as inner:
+                yield from inner
+                waiting.extend(inner.values())
+            case list() as inner:
+                waiting.extend(inner)
+            case str() | int() | float() as scalar:
+                yield str(scalar)
 
 
 def _looks_like_card(text: str) -> bool:
-    runs = RUN.findall(UUID_TEXT.sub(" ", text))
-    return any(_passes_luhn(number) for run in runs for number in _numbers(GROUP.findall(run)))
+    return any(_holds_number(GROUP.findall(run)) for run in RUN.findall(UUID_TEXT.sub(" ", text)))
 
 
-def _numbers(groups: list[str]) -> Iterator[str]:
-    """Yield every number of a card's length that starts and ends with a group, such as 4 groups of 4 digits."""
-    for first in range(len(groups)):
-        number = ""
-        for group in groups[first:]:
-            number += group
-            if len(number) > LONGEST:
-                break
-            if len(number) >= SHORTEST:
-                yield number
+def _holds_number(groups: list[str]) -> bool:
+    """Tell whether a number of a card's length starts and ends with a group, such as 4 groups of 4 digits.
+
+    Sums up to each digit make every window a subtraction, so that the work grows with the digits alone.
+    """
+    ends = [0, *accumulate(map(len, groups))]
+    if ends[-1] < SHORTEST:
+        return False
+    sums = _luhn_sums("".join(groups))
+    bounds = frozenset(ends)
+    windows = (
+        (start, start + length) for start in ends[:-1] for length in LENGTHS if start + length in bounds
+    )
+    return any((sums[end % 2][end] - sums[end % 2][start]) % 10 == 0 for start, end in windows)
 
 
-def _passes_luhn(number: str) -> bool:
-    """Tell whether the check digit fits. Source: ISO/IEC 7812-1 Annex B."""
-    digits = [int(digit) for digit in number]
-    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
-    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+def _luhn_sums(digits: str) -> tuple[list[int], list[int]]:
+    """Return the Luhn sums before each digit, for numbers that end before an even place, and before an odd one.
+
+    Source:   ISO/IEC 7812-1 Annex B: the last digit counts as it is, the one before it doubled, and so on.
+    """
+    plain = [int(digit) for digit in digits]
+    doubled = [DOUBLED[digit] for digit in plain]
+    even, odd = plain.copy(), plain.copy()
+    even[::2], odd[1::2] = doubled[::2], doubled[1::2]
+    return [0, *accumulate(even)], [0, *accumulate(odd)]

@@ -17,7 +17,7 @@ from services.billing.repository import (
     ReceiptRepository,
     ReservationRepository,
 )
-from services.billing.routes import router
+from services.billing.routes import router, webhooks
 from services.billing.service import BillingService
 from services.billing.settings import BillingSettings
 
@@ -30,7 +30,7 @@ def create_app(role: str = "all", settings: BillingSettings | None = None) -> Fa
         role=role,
         settings=settings,
         holdings=privacy.HOLDINGS,
-        routers=[router],
+        routers=[router, webhooks],
         compose=partial(compose, settings),
     )
 

@@ -1,17 +1,14 @@
 """Billing's HTTP API."""
 
-import json
 from typing import Annotated
-from urllib.parse import unquote_plus
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request
 
 from libs.common.app import provided
-from libs.common.errors import Invalid, Unauthenticated, problems
+from libs.common.errors import Invalid, TooLarge, Unauthenticated, problems
 from libs.common.identity import CurrentUser, Staff
 from libs.common.pagination import CursorParam, InvalidCursor, Limit, Page, encode_cursor
-from services.billing.cards import holds_card_number
 from services.billing.errors import (
     AmountMismatch,
     CardDataRefused,
@@ -23,7 +20,8 @@ from services.billing.errors import (
     UnknownPackage,
     WebhookRefused,
 )
-from services.billing.metrics import CARD_DATA_REFUSED, WEBHOOKS
+from services.billing.intake import CardFreeRoute, NoticeRoute
+from services.billing.metrics import WEBHOOKS
 from services.billing.packages import PACKAGES
 from services.billing.schemas import (
     BalanceOut,
@@ -39,32 +37,16 @@ from services.billing.service import BillingService
 
 PAGE = 20
 
-
-async def refuse_card_data(request: Request) -> None:
-    """Refuse a request with a card number in its address, its Idempotency-Key or its body.
-
-    Raises:   CardDataRefused (422): what was sent is neither stored, nor logged, nor repeated.
-    Source:   PCI DSS 4.0, requirement 3: what never enters needs no protection.
-    """
-    sent = [unquote_plus(request.url.path), unquote_plus(request.url.query)]
-    sent.append(request.headers.get("idempotency-key", ""))
-    body = await request.body()
-    try:
-        content = json.loads(body) if body else None
-    except ValueError:
-        content = unquote_plus(body.decode(errors="replace"))
-    if holds_card_number([*sent, content]):
-        CARD_DATA_REFUSED.inc()
-        raise CardDataRefused
-
-
 Service = Annotated[BillingService, Depends(provided(BillingService))]
 IdempotencyKey = Annotated[
     str | None,
     Header(alias="Idempotency-Key", max_length=128, description="the same key begins one purchase only"),
 ]
 
-router = APIRouter(prefix="/api/billing/v1", tags=["billing"], dependencies=[Depends(refuse_card_data)])
+PREFIX = "/api/billing/v1"
+
+router = APIRouter(prefix=PREFIX, tags=["billing"], route_class=CardFreeRoute)
+webhooks = APIRouter(prefix=f"{PREFIX}/webhooks", tags=["billing"], route_class=NoticeRoute)
 
 
 @router.get("/packages")
@@ -77,7 +59,12 @@ async def list_packages() -> list[PackageOut]:
     "/checkouts",
     status_code=201,
     responses=problems(
-        Unauthenticated, CardDataRefused, UnknownPackage, IdempotencyKeyReused, ProviderUnavailable
+        Unauthenticated,
+        TooLarge,
+        CardDataRefused,
+        UnknownPackage,
+        IdempotencyKeyReused,
+        ProviderUnavailable,
     ),
 )
 async def create_checkout(
@@ -127,9 +114,11 @@ async def list_entries(
     return Page(items=[EntryOut.of(row) for row in page], next_cursor=more)
 
 
-@router.post(
-    "/webhooks/sandbox",
-    responses=problems(WebhookRefused, PaymentNotFound, AmountMismatch, NoticeUnreadable, PaymentFrozen),
+@webhooks.post(
+    "/sandbox",
+    responses=problems(
+        TooLarge, WebhookRefused, PaymentNotFound, AmountMismatch, NoticeUnreadable, PaymentFrozen
+    ),
 )
 async def take_notice(request: Request, service: Service) -> NoticeOut:
     """Take in a signed notice of the sandbox provider; a repeated one is answered alike and does nothing.

@@ -1,6 +1,6 @@
 """What can go wrong in gallery."""
 
-from libs.common.errors import Conflict, NotFound, PixeraError
+from libs.common.errors import Conflict, NotFound, PixeraError, TooMany
 
 
 class ImageNotFound(NotFound):
@@ -19,6 +19,12 @@ class UploadNotFound(NotFound):
     """There is no such upload, it is another person's, or it was not completed in time."""
 
     code, title = "upload-not-found", "There is no such upload: begin a new one"
+
+
+class TooManyUploads(TooMany):
+    """The person has begun more uploads than may be open at a time."""
+
+    code, title = "too-many-uploads", "Too many uploads are open: complete some before you begin another"
 
 
 class NothingUploaded(Conflict):

@@ -1,6 +1,5 @@
 """Images that generation made, brought into the gallery of the person who asked for them."""
 
-import asyncio
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -10,7 +9,7 @@ from libs.common.clock import now
 from libs.common.errors import SubjectErased
 from libs.common.events.generation import GenerationCompletedV1
 from libs.common.privacy.tombstones import Tombstones
-from libs.common.storage import ObjectMissing
+from libs.common.storage import ObjectMissing, together
 from libs.common.work import UnitOfWork
 from services.gallery.metrics import IMAGES
 from services.gallery.models import Image, ImageState
@@ -42,8 +41,8 @@ class Imports:
         """
         parts, at = enumerate(zip(event.image_ids, event.object_names, strict=True)), now()
         try:
-            images = await asyncio.gather(
-                *(self._fetch(event, index, image_id, name, at) for index, (image_id, name) in parts)
+            images = await together(
+                self._fetch(event, index, image_id, name, at) for index, (image_id, name) in parts
             )
             await once(partial(self._enter, images))
         except ObjectMissing:

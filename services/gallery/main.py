@@ -55,7 +55,15 @@ def parts_of(platform: Platform, settings: GallerySettings) -> Parts:
     )
     service = GalleryService(
         images=Images(images, work, objects),
-        uploads=Uploads(images, uploads, work, objects, processing, in_hand=settings.gallery_uploads_in_hand),
+        uploads=Uploads(
+            images,
+            uploads,
+            work,
+            objects,
+            processing,
+            in_hand=settings.gallery_uploads_in_hand,
+            open_per_person=settings.gallery_open_uploads_per_person,
+        ),
         thumbnails=Thumbnails(images, work, objects, processing),
         imports=Imports(images, work, objects, processing, platform.tombstones),
         removal=Removal(

@@ -59,7 +59,10 @@ class Upload(Document):
     """An upload that was begun; completed, it has become the image of the same id. The row goes when it expires."""
 
     collection: ClassVar[str] = "uploads"
-    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1),)), Index((("created_at", 1), ("_id", 1))))
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1), ("completed", 1))),
+        Index((("created_at", 1), ("_id", 1))),
+    )
 
     id: Operational[UUID] = Field(alias="_id")
     user_id: SubjectId

@@ -78,7 +78,7 @@ class Processing:
         started = time.perf_counter()
         try:
             done = await self._pool.run(call, *args, timeout_s=self._timeout_s)
-        except ProcessDied as error:
+        except (ProcessDied, MemoryError) as error:
             raise BadImage("The picture could not be decoded: save it again and send that") from error
         if seconds is not None:
             seconds.observe(time.perf_counter() - started)

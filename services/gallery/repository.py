@@ -88,9 +88,13 @@ class UploadRepository:
         return None if row is None else Upload.from_mongo(row)
 
     async def mark_completed(self, user_id: UUID, upload_id: UUID) -> bool:
-        """Note that an upload has become an image; False where it has expired."""
-        query = {"_id": upload_id, "user_id": user_id}
+        """Note that an upload becomes an image; False where it has expired, or became one before."""
+        query = {"_id": upload_id, "user_id": user_id, "completed": False}
         return bool(await self._rows.update_one(query, {"$set": {"completed": True}}))
+
+    async def count_open(self, user_id: UUID, limit: int) -> int:
+        """Count a person's uploads that are not completed, up to a limit."""
+        return await self._rows.count({"user_id": user_id, "completed": False}, limit=limit)
 
     async def remove(self, user_id: UUID, upload_id: UUID) -> bool:
         """Delete an upload's row; False where it is gone."""

@@ -16,6 +16,7 @@ from services.gallery.errors import (
     ImageTooLarge,
     NothingUploaded,
     ThumbnailNotReady,
+    TooManyUploads,
     UploadNotFound,
 )
 from services.gallery.models import Size
@@ -30,11 +31,11 @@ router = APIRouter(prefix=PREFIX, tags=["gallery"], responses=problems(Unauthent
 Service = Annotated[GalleryService, Depends(provided(GalleryService))]
 
 
-@router.post("/uploads", status_code=201, responses=problems(ImageTooLarge, SubjectErased))
+@router.post("/uploads", status_code=201, responses=problems(ImageTooLarge, TooManyUploads, SubjectErased))
 async def begin_upload(body: BeginUpload, user: CurrentUser, service: Service) -> UploadOut:
     """Begin an upload: the answer says where to post the file, within five minutes.
 
-    Raises:   ImageTooLarge: more than 25 MB.
+    Raises:   ImageTooLarge: more than 25 MB.  TooManyUploads: complete some of those that were begun.
     Personal: the caption, to its own subject only.
     """
     ticket = await service.uploads.begin(user.id, body.media_type, body.size_bytes, body.caption)

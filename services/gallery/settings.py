@@ -16,6 +16,7 @@ class GallerySettings(CommonSettings):
     )
     gallery_imaging_nice: int = Field(10, ge=0, description="how far imaging stands back for other work")
     gallery_uploads_in_hand: int = Field(6, ge=1, description="most uploaded files held in memory at once")
+    gallery_open_uploads_per_person: int = Field(50, ge=1, description="most uploads begun and not completed")
     gallery_sweep_every_s: float = Field(60.0, gt=0)
     gallery_upload_expires_s: float = Field(
         900.0, ge=0, description="age at which an upload that was never completed is removed"

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from libs.common.clock import new_id, now
 from libs.common.errors import SubjectErased, TooLarge
@@ -15,6 +16,7 @@ from services.gallery.errors import (
     BadImage,
     ImageTooLarge,
     NothingUploaded,
+    TooManyUploads,
     UploadNotFound,
 )
 from services.gallery.metrics import IMAGES, UPLOADS
@@ -44,10 +46,13 @@ class Uploads:
         processing: Processing,
         *,
         in_hand: int,
+        open_per_person: int,
     ) -> None:
         self._images, self._uploads, self._work = images, uploads, work
         self._objects, self._processing = objects, processing
-        self._in_hand = asyncio.Semaphore(in_hand)
+        self._in_hand, self._most_open = asyncio.Semaphore(in_hand), open_per_person
+        # One file of a person at a time; whoever waits for a turn keeps the lock alive.
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def begin(
         self, user_id: UUID, media_type: MediaType, size_bytes: int, caption: str | None
@@ -55,7 +60,7 @@ class Uploads:
         """Let a person post one file of this type and at most this size, within five minutes.
 
         Args:     size_bytes: 1 to 25 MB.
-        Raises:   ImageTooLarge (413).  SubjectErased (410).
+        Raises:   ImageTooLarge (413).  TooManyUploads (429).  SubjectErased (410).
         Effects:  an upload.
         Personal: the caption.
         """
@@ -69,7 +74,7 @@ class Uploads:
             caption=caption,
             created_at=now(),
         )
-        await self._work.run(partial(self._uploads.insert, upload), subject=user_id)
+        await self._work.run(partial(self._begin, upload), subject=user_id)
         return Ticket(upload.id, await self._objects.let_in(user_id, upload.id, media_type, size_bytes))
 
     async def complete(self, user_id: UUID, upload_id: UUID) -> Image:
@@ -85,8 +90,14 @@ class Uploads:
         upload = await self._uploads.find(user_id, upload_id)
         if upload is None or upload.completed:
             raise UploadNotFound
-        async with self._in_hand:
+        async with self._turns.setdefault(user_id, asyncio.Lock()), self._in_hand:
             return await self._complete(upload)
+
+    async def _begin(self, upload: Upload) -> None:
+        """Enter an upload, unless too many are open; requests at one time may exceed it by as many as they are."""
+        if await self._uploads.count_open(upload.user_id, self._most_open) >= self._most_open:
+            raise TooManyUploads
+        await self._uploads.insert(upload)
 
     async def _complete(self, upload: Upload) -> Image:
         try:
@@ -97,7 +108,7 @@ class Uploads:
             raise NothingUploaded from error
         image = _image(upload, cleaned)
         if not await self._store(image, cleaned.data):
-            return await self._images.find(image.user_id, image.id) or image
+            return await self._completed_before(image)
         await self._objects.remove_arrived(upload.user_id, upload.id)
         UPLOADS.labels("completed").inc()
         IMAGES.labels("upload").inc()
@@ -131,10 +142,17 @@ class Uploads:
             raise
         return True
 
+    async def _completed_before(self, image: Image) -> Image:
+        """Return what the same bytes became already; where it is being deleted, what was just stored goes as well."""
+        if done := await self._images.find(image.user_id, image.id):
+            return done
+        await self._objects.remove_original(image.user_id, image.id)
+        raise UploadNotFound
+
     async def _enter(self, image: Image) -> None:
         await self._images.insert(image)
         if not await self._uploads.mark_completed(image.user_id, image.id):
-            raise UploadNotFound  # it expired while its bytes were looked at
+            raise UploadNotFound  # it expired while its bytes were looked at, or its image was deleted since
         await self._work.outbox.add(uploaded(image))
 
 

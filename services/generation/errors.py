@@ -1,6 +1,6 @@
 """What can go wrong in generation."""
 
-from libs.common.errors import Conflict, Invalid, NotFound
+from libs.common.errors import Conflict, Invalid, NotFound, TooMany
 
 
 class JobNotFound(NotFound):
@@ -19,6 +19,21 @@ class JobNotRetryable(Conflict):
     """The job still goes on, or has its images."""
 
     code, title = "job-not-retryable", "Only a failed, cancelled or declined job can be tried again"
+
+
+class TooManyJobs(TooMany):
+    """The person has as many open jobs as may wait at a time."""
+
+    code, title = (
+        "too-many-jobs",
+        "Too many of your jobs are open: wait until some have ended, or cancel some",
+    )
+
+
+class TooManyWatchers(TooMany):
+    """The person follows as many jobs as may be followed at a time."""
+
+    code, title = "too-many-watchers", "Too many live streams are open: close some before you open another"
 
 
 class KeyReused(Invalid):

@@ -11,7 +11,14 @@ from libs.common.events.generation import GenerationFailedV1, GenerationQueuedV1
 from libs.common.pagination import encode_cursor
 from libs.common.work import UnitOfWork
 from services.generation.backends.base import Style
-from services.generation.errors import JobFinished, JobNotFound, JobNotRetryable, KeyReused, KeyTaken
+from services.generation.errors import (
+    JobFinished,
+    JobNotFound,
+    JobNotRetryable,
+    KeyReused,
+    KeyTaken,
+    TooManyJobs,
+)
 from services.generation.metrics import FINISHED, SUBMITTED
 from services.generation.models import OPEN, UNSUCCESSFUL, Job, JobState, Order
 from services.generation.repository import JobRepository, TurnRepository
@@ -63,14 +70,16 @@ class Jobs:
         *,
         credits_per_image: int,
         admitted_per_person: int,
+        open_per_person: int,
     ) -> None:
         self._jobs, self._turns, self._work = jobs, turns, work
         self._price, self._places = credits_per_image, admitted_per_person
+        self._most_open = open_per_person
 
     async def submit(self, user_id: UUID, wish: Wish, idempotency_key: str | None = None) -> Job:
         """Take a request for images; its credits are reserved next. The same key and wish give the same job.
 
-        Raises:   KeyReused (422): the key came with another wish before.  SubjectErased (410).
+        Raises:   KeyReused (422): the key came with another wish before.  TooManyJobs (429).  SubjectErased (410).
         Effects:  a job; publishes generation.requested.
         Personal: the prompt, the negative prompt and every choice, as the generation log.
         """
@@ -115,7 +124,7 @@ class Jobs:
     async def retry(self, user_id: UUID, job_id: UUID) -> Job:
         """Ask again for what a failed, cancelled or declined job was to draw. Once per job.
 
-        Raises:   JobNotFound (404).  JobNotRetryable (409).  SubjectErased (410).
+        Raises:   JobNotFound (404).  JobNotRetryable (409).  TooManyJobs (429).  SubjectErased (410).
         Effects:  a new job, linked with the old one; publishes generation.requested.
         """
         old = await self.find(user_id, job_id)
@@ -165,7 +174,10 @@ class Jobs:
         )
 
     async def _request(self, job: Job) -> None:
+        """Enter a job. Requests at one time may exceed the limit by as many as they are."""
         await self._jobs.insert(job)
+        if await self._jobs.count_open(job.user_id, self._most_open + 1) > self._most_open:
+            raise TooManyJobs
         await self._work.outbox.add(
             GenerationRequestedV1(user_id=job.user_id, job_id=job.id, credits=job.credits)
         )

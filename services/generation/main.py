@@ -56,6 +56,7 @@ def parts_of(platform: Platform, settings: GenerationSettings) -> Parts:
             platform.work,
             credits_per_image=settings.generation_credits_per_image,
             admitted_per_person=settings.generation_admitted_per_person,
+            open_per_person=settings.generation_open_per_person,
         ),
         rendering=Rendering(jobs, platform.work, objects, renderer),
         delivery=Delivery(
@@ -64,7 +65,12 @@ def parts_of(platform: Platform, settings: GenerationSettings) -> Parts:
             sweep_every_s=settings.generation_sweep_every_s,
             leftover_after=timedelta(seconds=settings.generation_leftover_after_s),
         ),
-        progress=ProgressFeed(platform.mongo, jobs),
+        progress=ProgressFeed(
+            platform.mongo,
+            jobs,
+            per_person=settings.generation_watchers_per_person,
+            longest_s=settings.access_token_ttl_s,
+        ),
     )
     return Parts(
         service=service,

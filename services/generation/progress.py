@@ -1,7 +1,7 @@
 """Live progress: one change stream a process, fanned out to whoever watches; nobody polls."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.mongo import Mongo
+from services.generation.errors import TooManyWatchers
 from services.generation.metrics import WATCHERS
 from services.generation.models import Job, JobState
 from services.generation.repository import JobRepository
@@ -83,11 +84,16 @@ class Watch:
 
 
 class ProgressFeed:
-    """The changes of all jobs, for those who watch one."""
+    """The changes of all jobs, for those who watch one.
 
-    def __init__(self, mongo: Mongo, jobs: JobRepository) -> None:
+    Args:     per_person: most watchers of one person; longest_s: how long one may watch without coming back.
+    """
+
+    def __init__(self, mongo: Mongo, jobs: JobRepository, *, per_person: int, longest_s: float) -> None:
         self._changes = mongo.collection(Job)
         self._jobs = jobs
+        self._per_person, self._longest_s = per_person, longest_s
+        self._places: Counter[UUID] = Counter()
         self._watches: defaultdict[UUID, set[Watch]] = defaultdict(set)
         self._watched = asyncio.Event()
 
@@ -112,15 +118,34 @@ class ProgressFeed:
                         self._watched.clear()
                         break
 
+    @contextmanager
+    def place(self, user_id: UUID) -> Iterator[None]:
+        """Hold one of a person's places for the block. Raises TooManyWatchers (429): all are taken."""
+        if self._places[user_id] >= self._per_person:
+            raise TooManyWatchers
+        self._places[user_id] += 1
+        try:
+            yield
+        finally:
+            self._places[user_id] -= 1
+            if not self._places[user_id]:
+                del self._places[user_id]
+
     async def watch(self, user_id: UUID, job_id: UUID) -> AsyncIterator[Progress]:
-        """Yield a job's progress, beginning with the present one, until it has ended or is gone.
+        """Yield a job's progress, beginning with the present one, until it has ended, is gone, or time is up.
 
         Effects:  one read at the start, and one each time the change stream was broken.
         """
         told: Progress | None = None
-        with self._place(job_id) as watch:
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._longest_s
+        with self._watching(job_id) as watch:
             while told is None or not told.state.final:
-                news = await watch.next() or await self._read(user_id, job_id)
+                try:
+                    news = await asyncio.wait_for(watch.next(), until - clock())
+                except TimeoutError:
+                    return
+                news = news or await self._read(user_id, job_id)
                 if news is None:
                     return
                 if news.follows(told):
@@ -132,7 +157,7 @@ class ProgressFeed:
         return Progress.of(job.to_mongo()) if job else None
 
     @contextmanager
-    def _place(self, job_id: UUID) -> Iterator[Watch]:
+    def _watching(self, job_id: UUID) -> Iterator[Watch]:
         watch = Watch()
         self._watches[job_id].add(watch)
         self._watched.set()

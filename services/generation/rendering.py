@@ -1,6 +1,5 @@
 """The worker's side of a job: draw each image, keep it where the gallery fetches it, end the job exactly once."""
 
-import asyncio
 from functools import partial
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from libs.common.clock import new_id, now
 from libs.common.errors import SubjectErased
 from libs.common.events.generation import GenerationCompletedV1, GenerationFailedV1
 from libs.common.logging import logger
+from libs.common.storage import together
 from libs.common.work import UnitOfWork
 from services.generation.backends.base import Spec
 from services.generation.errors import JobStopped
@@ -70,12 +70,7 @@ class Rendering:
         """Draw what an earlier try has not drawn; the renderer bounds how many at once."""
         missing = [index for index in range(job.order.count) if index not in job.rendered]
         tell = len(missing) > 1  # the news of the last one is the end of the job
-        drawn = await asyncio.gather(
-            *(self._draw(job, index, tell=tell) for index in missing), return_exceptions=True
-        )
-        for result in drawn:
-            if result is not None:
-                raise result
+        await together(self._draw(job, index, tell=tell) for index in missing)
 
     async def _draw(self, job: Job, index: int, *, tell: bool) -> None:
         still_wanted = partial(self._jobs.is_running, job.user_id, job.id)

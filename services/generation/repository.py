@@ -8,7 +8,7 @@ from libs.common.clock import now
 from libs.common.mongo import DuplicateKeyError, Mongo
 from libs.common.pagination import after_cursor
 from services.generation.errors import KeyTaken
-from services.generation.models import ADMITTED, Job, JobState, Turn
+from services.generation.models import ADMITTED, OPEN, Job, JobState, Turn
 
 NEWEST_FIRST = (("created_at", -1), ("_id", -1))
 OLDEST_FIRST = (("created_at", 1), ("_id", 1))
@@ -58,8 +58,11 @@ class JobRepository:
 
     async def count_admitted(self, user_id: UUID, limit: int) -> int:
         """Count a person's queued and running jobs, up to a limit."""
-        states = [state.value for state in ADMITTED]
-        return await self._rows.count({"user_id": user_id, "state": {"$in": states}}, limit=limit)
+        return await self._count(user_id, ADMITTED, limit)
+
+    async def count_open(self, user_id: UUID, limit: int) -> int:
+        """Count a person's jobs that have not ended, up to a limit."""
+        return await self._count(user_id, OPEN, limit)
 
     async def queue_oldest_waiting(self, user_id: UUID, limit: int) -> list[UUID]:
         """Queue a person's jobs that have waited longest; return their ids."""
@@ -116,6 +119,10 @@ class JobRepository:
         ids = list(job_ids)
         rows = await self._rows.find({"_id": {"$in": ids}}, limit=len(ids) or 1)
         return {job.id: job for job in map(Job.from_mongo, rows)}
+
+    async def _count(self, user_id: UUID, states: Iterable[JobState], limit: int) -> int:
+        query = {"user_id": user_id, "state": {"$in": [state.value for state in states]}}
+        return await self._rows.count(query, limit=limit)
 
 
 class TurnRepository:

@@ -11,7 +11,14 @@ from libs.common.app import provided
 from libs.common.errors import SubjectErased, Unauthenticated, problems
 from libs.common.identity import CurrentUser
 from libs.common.pagination import CursorParam, InvalidCursor, Limit, Page
-from services.generation.errors import JobFinished, JobNotFound, JobNotRetryable, KeyReused
+from services.generation.errors import (
+    JobFinished,
+    JobNotFound,
+    JobNotRetryable,
+    KeyReused,
+    TooManyJobs,
+    TooManyWatchers,
+)
 from services.generation.models import Job
 from services.generation.schemas import JobOut, ProgressOut, SubmitJob
 from services.generation.service import GenerationService
@@ -28,7 +35,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("/jobs", status_code=202, responses=problems(KeyReused, SubjectErased))
+@router.post("/jobs", status_code=202, responses=problems(KeyReused, TooManyJobs, SubjectErased))
 async def submit_job(
     body: SubmitJob,
     user: CurrentUser,
@@ -38,7 +45,7 @@ async def submit_job(
 ) -> JobOut:
     """Ask for images. Each costs credits, which are reserved now and taken when the images are there.
 
-    Raises:   KeyReused: the Idempotency-Key came with another request before.
+    Raises:   KeyReused: the Idempotency-Key came with another request before.  TooManyJobs: wait until some end.
     Personal: the prompt, the negative prompt and every choice, to their own subject only.
     """
     return _taken(await service.jobs.submit(user.id, body.wish(), idempotency_key), response)
@@ -67,13 +74,26 @@ async def own_job(job_id: UUID, user: CurrentUser, service: Service) -> Job:
     return await service.jobs.find(user.id, job_id)
 
 
-@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse, responses=problems(JobNotFound))
+async def place(user: CurrentUser, service: Service) -> AsyncIterator[None]:
+    """Hold one of the person's places for as long as the stream lasts."""
+    with service.progress.place(user.id):
+        yield
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses=problems(JobNotFound, TooManyWatchers),
+    dependencies=[Depends(place)],
+)
 async def watch_job(
     job: Annotated[Job, Depends(own_job)], service: Service
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a job live: a `progress` event at once and at each change, until the job has ended.
 
-    Raises:   JobNotFound: absent or another person's; 404 for both.
+    A stream lasts no longer than an access token, so that nobody watches whose session has ended: connect again.
+
+    Raises:   JobNotFound: absent or another person's; 404 for both.  TooManyWatchers: close another stream.
     """
     async for progress in service.progress.watch(job.user_id, job.id):
         data = ProgressOut.of(progress)
@@ -90,7 +110,9 @@ async def cancel_job(job_id: UUID, user: CurrentUser, service: Service) -> JobOu
 
 
 @router.post(
-    "/jobs/{job_id}/retry", status_code=202, responses=problems(JobNotFound, JobNotRetryable, SubjectErased)
+    "/jobs/{job_id}/retry",
+    status_code=202,
+    responses=problems(JobNotFound, JobNotRetryable, TooManyJobs, SubjectErased),
 )
 async def retry_job(job_id: UUID, user: CurrentUser, service: Service, response: Response) -> JobOut:
     """Try a failed, cancelled or declined job again, as a new job. Asking twice gives the same new job.

@@ -13,6 +13,12 @@ class GenerationSettings(CommonSettings):
     generation_admitted_per_person: int = Field(
         4, ge=1, description="most jobs of one person that are queued or rendered at a time"
     )
+    generation_open_per_person: int = Field(
+        500, ge=1, description="most jobs of one person that have not ended"
+    )
+    generation_watchers_per_person: int = Field(
+        8, ge=1, description="most live streams of one person in one process"
+    )
     generation_backend: str = Field(
         "services.generation.backends.procedural:ProceduralBackend", description="import path of what draws"
     )

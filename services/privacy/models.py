@@ -28,7 +28,8 @@ class Case(Document):
     `sealed_subject` and `locators` go when the case is VERIFIED; `subject`, the keyed pseudonym, stays as proof.
     `phase`, `open`, `due_at`, `wake_at` and `phase_since` repeat what the saga knows, for the indexes.
 
-    Personal: none readable. The person's id is sealed with a key that is not in the database.
+    Personal: none readable here. The person's id is sealed with a key that is not in the database; the tombstone
+              beside it has the opaque id and the case's, so that a restored backup can be erased again.
     """
 
     collection: ClassVar[str] = "cases"

@@ -7,6 +7,8 @@ join by the larger count, and their order and repetition cannot matter.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+LOOKED_TWICE = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -22,6 +24,11 @@ class Outcome:
     ground: str | None = None
     retained_until: str | None = None
     already_gone: int = 0
+
+    @property
+    def touched(self) -> bool:
+        """Tell whether the holder did anything to the holding."""
+        return self.erased > 0 or self.retained > 0
 
     @property
     def accounted(self) -> int:
@@ -59,8 +66,15 @@ class Progress:
         return {name: gap for name, gap in gaps.items() if gap > 0}
 
     def _accounted(self, holding: str) -> int:
+        """Return how much of a holding is explained.
+
+        All of it gone and nothing erased is what a broken erasure, or a store that lists nothing for a moment,
+        looks like: it is believed when the holder says so a second time, after another look.
+        """
         outcome = self.outcomes.get(holding)
-        return outcome.accounted if outcome else 0
+        if outcome is None or (not outcome.touched and self.answered < LOOKED_TWICE):
+            return 0
+        return outcome.accounted
 
     def with_inventory(self, found: Mapping[str, int]) -> "Progress":
         """Take an inventory in. A later and lower count never lowers an earlier one: it may follow an erasure."""

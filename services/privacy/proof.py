@@ -10,6 +10,8 @@ from services.privacy.scanner import ScanReport
 ISSUER = "pixera"
 PROOF = "proof-of-erasure"
 """Source: GDPR Art. 5(2), accountability, and Art. 17(3)(e), defence of legal claims."""
+OPERATION = "technical-retention"
+"""It goes by itself when its time is over; nothing reads it for another purpose."""
 
 KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
     {"where": "privacy.cases", "what": "keyed pseudonym, counts and times", "ground": PROOF},
@@ -19,7 +21,26 @@ KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
         "what": "opaque id, so that nothing comes back",
         "ground": PROOF,
     },
-    {"where": "events until their topics' retention ends", "what": "opaque id", "ground": PROOF},
+    {
+        "where": "events and dead letters until their topics' retention ends",
+        "what": "opaque ids, amounts, sizes and times; through them a retained payment leads to the opaque id",
+        "ground": OPERATION,
+    },
+    {
+        "where": "auth.throttles for one day",
+        "what": "keyed hash of a login that was tried after the account was closed",
+        "ground": OPERATION,
+    },
+    {
+        "where": "replication log of the database, volumes of the object store",
+        "what": "copies of what was erased, until they are overwritten or compacted",
+        "ground": OPERATION,
+    },
+    {
+        "where": "payment provider",
+        "what": "payment ids, amounts and times, not who paid",
+        "ground": OPERATION,
+    },
 )
 
 

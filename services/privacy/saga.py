@@ -215,7 +215,7 @@ def _patience_ends(saga: Saga, policy: Policy) -> datetime | None:
     if saga.asked_at is None:
         return None
     if saga.phase is Phase.SCANNING:
-        return saga.asked_at + policy.scan_timeout
+        return saga.asked_at + backoff(policy.scan_timeout, policy.silence_cap, saga.silences)
     return saga.asked_at + backoff(policy.silence, policy.silence_cap, saga.silences)
 
 

@@ -145,7 +145,7 @@ class Scanner:
         rows = (
             await self._database(database)
             .collection(collection)
-            .find({}, sort=[("_id", -1)], limit=GENERIC_ROWS)
+            .find({}, sort=[("$natural", -1)], limit=GENERIC_ROWS)
         )
         needles = _Needles.of(user_id)
         hits = sum(needles.are_in(row) for row in rows)

@@ -95,7 +95,10 @@ class PrivacyService:
         """Tell the cases that are due that time has passed; return how many there were."""
         due = await self._cases.due(now(), DUE_AT_ONCE)
         for case_id in due:
-            await self._feed(case_id, lambda: Tick(now()))
+            try:
+                await self._feed(case_id, lambda: Tick(now()))
+            except Exception as error:
+                log.warning("case.not_ticked", case_id=str(case_id), exc_info=error)
         return len(due)
 
     async def resend(self, case_id: UUID) -> Case:

@@ -9,6 +9,7 @@ import pytest
 from deploy.local.spawn import RunningStack
 from libs.common.mongo import Mongo
 from libs.common.settings import CommonSettings
+from libs.common.testing.waiting import eventually
 from services.auth.main import create_app
 from services.auth.settings import AuthSettings
 from services.auth.tokens import AccessTokens
@@ -27,8 +28,13 @@ async def auth(stack: RunningStack, common_settings: CommonSettings) -> AsyncIte
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://auth") as client,
     ):
+        await eventually(lambda: _is_ready(client), within_s=30)  # it reads which sessions have ended first
         yield Auth(app, client, mongo, stack.home.mail)
     await mongo.close()
+
+
+async def _is_ready(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/readyz")).status_code == 200
 
 
 @pytest.fixture(scope="module")

@@ -96,9 +96,7 @@ class Auth:
 
     async def verification_token(self, email: str, count: int = 1) -> str:
         """The token in a person's latest mail."""
-        lines = (await self.mails(email, count))[-1].text.splitlines()
-        (token,) = filter(TOKEN.fullmatch, lines)
-        return token
+        return token_in((await self.mails(email, count))[-1])
 
     async def registered(self, **changes: Any) -> Person:
         person = somebody()
@@ -133,6 +131,12 @@ class Auth:
         user_id = (await self.rows("users", email_key=person.email))[0]["_id"]
         assert isinstance(user_id, UUID)
         return user_id
+
+
+def token_in(mail: Message) -> str:
+    """The token that a mail holds on a line of its own."""
+    (token,) = filter(TOKEN.fullmatch, mail.text.splitlines())
+    return token
 
 
 def problem(answer: httpx.Response, status: int) -> str:

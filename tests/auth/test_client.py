@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import Request
 
-from services.auth.client import client_of
+from services.auth.client import Client, client_of
 
 
 def request(headers: dict[str, str], peer: str = "192.0.2.1") -> Request:
@@ -33,3 +33,17 @@ def test_the_last_hop_of_the_trusted_header_counts(
 def test_the_device_is_cut_to_a_length() -> None:
     assert client_of(request({"User-Agent": "a" * 1000}), "x-forwarded-for").user_agent == "a" * 256
     assert client_of(request({}), "x-forwarded-for").user_agent == ""
+
+
+@pytest.mark.parametrize(
+    ("ip", "network"),
+    [
+        ("198.51.100.1", "198.51.100.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:0DB8:1:2::7", "2001:db8:1:2::/64"),
+        ("::ffff:198.51.100.1", "198.51.100.1"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_recognised_by_its_network(ip: str, network: str) -> None:
+    assert Client(ip, "").network == network

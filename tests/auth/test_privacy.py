@@ -9,7 +9,7 @@ from libs.common.privacy.holder import Holder
 from libs.common.privacy.tombstones import Tombstones
 from services.auth import models
 from services.auth.privacy import HOLDINGS
-from tests.auth.people import Auth
+from tests.auth.people import Auth, problem
 
 
 def test_every_collection_is_declared_and_can_be_erased() -> None:
@@ -45,6 +45,18 @@ async def test_an_erasure_takes_every_row_of_the_person_and_none_of_another(auth
     for document in HOLDINGS.documents:
         assert await rows_of(auth, document, user_id) == []
     assert {each.collection: await rows_of(auth, each, other_id) for each in HOLDINGS.documents} == before
+
+
+async def test_a_try_at_an_account_that_is_being_erased_leaves_nothing_of_it(auth: Auth) -> None:
+    person = await auth.registered()
+    user_id = await auth.user_id(person)
+    await Tombstones(auth.mongo).set(user_id, uuid4())
+    before = {row["_id"] for row in await auth.rows("throttles")}
+    answer = await auth.post("/sessions", {"login": person.email, "password": person.password})
+    assert problem(answer, 401) == "wrong-credentials"
+    new = [row for row in await auth.rows("throttles") if row["_id"] not in before]
+    assert [row["user_id"] for row in new] == [None, None]
+    assert not [row for row in new if person.email in str(row)]
 
 
 async def rows_of(auth: Auth, document: type[Document], user_id: object) -> list[dict[str, object]]:

@@ -2,12 +2,13 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from libs.common.events.auth import SessionRevokedV1
 from tests.auth.events import events_of
-from tests.auth.people import Auth, Person, problem, somebody
+from tests.auth.people import API, Auth, Person, problem, somebody
 
 NEW_PASSWORD = "another-Harbour-77"
 
@@ -52,12 +53,33 @@ async def test_preferences_have_a_limit(auth: Auth) -> None:
         {"preferences": {"a.b": 1}},
         {"preferences": {"a": "x" * 201}},
         {"preferences": {"a": {"b": 1}}},
+        {"preferences": {"a": 2**63}},
+        {"preferences": {"a": -(2**63) - 1}},
+        {"preferences": {"a": 10**400}},
         {"email": "other@example.com"},
         {"language": "xx"},
     ],
 )
 async def test_a_change_that_cannot_be_used_is_refused(auth: Auth, body: dict[str, Any]) -> None:
     assert problem(await auth.patch("/me", body, await auth.signed_in()), 422) == "invalid"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+async def test_a_number_that_is_none_is_refused(auth: Auth, number: str) -> None:
+    person = await auth.signed_in()
+    answer = await auth.client.patch(
+        f"{API}/me",
+        content=f'{{"preferences": {{"a": {number}}}}}',
+        headers=person.headers | {"Content-Type": "application/json"},
+    )
+    assert problem(answer, 422) == "invalid"
+
+
+async def test_the_largest_numbers_come_back_as_they_are(auth: Auth) -> None:
+    numbers = {"most": 2**63 - 1, "least": 1 - 2**63, "part": 0.5}
+    assert (await auth.patch("/me", {"preferences": numbers}, await auth.signed_in())).json()[
+        "preferences"
+    ] == numbers
 
 
 async def test_a_new_username_replaces_the_old_one_which_is_free_again(auth: Auth) -> None:
@@ -100,6 +122,17 @@ async def test_a_new_password_ends_every_other_session_and_is_announced(auth: Au
     person.password = NEW_PASSWORD
     assert (await auth.sign_in(person)).status_code == 201
     assert (await auth.mails(person.email, 2))[-1].subject == "Pixera: Dein Passwort wurde geändert"
+
+
+async def test_a_new_password_ends_more_sessions_than_are_read_at_once(auth: Auth) -> None:
+    person = await auth.signed_in()
+    (row,) = await auth.rows("sessions", _id=person.session_id)
+    sessions = auth.mongo.collection("sessions")
+    await sessions.insert_many([row | {"_id": uuid4()} for _ in range(1_001)])
+    body = {"current_password": person.password, "new_password": NEW_PASSWORD}
+    assert (await auth.post("/me/password", body, person)).status_code == 204
+    live = await auth.rows("sessions", user_id=row["user_id"], ended_at=None)
+    assert [each["_id"] for each in live] == [person.session_id]
 
 
 async def test_a_password_is_changed_by_who_knows_it_and_to_a_good_one(auth: Auth) -> None:

@@ -4,9 +4,10 @@ import asyncio
 import time
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.auth.people import TERMS, Auth, form, problem, somebody
+from tests.auth.people import TERMS, Auth, Person, form, problem, somebody, token_in
 
 
 async def test_registration_stores_the_person_and_what_was_accepted(auth: Auth) -> None:
@@ -39,6 +40,7 @@ async def test_the_address_is_kept_as_written_and_compared_without_case(auth: Au
         ({"username": "a"}, "username"),
         ({"username": "two words"}, "username"),
         ({"username": "an@address"}, "username"),
+        ({"username": "www.evil.example"}, "username"),
         ({"is_adult": False}, "is_adult"),
         ({"language": "xx"}, "language"),
         ({"admin": True}, "admin"),
@@ -112,7 +114,7 @@ async def test_the_username_asked_for_in_vain_is_held_as_if_it_were_taken(auth: 
 
 
 async def test_the_time_does_not_tell_whether_an_address_is_known(auth: Auth) -> None:
-    known = await auth.verified()
+    known = [await auth.verified() for _ in range(4)]
 
     async def seconds(email: str) -> float:
         person = somebody()
@@ -122,9 +124,9 @@ async def test_the_time_does_not_tell_whether_an_address_is_known(auth: Auth) ->
         return time.perf_counter() - started
 
     unknown_s, known_s = [], []
-    for _ in range(8):
+    for person in known * 2:
         unknown_s.append(await seconds(somebody().email))
-        known_s.append(await seconds(known.email))
+        known_s.append(await seconds(person.email))
     floor = auth.service.settings.answer_floor_s
     assert min(unknown_s + known_s) >= floor
     assert abs(min(unknown_s) - min(known_s)) < 0.02, "the quickest of each: what the machine adds is noise"
@@ -133,8 +135,38 @@ async def test_the_time_does_not_tell_whether_an_address_is_known(auth: Auth) ->
 async def test_two_registrations_of_one_address_at_once_make_one_account(auth: Auth) -> None:
     email = somebody().email
     answers = await asyncio.gather(*(auth.post("/users", form(somebody(), email=email)) for _ in range(8)))
-    assert [answer.status_code for answer in answers] == [202] * 8
-    assert len(await auth.rows("users", email_key=email)) == 1
+    assert sorted(answer.status_code for answer in answers) == [202] * 4 + [429] * 4
+    (user,) = await auth.rows("users", email_key=email)
+    assert len(await auth.rows("registrations", user_id=user["_id"])) == 4
+
+
+@pytest.mark.parametrize("kind", ["unknown", "pending", "verified"])
+async def test_registrations_of_one_address_are_slowed_down_whatever_it_is(auth: Auth, kind: str) -> None:
+    person = await {"unknown": unknown, "pending": auth.registered, "verified": auth.verified}[kind]()
+    answers: list[httpx.Response] = []
+    while not answers or answers[-1].status_code == 202:
+        answers.append(await auth.post("/users", form(somebody(), email=person.email)))
+    assert len(answers) == (5 if kind == "unknown" else 4), "its own registration counts"
+    assert problem(answers[-1], 429) == "too-many-requests"
+    assert answers[-1].headers["Retry-After"] == "60"
+
+
+async def unknown() -> Person:
+    return somebody()
+
+
+async def test_few_names_are_held_for_one_address(auth: Auth) -> None:
+    person = await auth.registered()
+    user_id = await auth.user_id(person)
+    for _ in range(7):
+        await auth.mongo.collection("throttles").delete_many({"user_id": user_id})
+        other = somebody()
+        assert (await auth.post("/users", form(other, email=person.email))).status_code == 202
+    assert len(await auth.rows("usernames", user_id=user_id)) == 5
+    assert await auth.rows("usernames", _id=other.username) == []
+    token = token_in((await auth.mails(person.email, 8))[-1])
+    assert (await auth.post("/users/verify", {"token": token})).status_code == 200
+    assert len(await auth.rows("usernames", user_id=user_id, firm=True)) == 1
 
 
 async def test_two_registrations_of_one_username_at_once_make_one_account(auth: Auth) -> None:

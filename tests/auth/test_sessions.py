@@ -1,6 +1,7 @@
 """The list of a person's sessions, and ending them."""
 
 import asyncio
+from datetime import timedelta
 from uuid import uuid4
 
 from libs.common.events.auth import SessionRevokedV1
@@ -34,6 +35,20 @@ async def test_the_list_comes_in_pages(auth: Auth) -> None:
     second = (await auth.get(f"/sessions?limit=2&cursor={first['next_cursor']}", person)).json()
     assert second["next_cursor"] is None
     assert {item["id"] for item in first["items"] + second["items"]} == expected
+
+
+async def test_beyond_a_number_of_sessions_the_oldest_ends(auth: Auth) -> None:
+    oldest = await auth.signed_in()
+    (row,) = await auth.rows("sessions", _id=oldest.session_id)
+    most = auth.service.settings.sessions_at_once
+    later = row["created_at"] + timedelta(milliseconds=1)
+    others = [row | {"_id": uuid4(), "created_at": later} for _ in range(most - 1)]
+    await auth.mongo.collection("sessions").insert_many(others)
+    latest = await also_signed_in(auth, oldest)
+    live = await auth.rows("sessions", user_id=row["user_id"], ended_at=None)
+    assert {each["_id"] for each in live} == {latest.session_id, *(each["_id"] for each in others)}
+    (event,) = await events_of(auth, SessionRevokedV1, oldest.session_id)
+    assert event.reason == "too-many-sessions"
 
 
 async def test_signing_out_ends_this_session(auth: Auth) -> None:

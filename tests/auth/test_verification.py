@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from libs.common.clock import now
-from tests.auth.people import Auth, form, problem, somebody
+from tests.auth.people import Auth, Person, form, problem, somebody
 
 
 async def test_the_mail_holds_a_link_and_the_token_on_its_own_line(auth: Auth) -> None:
@@ -80,13 +80,43 @@ async def test_registering_first_with_anothers_address_gains_nothing(auth: Auth)
     owner.email = thief.email
     assert (await auth.post("/users", form(owner, password="the-Owners-own-words"))).status_code == 202
     late = await auth.verification_token(owner.email, 2)
-    assert problem(await auth.post("/users/verify", {"token": early}), 422) == "verification-invalid"
     assert (await auth.post("/users/verify", {"token": late})).status_code == 200
+    assert problem(await auth.post("/users/verify", {"token": early}), 422) == "verification-invalid"
     assert problem(await auth.sign_in(thief), 401) == "wrong-credentials"
     owner.password = "the-Owners-own-words"
     assert (await auth.sign_in(owner)).status_code == 201
     (user,) = await auth.rows("users", email_key=owner.email)
     assert user["username"] == owner.username
+
+
+async def test_registering_after_the_owner_gains_nothing(auth: Auth) -> None:
+    owner = await auth.registered(language="de")
+    expected = await auth.verification_token(owner.email)
+    thief = Person(owner.email, somebody().username, "a-Thiefs-own-words")
+    assert (await auth.post("/users", form(thief))).status_code == 202
+    late = await auth.verification_token(owner.email, 2)
+    assert (await auth.post("/users/verify", {"token": expected})).status_code == 200
+    assert problem(await auth.post("/users/verify", {"token": late}), 422) == "verification-invalid"
+    assert problem(await auth.sign_in(thief), 401) == "wrong-credentials"
+    assert (await auth.sign_in(owner)).status_code == 201
+    profile = (await auth.get("/me", owner)).json()
+    assert (profile["username"], profile["language"]) == (owner.username, "de")
+    assert await auth.rows("registrations", user_id=await auth.user_id(owner)) == []
+
+
+async def test_a_strangers_registration_is_not_mailed_again_for_the_owner(auth: Auth) -> None:
+    owner = await auth.registered()
+    await auth.post("/users", form(somebody(), email=owner.email))
+    await auth.mails(owner.email, 2)
+    assert (await auth.post("/users/verify/resend", {"email": owner.email})).status_code == 202
+    await asyncio.sleep(1)
+    assert len(await auth.mails(owner.email)) == 2
+
+
+async def test_what_was_typed_is_not_in_the_mail(auth: Auth) -> None:
+    person = await auth.registered()
+    (mail,) = await auth.mails(person.email)
+    assert person.username not in mail.subject + mail.text.replace(person.email, "") + mail.html
 
 
 async def test_registering_again_with_the_same_name_before_verifying_is_possible(auth: Auth) -> None:

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from libs.common.bus.process import BUS_DOCUMENTS
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
@@ -17,13 +16,13 @@ from libs.common import logging
 from libs.common.app import Parts, Platform
 from libs.common.bus.consumes import Subscription
 from libs.common.bus.outbox import Outbox, OutboxRow
+from libs.common.bus.process import BUS_DOCUMENTS
 from libs.common.clock import new_id
 from libs.common.events.base import Event
 from libs.common.mongo import Mongo
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.settings import CommonSettings
-from libs.common.storage import Storage
 from libs.common.testing.tokens import JWKS
 from libs.common.work import UnitOfWork
 from services.billing.ledger import Balance
@@ -127,25 +126,24 @@ class Billing:
 @pytest.fixture(scope="module")
 async def billing(billing_settings: BillingSettings) -> AsyncIterator[Billing]:
     """Billing on a database of the test module's own."""
-    mongo, storage = Mongo.connect(billing_settings, "billing"), Storage(billing_settings)
+    mongo = Mongo.connect(billing_settings, "billing")
     await mongo.prepare([*BUS_DOCUMENTS, Tombstone, *HOLDINGS.documents])
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, "billing")
     platform = Platform(
         name="billing",
         settings=billing_settings,
         mongo=mongo,
-        storage=storage,
+        store=None,
         outbox=outbox,
         work=UnitOfWork(mongo, outbox, tombstones),
         tombstones=tombstones,
-        holder=Holder(HOLDINGS, mongo, storage, tombstones, outbox, billing_settings),
+        holder=Holder(HOLDINGS, mongo, None, tombstones, outbox, billing_settings),
         log=logging.logger("billing"),
     )
     parts = compose(billing_settings, platform)
     yield Billing(billing_settings, platform, parts)
     for close in parts.closing:
         await close()
-    await storage.close()
     await mongo.close()
 
 

@@ -1,6 +1,7 @@
 """No card number enters: refused with a problem of its own, and found in no answer, no log line and no database."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from pydantic import JsonValue
 
 from libs.common.testing.tokens import bearer
 from services.billing.models import Payment
-from tests.billing.conftest import Billing, notice
+from tests.billing.conftest import NOTICES, Billing, notice
 from tests.billing.processes import BILLING, Process, environment, free_port, running
 
 CARD = "4111111111111111"
@@ -32,6 +33,12 @@ async def process(billing: Billing, tmp_path_factory: pytest.TempPathFactory) ->
 async def api(process: Process) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=process.url, headers=bearer(uuid4())) as client:
         yield client
+
+
+async def chunks(content: str) -> AsyncIterator[bytes]:
+    """Yield a body whose length is not told beforehand."""
+    for at in range(0, len(content), 1_000):
+        yield content[at : at + 1_000].encode()
 
 
 def refused(answer: httpx.Response) -> None:
@@ -66,8 +73,33 @@ async def test_other_ways_to_send_one_are_refused_too(api: httpx.AsyncClient, bi
     refused(await api.get("/api/billing/v1/payments", params={"cursor": CARD}))
     refused(await api.get(f"/api/billing/v1/payments/{CARD}"))
     refused(await api.post(CHECKOUTS, json={"package": "starter"}, headers={"idempotency-key": CARD}))
+
+
+async def test_a_signed_notice_is_not_searched_and_what_it_says_beside_the_payment_is_not_kept(
+    api: httpx.AsyncClient, billing: Billing
+) -> None:
     payment = await billing.payment_of(uuid4())
-    refused(await notice(payment, "completed", pan=CARD).send(api))
+    assert (await notice(payment, "completed", pan=CARD).send(api)).status_code == 200
+
+
+async def test_what_is_longer_than_any_request_is_refused_unread(api: httpx.AsyncClient) -> None:
+    long = "1 " * 2_500
+    started = time.perf_counter()
+    answers = [
+        await api.post(CHECKOUTS, content=long * 200),
+        await api.post(CHECKOUTS, content=chunks(long)),
+        await api.get("/api/billing/v1/packages", params={"q": long}),
+        await api.post(NOTICES, content=long * 14),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(413, "too-large")] * 4
+    assert time.perf_counter() - started < 2
+
+
+async def test_deep_nesting_is_refused_and_breaks_nothing(api: httpx.AsyncClient) -> None:
+    json_sent = {"content-type": "application/json"}
+    assert (await api.post(CHECKOUTS, content="[" * 4_000, headers=json_sent)).status_code in (400, 422)
+    deep = "[" * 900 + f'"{CARD}"' + "]" * 900
+    refused(await api.post(CHECKOUTS, content=deep, headers=json_sent))
 
 
 async def test_a_body_that_is_no_json_is_refused_without_repeating_it(api: httpx.AsyncClient) -> None:
@@ -85,6 +117,7 @@ async def test_unknown_fields_are_refused_without_repeating_them(api: httpx.Asyn
 async def test_none_of_it_was_logged_or_stored(
     api: httpx.AsyncClient, process: Process, billing: Billing
 ) -> None:
+    payments = await billing.mongo.collection(Payment).count({"user_id": {"$exists": True}})
     refused(await api.post(CHECKOUTS, json={"package": "starter", "card_number": CARD}))
     counted = (await api.get("/metrics")).text
     assert "pixera_billing_card_data_refused_total" in counted
@@ -96,4 +129,4 @@ async def test_none_of_it_was_logged_or_stored(
     assert "s3cret-value" not in log
     for name in await billing.mongo.collection_names():
         assert CARD not in str(await billing.mongo.collection(name).find({}))
-    assert await billing.mongo.collection(Payment).count({"user_id": {"$exists": True}}) == 1
+    assert await billing.mongo.collection(Payment).count({"user_id": {"$exists": True}}) == payments

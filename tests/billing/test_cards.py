@@ -1,5 +1,6 @@
 """Card numbers are recognised however they are written; identifiers are not taken for them."""
 
+import time
 from uuid import UUID, uuid4
 
 import pytest
@@ -54,6 +55,19 @@ def test_card_numbers_are_recognised(sent: JsonValue) -> None:
 )
 def test_other_things_are_let_through(sent: JsonValue) -> None:
     assert not holds_card_number(sent)
+
+
+def test_the_work_grows_with_the_length_alone() -> None:
+    started = time.perf_counter()
+    assert not holds_card_number("1 " * 50_000)
+    assert time.perf_counter() - started < 0.5
+
+
+def test_nesting_has_no_limit() -> None:
+    value: JsonValue = VISA
+    for _ in range(10_000):
+        value = [value]
+    assert holds_card_number(value)
 
 
 @given(st.uuids(), st.sampled_from(["{}", '"{}"', "key {}", "{},{}"]))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -48,6 +49,17 @@ def spin() -> None:
         pass
 
 
+def means() -> tuple[list[str], int, str]:
+    """Return what a child could tell or take."""
+    settings = [name for name in os.environ if name.startswith("PIXERA_")]
+    space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return settings, space, Path("/proc/self/oom_score_adj").read_text().strip()
+
+
+def devour() -> int:
+    return len(bytearray(3 * 2**30))
+
+
 def refuse() -> None:
     raise ValueError("no")
 
@@ -80,6 +92,16 @@ async def test_a_call_that_never_ends_is_ended() -> None:
     with pytest.raises(ProcessDied):
         await pool.run(sleep, 60.0, timeout_s=0.05)
     assert (await pool.run(square, 3, timeout_s=10))[0] == 9
+    await pool.close()
+
+
+async def test_a_child_has_no_secrets_and_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXERA_PSEUDONYM_KEY", "not for children")
+    pool = ProcessPool(1)
+    assert await pool.run(means, timeout_s=10) == ([], 2 * 2**30, "1000")
+    with pytest.raises(MemoryError):
+        await pool.run(devour, timeout_s=10)
+    assert (await pool.run(square, 5, timeout_s=10))[0] == 25
     await pool.close()
 
 

@@ -104,6 +104,26 @@ async def test_body_over_a_mebibyte_is_refused(client: httpx.AsyncClient) -> Non
     assert (over.status_code, over.json()["code"]) == (413, "body-too-large")
 
 
+async def test_only_the_gateways_own_names_are_answered(client: httpx.AsyncClient) -> None:
+    for host in ("127.0.0.1", "localhost", "localhost:8080"):
+        assert (await client.get("/docs", headers={"host": host})).status_code == 200
+    for host in ("rebound.example", "127.0.0.1.rebound.example:8080"):
+        answer = await client.get("/docs", headers={"host": host})
+        assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+
+
+async def test_the_sandbox_shows_its_pages_and_not_its_merchants_side(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/pay/checkout/1")).status_code == 503  # nobody serves it in this stack
+    assert (await client.get("/pay/checkout.css")).status_code == 503
+    for path in (
+        "/pay/api/checkouts",
+        "/pay/api/openapi.json",
+        "/pay/healthz",
+        "/pay/checkout/../api/checkouts",
+    ):
+        assert (await client.post(path)).status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/docs", "/mail/", PROTECTED, "/nowhere", "/pixera-gallery/none"])
 async def test_security_headers_are_on_every_answer(client: httpx.AsyncClient, path: str) -> None:
     headers = (await client.get(path)).headers

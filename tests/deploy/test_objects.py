@@ -71,7 +71,7 @@ def test_nothing_passes_unsigned_or_changed(bare_stack: RunningStack, inside: Mi
 
 
 def test_upload_beyond_thirty_megabytes_is_refused_before_it_is_read(bare_stack: RunningStack) -> None:
-    head = f"POST /{BUCKET} HTTP/1.1\r\nHost: gateway\r\nContent-Length: 30000001\r\n\r\n"
+    head = f"POST /{BUCKET} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 30000001\r\n\r\n"
     with socket.create_connection(("127.0.0.1", bare_stack.ports["gateway"]), timeout=10) as connection:
         connection.sendall(head.encode())
         answer = connection.recv(4_096).decode()
@@ -79,12 +79,30 @@ def test_upload_beyond_thirty_megabytes_is_refused_before_it_is_read(bare_stack:
     assert "body-too-large" in answer
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_upload_that_does_not_say_its_length_is_refused_before_it_is_read(
+    bare_stack: RunningStack, method: str
+) -> None:
+    head = f"{method} /{BUCKET}/x HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", bare_stack.ports["gateway"]), timeout=10) as connection:
+        connection.sendall(head.encode())
+        answer = connection.recv(4_096).decode()
+    assert answer.startswith("HTTP/1.1 411")
+    assert "length-required" in answer
+
+
+def test_a_body_under_another_method_is_not_passed_on_without_end(bare_stack: RunningStack) -> None:
+    body = (bytes(100_000) for _ in range(20))
+    answer = httpx.request("DELETE", f"{bare_stack.gateway}/{BUCKET}/x", content=body)
+    assert answer.status_code == 413
+
+
 def test_private_bucket_is_not_reachable(bare_stack: RunningStack) -> None:
     assert httpx.get(f"{bare_stack.gateway}/pixera-privacy/x").status_code == 404
 
 
 @pytest.mark.parametrize("bucket", ["pixera-gallery", "pixera-generation", "pixera-privacy"])
-def test_every_bucket_keeps_versions_and_starts_empty(inside: Minio, bucket: str) -> None:
-    assert inside.get_bucket_versioning(bucket).status == "Enabled"
+def test_every_bucket_keeps_no_versions_and_starts_empty(inside: Minio, bucket: str) -> None:
+    assert inside.get_bucket_versioning(bucket).status != "Enabled"
     found = inside.list_objects(bucket, prefix=".probe", include_version=True)
     assert not list(found)

@@ -2,6 +2,7 @@
 
 import pickle
 import struct
+import time
 import zlib
 from contextlib import suppress
 
@@ -20,6 +21,7 @@ from services.gallery.errors import (
     TypeMismatch,
     UnsupportedImage,
 )
+from services.gallery.imaging import jpeg
 from tests.gallery.pictures import (
     SAMPLES,
     archive,
@@ -40,6 +42,17 @@ def test_a_cut_file_is_refused(kind: str) -> None:
             imaging.inspect(data[: int(len(data) * share)])
     with pytest.raises(TruncatedImage):
         imaging.inspect(b"")
+
+
+@pytest.mark.parametrize("behind", [b"\x00", b"\xd0", b""], ids=["stuffed", "restart", "marker"])
+def test_a_megabyte_of_fill_bytes_costs_no_time(behind: bytes) -> None:
+    data = encoded(photo())
+    fill = b"\xff" * 1_000_000 + behind
+    started = time.perf_counter()
+    assert jpeg.read(data[:-2] + fill + data[-2:]).header.width == photo().width
+    with pytest.raises(TruncatedImage):
+        jpeg.read(data[:-2] + fill)
+    assert time.perf_counter() - started < 1
 
 
 def test_a_png_with_a_changed_byte_is_refused() -> None:

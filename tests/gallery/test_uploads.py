@@ -5,6 +5,7 @@ import io
 import struct
 import zipfile
 import zlib
+from uuid import UUID
 
 import pytest
 from PIL import Image as Picture
@@ -12,8 +13,10 @@ from PIL import Image as Picture
 from libs.common.events.gallery import ImageReadyV1, ImageUploadedV1
 from libs.common.testing.serving import published
 from libs.common.testing.waiting import eventually
-from services.gallery.models import MAX_BYTES
+from services.gallery.models import MAX_BYTES, MediaType
 from services.gallery.objects import BUCKET
+from services.gallery.processing import Cleaned
+from services.gallery.repository import UploadRepository
 from tests.gallery.house import API, House, photograph, post
 
 
@@ -83,6 +86,50 @@ async def test_completing_again_and_at_the_same_time_gives_the_same_image(house:
     assert len(await house.rows(person.id)) == 1
     await person.ready(ticket["upload_id"])
     assert len(await published(house.settings.kafka_bootstrap, ImageUploadedV1, person.id)) == 1
+
+
+async def test_an_upload_becomes_an_image_once_so_that_a_deleted_one_stays_deleted(house: House) -> None:
+    person = house.person()
+    upload_id = UUID((await person.begin(1000))["upload_id"])
+    uploads = UploadRepository(house.mongo)
+    assert [await uploads.mark_completed(person.id, upload_id) for _ in range(2)] == [True, False]
+
+
+async def test_more_than_fifty_open_uploads_are_refused(house: House) -> None:
+    person = house.person()
+    for _ in range(49):
+        await person.begin(1000)
+    image = await person.upload()
+    assert (await person.begin(1000))["upload_id"] != image["id"]
+    body = {"media_type": "image/jpeg", "size_bytes": 1000}
+    answer = await person.client.post(f"{API}/uploads", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (429, "too-many-uploads")
+    assert "retry-after" in answer.headers
+    await house.person().begin(1000)
+
+
+async def test_one_file_of_a_person_is_worked_on_at_a_time(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processing, hands, most = house.service.uploads._processing, 0, 0
+    clean, meeting = processing.clean, asyncio.Barrier(1)
+
+    async def counted(data: bytes, claimed: MediaType) -> Cleaned:
+        nonlocal hands, most
+        hands, most = hands + 1, max(most, hands + 1)
+        try:
+            await asyncio.wait_for(meeting.wait(), 30)
+            return await clean(data, claimed)
+        finally:
+            hands -= 1
+
+    monkeypatch.setattr(processing, "clean", counted)
+    person, others = house.person(), [house.person() for _ in range(2)]
+    await asyncio.gather(*(person.upload() for _ in range(4)))
+    assert most == 1
+    meeting = asyncio.Barrier(len(others))  # nobody is let on before all are there
+    await asyncio.gather(*(other.upload() for other in others))
+    assert most == len(others)
 
 
 async def test_nothing_posted_is_nothing_to_complete(house: House) -> None:

@@ -145,7 +145,9 @@ class House:
     def objects_of_jobs(self) -> JobObjects:
         """Return the door to generation's objects."""
         removals = Removals(HOLDINGS, OBJECTS, self.mongo, self.storage, self.tombstones)
-        return JobObjects(self.storage, removals, Writes(self.mongo, self.tombstones), self.settings.pseudonym_key)
+        return JobObjects(
+            self.storage, removals, Writes(self.mongo, self.tombstones), self.settings.pseudonym_key
+        )
 
     def person(self, user_id: UUID | None = None) -> Person:
         """Return somebody whom nobody has seen before."""

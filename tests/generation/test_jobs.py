@@ -71,6 +71,24 @@ async def test_without_credits_a_job_is_declined_and_can_be_retried(house: House
     assert (await person.job(job["id"]))["retried_as"] == again["id"]
 
 
+async def test_more_open_jobs_than_the_setting_says_are_refused(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house.service.jobs, "_most_open", 2)
+    person = house.person()
+    first, _ = await person.submit(), await person.submit()
+    body = {"prompt": "one more", "width": 256, "height": 256}
+    refused = await person.client.post(f"{API}/jobs", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too-many-jobs")
+    assert len((await person.client.get(f"{API}/jobs")).json()["items"]) == 2
+
+    await person.cancel(first["id"])
+    await person.submit()
+    again = await person.client.post(f"{API}/jobs/{first['id']}/retry")
+    assert (again.status_code, again.json()["code"]) == (429, "too-many-jobs")
+    await house.person().submit()
+
+
 async def test_only_what_did_not_succeed_can_be_retried(house: House) -> None:
     person = house.person()
     job = await person.submit()

@@ -4,12 +4,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from libs.common.mongo import Mongo
 from libs.common.testing.waiting import eventually
-from services.generation.models import Job
+from services.generation.models import Job, JobState
+from services.generation.progress import ProgressFeed
+from services.generation.repository import JobRepository
 from tests.generation.house import API, SLOW, House, Person
 
 
@@ -77,6 +80,36 @@ async def test_a_client_that_goes_away_leaves_its_place(house: House) -> None:
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     await eventually(lambda: _watchers(house, 0))
+
+
+async def test_the_ninth_watcher_of_one_person_is_refused_until_another_goes(house: House) -> None:
+    person = house.person()
+    job = await person.submit()
+    watching = [asyncio.create_task(watched(person, job["id"])) for _ in range(8)]
+    await eventually(lambda: _watchers(house, 8))
+
+    refused = await person.client.get(f"{API}/jobs/{job['id']}/events")
+    assert (refused.status_code, refused.json()["code"]) == (429, "too-many-watchers")
+    neighbour = house.person()
+    others = await neighbour.submit()
+    await neighbour.cancel(others["id"])
+    assert await watched(neighbour, others["id"])
+
+    watching.pop().cancel()
+    await eventually(lambda: _watchers(house, 7))
+    watching.append(asyncio.create_task(watched(person, job["id"])))
+    await eventually(lambda: _watchers(house, 8))
+    await person.cancel(job["id"])
+    await asyncio.gather(*watching)
+
+
+async def test_a_stream_lasts_no_longer_than_its_token(house: House) -> None:
+    person = house.person()
+    job = UUID((await person.submit())["id"])
+    feed = ProgressFeed(house.mongo, JobRepository(house.mongo), per_person=1, longest_s=0.3)
+    async with asyncio.timeout(5):
+        states = [progress.state async for progress in feed.watch(person.id, job)]
+    assert states == [JobState.REQUESTED]
 
 
 async def test_a_broken_change_stream_loses_no_news(house: House, mongo: Mongo) -> None:

@@ -188,7 +188,7 @@ async def privacy(privacy_settings: PrivacySettings) -> AsyncIterator[Privacy]:
         name="privacy",
         settings=settings,
         mongo=mongo,
-        storage=storage,
+        store=storage,
         outbox=outbox,
         work=UnitOfWork(mongo, outbox, tombstones),
         tombstones=tombstones,

@@ -92,6 +92,7 @@ async def test_deletion_to_proof_over_the_real_bus(
         assert sum([await holders.left(person) for person in people]) == 0
 
 
+@pytest.mark.slow
 async def test_a_worker_killed_in_its_scan_is_taken_over(
     settings: PrivacySettings, holders: Others, mongo: Mongo, tmp_path: Path
 ) -> None:
@@ -131,19 +132,21 @@ async def test_a_worker_killed_in_its_scan_is_taken_over(
         sound.kill(signal.SIGTERM)
 
 
+@pytest.mark.slow
 async def test_a_worker_killed_at_any_moment_loses_nothing(
     settings: PrivacySettings, holders: Others, mongo: Mongo, tmp_path: Path
 ) -> None:
+    """Kafka gives a dead worker's partitions away after its session timeout; nothing else makes this slow."""
     worker = Process(tmp_path / "worker.log", environment(settings), free_port(), WORKER, "worker")
     worker.launch()
     await worker.ready()
     try:
-        people = [await holders.person() for _ in range(6)]
+        people = [await holders.person() for _ in range(4)]
         cases = []
         for number, person in enumerate(people):
             cases.append(await holders.delete(person))
             if number % 2:
-                await asyncio.sleep(0.05 * number)
+                await asyncio.sleep(0.1 * number)
                 worker.kill(signal.SIGKILL)
                 worker.launch()
                 await worker.ready()

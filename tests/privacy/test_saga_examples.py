@@ -129,6 +129,21 @@ def test_what_was_gone_before_is_explained_and_zero_of_forty_is_not() -> None:
     assert part.with_answer(1, {"gallery.images": Outcome(39, already_gone=1)}).missing == {}
 
 
+def test_all_of_a_holding_gone_and_nothing_erased_is_believed_at_the_second_look_only() -> None:
+    part = Progress().with_inventory({"gallery.images": 40})
+    once = part.with_answer(1, {"gallery.images": Outcome(0, already_gone=40)})
+    assert once.missing == {"gallery.images": 40}
+    assert once.with_answer(2, {"gallery.images": Outcome(0, already_gone=40)}).missing == {}
+
+
+def test_a_verified_case_wants_no_tick_any_more() -> None:
+    world = World()
+    world.open()
+    world.settle()
+    assert world.saga.phase is Phase.VERIFIED
+    assert wake_at(world.saga) is None
+
+
 def test_a_holding_that_the_answer_leaves_out_is_missing() -> None:
     part = Progress().with_inventory({"gallery.images": 40, "gallery.uploads": 2})
     part = part.with_answer(1, {"gallery.images": Outcome(40)})

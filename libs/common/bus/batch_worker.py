@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import groupby
 
 from libs.common.bus import metrics
+from libs.common.bus.consumes import AlreadyDone
 from libs.common.bus.envelope import Malformed, NotSubscribed, Received, Record
 from libs.common.bus.ownership import Ownership, next_offsets
 from libs.common.bus.parts import Parts
@@ -26,6 +29,7 @@ class BatchWorker:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._busy = asyncio.Lock()
+        self._concluding: asyncio.Task[None] | None = None
 
     async def room(self) -> int:
         """Return how many records are taken at most."""
@@ -44,7 +48,8 @@ class BatchWorker:
         """Wait until what is under way is settled, or the time is over."""
         try:
             async with asyncio.timeout(within_s), self._busy:
-                return
+                if self._concluding is not None:
+                    await asyncio.wait({self._concluding})
         except TimeoutError:
             log.warning("batch.outlived_its_partitions", group=self._parts.group.name)
 
@@ -60,7 +65,8 @@ class BatchWorker:
             if readable and not await self._as_one(readable, ownership):
                 await self._one_by_one(records, {id(record) for record in unreadable}, ownership)
             else:
-                await ownership.commit(next_offsets(records))
+                await self._concluded()
+                self._concluding = asyncio.create_task(self._conclude(records, readable, ownership))
         except Abandoned:
             log.info("batch.abandoned", group=self._parts.group.name, records=len(records))
 
@@ -87,9 +93,24 @@ class BatchWorker:
                 return True
             await ownership.pause(backoff.next())
 
+    async def _conclude(
+        self, records: Sequence[Record], received: list[Received], ownership: Ownership
+    ) -> None:
+        """Look at the fence again and commit the offsets, while the next batch is at work already."""
+        sweep = partial(self._parts.sweep_late, received)
+        with suppress(Abandoned):  # the records come again, and are looked at as duplicates
+            await self._parts.settler.persist(records[0], sweep, ownership.pause)
+            await ownership.commit(next_offsets(records))
+
+    async def _concluded(self) -> None:
+        """Wait for the batch before: offsets are committed in order. Raises: what went wrong there."""
+        if self._concluding is not None:
+            await self._concluding
+
     async def _one_by_one(self, records: Sequence[Record], settled: set[int], ownership: Ownership) -> None:
         """Settle, in order, those that are not settled yet; commit up to where that gets."""
         passed = []
+        await self._concluded()
         try:
             for record in records:
                 if id(record) not in settled:
@@ -104,35 +125,49 @@ class BatchWorker:
             self._parts.count([record], outcome)
 
     async def _single(self, record: Record) -> None:
-        await self._effect([self._parts.receive(record)])
+        received = [self._parts.receive(record)]
+        await self._effect(received)
+        await self._parts.sweep_late(received)
 
     async def _effect(self, received: list[Received]) -> None:
-        """Commit inbox rows, effects and new events of these events in one transaction; then look at the fence.
+        """Commit inbox rows, effects and new events of these events in one transaction.
+
+        That nothing of it is there yet is taken for granted, because it nearly always is so; the inbox is read only
+        once it has refused a row. The fence is read before, and again after the commit.
 
         Raises:   whatever a handler raises; nothing is committed then.
         """
-        done: list[Received] = []
-        erased: list[Received] = []
-
-        async def within() -> None:
-            done[:], erased[:] = await self._sorted(received)
-            await self._parts.inbox.add(one.id for one in done)
-            for one in done:
-                with continued(one.traceparent):
-                    await self._parts.group.handlers[type(one.event)](one.event)
-
-        await self._parts.mongo.transaction(within)
-        await self._parts.sweep_late(received)
-        self._count(received, done, erased)
-
-    async def _sorted(self, received: list[Received]) -> tuple[list[Received], list[Received]]:
-        """Return what is to be done and what is void; what was done before is in neither."""
         unique = {one.id: one for one in received}
-        known = await self._parts.inbox.known(unique)
-        fresh = [one for one in unique.values() if one.id not in known]
-        void = await self._parts.erased(fresh)
-        todo = [one for one in fresh if one.fenced_subject not in void]
-        return todo, [one for one in fresh if one.fenced_subject in void]
+        void = await self._parts.erased(unique.values())
+        known: set[str] = set()
+        while True:
+            fresh = [one for one in unique.values() if one.id not in known]
+            todo = [one for one in fresh if one.fenced_subject not in void]
+            try:
+                await self._parts.mongo.transaction(partial(self._do, todo))
+            except AlreadyDone:
+                before, known = known, await self._parts.inbox.known(unique)
+                if known == before:
+                    raise
+            else:
+                return self._count(received, todo, [one for one in fresh if one.fenced_subject in void])
+
+    async def _do(self, received: list[Received]) -> None:
+        await self._parts.inbox.add(one.id for one in received)
+        await self._handle(received)
+
+    async def _handle(self, received: list[Received]) -> None:
+        """Call the handlers, in order; one that takes many events gets its neighbours together."""
+        group = self._parts.group
+        for handler, run in groupby(received, lambda one: group.handlers[type(one.event)]):
+            ones = list(run)
+            if handler in group.many:
+                with continued(ones[0].traceparent if len(ones) == 1 else None):
+                    await handler([one.event for one in ones])
+                continue
+            for one in ones:
+                with continued(one.traceparent):
+                    await handler(one.event)
 
     def _count(self, received: list[Received], done: list[Received], erased: list[Received]) -> None:
         settled = {one.id for one in (*done, *erased)}

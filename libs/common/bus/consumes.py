@@ -41,7 +41,8 @@ class Subscription:
     """One handler of one consumer group.
 
     Args:     io: the handler does I/O and commits through `once`; else it runs inside the batch's transaction;
-              batch: most events in one transaction; concurrency: most I/O handlers at work at once.
+              batch: most events in one transaction; concurrency: most I/O handlers at work at once;
+              many: a transactional handler takes a list of events.
     """
 
     events: tuple[type[Event], ...]
@@ -50,6 +51,7 @@ class Subscription:
     io: bool
     batch: int = DEFAULT_BATCH
     concurrency: int = 1
+    many: bool = False
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -64,6 +66,7 @@ class _Mark:
     io: bool
     batch: int
     concurrency: int
+    many: bool
 
 
 def consumes(
@@ -71,30 +74,37 @@ def consumes(
 ) -> Callable[[HandlerT], HandlerT]:
     """Mark a function as the handler of events, in a consumer group of its own.
 
-    Two kinds, told apart by signature:
+    Three kinds, told apart by signature:
     `async def h(event, service)` runs inside the batch's transaction: database writes and outbox only;
+    `async def h(events: list[E], service)` does too, with all events of the batch at once, oldest first: for hot
+    paths, where one write for all is an order of magnitude cheaper than one for each;
     `async def h(event, service, once)` runs outside of any: I/O first, then `await once(work)` commits.
 
     Args:     group: `<service>.<what-it-does>`; it names the Kafka group, the inbox and the dead-letter topic.
     """
 
     def mark(handler: HandlerT) -> HandlerT:
-        _require_handled(handler, events)
+        taken, many = _taken(handler)
+        if not events or taken != set(events):
+            raise TypeError(
+                f"{handler.__module__}.{handler.__qualname__} must take {events}, as it is marked"
+            )
         io = "once" in inspect.signature(handler).parameters
-        setattr(handler, MARK, _Mark(events, group, io, batch, concurrency))
+        setattr(handler, MARK, _Mark(events, group, io, batch, concurrency, many))
         return handler
 
     return mark
 
 
-def _require_handled(handler: Handler, events: tuple[type[Event], ...]) -> None:
-    """Refuse a handler whose first parameter does not take what it is subscribed to."""
+def _taken(handler: Handler) -> tuple[set[object], bool]:
+    """Return the event classes a handler's first parameter takes, and whether it takes a list of them."""
     first = next(iter(inspect.signature(handler).parameters))
     taken = typing.get_type_hints(handler)[first]
-    union = typing.get_origin(taken) in (typing.Union, types.UnionType)
-    classes = typing.get_args(taken) if union else (taken,)
-    if not events or set(classes) != set(events):
-        raise TypeError(f"{handler.__module__}.{handler.__qualname__}: {first} must be typed as {events}")
+    many = typing.get_origin(taken) is list
+    if many:
+        (taken,) = typing.get_args(taken)
+    union = typing.get_origin(taken) in {typing.Union, types.UnionType}
+    return set(typing.get_args(taken) if union else (taken,)), many
 
 
 def subscriptions(module: ModuleType, service: object) -> list[Subscription]:
@@ -104,13 +114,13 @@ def subscriptions(module: ModuleType, service: object) -> list[Subscription]:
 
 
 def _bound(handler: Handler, mark: _Mark, service: object) -> Subscription:
-    """Return the subscription; its handler is called with the event (and `once`) alone."""
+    """Return the subscription; its handler is called with the event or events (and `once`) alone."""
 
-    async def inside(event: Event) -> None:
-        await handler(event, service)
+    async def inside(taken: Event | list[Event]) -> None:
+        await handler(taken, service)
 
     async def outside(event: Event, once: Once) -> None:
         await handler(event, service, once=once)
 
     call = outside if mark.io else inside
-    return Subscription(mark.events, mark.group, call, mark.io, mark.batch, mark.concurrency)
+    return Subscription(mark.events, mark.group, call, mark.io, mark.batch, mark.concurrency, mark.many)

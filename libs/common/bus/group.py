@@ -15,7 +15,8 @@ class ConflictingSubscriptions(ValueError):
 class Group:
     """What one consumer reads, and who handles what.
 
-    Args:     readable: event classes by CloudEvents type; handlers: by event class.
+    Args:     readable: event classes by CloudEvents type; handlers: by event class; many: those of them that take
+              a list of events.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Group:
     io: bool
     batch: int
     concurrency: int
+    many: frozenset[Handler]
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -60,4 +62,5 @@ def _joined(name: str, members: list[Subscription]) -> Group:
         io=members[0].io,
         batch=max(member.batch for member in members),
         concurrency=max(member.concurrency for member in members),
+        many=frozenset(member.handler for member in members if member.many),
     )

@@ -5,11 +5,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from libs.common.bus.envelope import source_of
+from libs.common.bus.envelope import MOST_BYTES, source_of
 from libs.common.clock import new_id, now
 from libs.common.document import Document
 from libs.common.events.base import Event
-from libs.common.mongo import Mongo, require_transaction
+from libs.common.mongo import Mongo, Row
 from libs.common.privacy.annotations import Operational, Personal, Purpose, Retention
 from libs.common.tracing import current_traceparent
 
@@ -35,17 +35,28 @@ class OutboxRow(Document):
     @classmethod
     def of(cls, event: Event, source: str, traceparent: str | None = None) -> "OutboxRow":
         """Return the row that publishes an event, under a fresh event id."""
+        key = event.key
         return cls(
             id=str(new_id()),
             topic=event.topic,
-            key=event.key,
+            key=key,
             type=event.type_name(),
             source=source,
             time=now(),
-            subject=event.key,
+            subject=key,
             body=event.model_dump_json().encode(),
             traceparent=traceparent,
         )
+
+    def to_mongo(self) -> Row:
+        """Return the row as MongoDB stores it; flat as it is, pydantic's walk through it is saved."""
+        row = dict(self.__dict__)
+        row["_id"] = row.pop("id")
+        return row
+
+
+class EventTooLarge(ValueError):
+    """An event no consumer would read: it is refused while its transaction can still be rolled back."""
 
 
 class Outbox:
@@ -58,11 +69,12 @@ class Outbox:
     async def add(self, *events: Event) -> None:
         """Leave events to be published if, and only if, the open transaction commits.
 
-        Raises:   NoTransaction: called outside of one.
-        Effects:  one outbox row per event, in one round trip.
+        Raises:   NoTransaction: called outside of one.  EventTooLarge: a bug in its producer.
+        Effects:  one outbox row per event, all of a transaction's in one round trip at its end.
         """
-        require_transaction()
         traceparent = current_traceparent()
-        await self._rows.insert_many(
-            [OutboxRow.of(event, self._source, traceparent).to_mongo() for event in events]
-        )
+        rows = [OutboxRow.of(event, self._source, traceparent) for event in events]
+        for row in rows:
+            if len(row.body) > MOST_BYTES:
+                raise EventTooLarge(row.type)
+        self._rows.insert_later([row.to_mongo() for row in rows])

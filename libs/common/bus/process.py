@@ -59,6 +59,7 @@ class Bus:
         )
         self._consumers = [self._consumer(group) for group in groups_of(subscriptions)]
         self._tasks: list[asyncio.Task[None]] = []
+        self._consuming = False
 
     async def start(self) -> None:
         """Begin to relay and to consume; it does not wait for the broker, which may come up later."""
@@ -72,7 +73,8 @@ class Bus:
         """Take nothing more, finish what is under way, leave the groups, give the relay's lease back."""
         await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
         relay, consumers = self._tasks
-        await asyncio.wait([consumers], timeout=2 * self._settings.drain_s)
+        if self._consuming:
+            await asyncio.wait([consumers], timeout=2 * self._settings.drain_s)
         for task in (relay, consumers):
             task.cancel()
         await asyncio.gather(relay, consumers, return_exceptions=True)
@@ -101,6 +103,7 @@ class Bus:
     async def _consume(self) -> None:
         """Make the topics that these groups need, then run them all."""
         await self._ensure_topics()
+        self._consuming = True
         await asyncio.gather(*(consumer.run() for consumer in self._consumers))
 
     async def _ensure_topics(self) -> None:

@@ -1,7 +1,7 @@
 """The relay: publishes what the outbox holds, in the order it was committed, one relay at a time per service."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from datetime import timedelta
 
@@ -159,7 +159,8 @@ class Relay:
         """Take note of what is published; its rows go shortly, many at once, off the path of the next event."""
         for row in done:
             self._published[row.id] = None
-            metrics.PUBLISHED.labels(row.topic).inc()
+        for topic, count in Counter(row.topic for row in done).items():
+            metrics.PUBLISHED.labels(topic).inc(count)
         while len(self._published) > REMEMBERED:
             del self._published[next(iter(self._published))]
         self._to_forget += [row.id for row in done]

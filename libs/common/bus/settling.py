@@ -65,16 +65,18 @@ class Settler:
             else:
                 return Outcome.DONE
 
-    async def persist(self, record: Record, work: Attempt, pause: Pause) -> None:
+    async def persist(self, record: Record, work: Callable[[], Awaitable[object]], pause: Pause) -> None:
         """Do what must be done before records can be looked at, waiting for what passes. Raises: Abandoned."""
         backoff = self.backoff()
         while True:
             try:
-                return await work()
+                await work()
             except Exception as error:
                 if not is_passing(error):
                     raise
                 self.note_retry(error, record)
+            else:
+                return
             await pause(backoff.next())
 
     async def _after(self, error: Exception, record: Record, tries: int, pause: Pause) -> Outcome | None:

@@ -19,7 +19,12 @@ RETENTION = timedelta(days=30)
 DEAD_LETTER_RETENTION = timedelta(days=30)
 DEAD_LETTER_SUFFIX = ".dlq"
 
+LONGEST_SEGMENT = timedelta(days=1)
+"""How far beyond its topic's retention a record may stay."""
+
 LOOK_EVERY_S = 0.02
+LEADERS_S = 30.0
+"""How long a broker is given to lead what it was told to make; a fresh one took seconds."""
 
 MORE_PARTITIONS = {"generation.queued": 12}
 """Where more workers than PARTITIONS are to share the load."""
@@ -41,13 +46,15 @@ class Topic:
         """Return the broker's configuration of the topic."""
         return {
             "cleanup.policy": "delete",
-            "retention.ms": str(int(self.retention.total_seconds() * 1000)),
+            "retention.ms": _milliseconds(self.retention),
+            # Only whole segments are deleted, and a quiet one would stay open for a week whatever it holds.
+            "segment.ms": _milliseconds(min(self.retention, LONGEST_SEGMENT)),
             "message.timestamp.type": "CreateTime",
         }
 
 
 class TopicsNotMade(RuntimeError):
-    """The broker refused to make topics."""
+    """The broker refused to make topics, or leads them not in time."""
 
 
 def event_topic(name: str) -> Topic:
@@ -79,9 +86,7 @@ async def ensure_topics(
     try:
         if missing := wanted.keys() - set(await client.list_topics()):
             await _create(client, [wanted[name] for name in sorted(missing)], replication)
-        # A broker may answer before it has heard of what the controller made.
-        while wanted.keys() - set(await client.list_topics()):  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(LOOK_EVERY_S)
+            await _led(client, missing)
     finally:
         await client.close()
 
@@ -96,6 +101,32 @@ async def _create(client: AIOKafkaAdminClient, topics: list[Topic], replication:
     refused = {name: error for name, error in errors.items() if error is not TopicAlreadyExistsError}
     if refused:
         raise TopicsNotMade("; ".join(f"{name}: {error.__name__}" for name, error in sorted(refused.items())))
+
+
+async def _led(client: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Wait until every partition of new topics has a leader: a broker answers before it has heard of them."""
+    waiting = names
+    try:
+        async with asyncio.timeout(LEADERS_S):
+            while waiting := await leaderless(client, waiting):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(LOOK_EVERY_S)
+    except TimeoutError as error:
+        raise TopicsNotMade(f"no leader after {LEADERS_S:.0f} s: {', '.join(sorted(waiting))}") from error
+
+
+async def leaderless(client: AIOKafkaAdminClient, names: set[str]) -> set[str]:
+    """Return the topics that are not known to the broker yet, or have a partition without a leader."""
+    known = await client.describe_topics(sorted(names))
+    led = {topic["topic"] for topic in known if not topic["error_code"] and _all_led(topic["partitions"])}
+    return names - led
+
+
+def _all_led(partitions: list[dict[str, int]]) -> bool:
+    return bool(partitions) and all(not each["error_code"] and each["leader"] >= 0 for each in partitions)
+
+
+def _milliseconds(span: timedelta) -> str:
+    return str(int(span.total_seconds() * 1000))
 
 
 async def _default_replication(client: AIOKafkaAdminClient) -> int:

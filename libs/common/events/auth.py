@@ -22,11 +22,14 @@ class UserRegisteredV1(Event, topic="user.registered", subject="user_id"):
 class MailRequestedV1(Event, topic="mail.requested", subject="user_id"):
     """A mail is due to somebody: a new verification token, or news about the account's safety.
 
+    `registration_id` says which registration a verification is for; without it, the account's first.
+
     Consumers: auth.send-mail.
     """
 
     user_id: UUID
     kind: Literal["verification", "address-known", "password-changed"]
+    registration_id: UUID | None = None
 
 
 class UserVerifiedV1(Event, topic="user.verified", subject="user_id"):

@@ -28,6 +28,7 @@ from libs.common.tasks import Loop
 PASSES = 3
 RETENTION_EVERY_S = 3_600.0
 LATE_EVERY_S = 30.0
+LATE_AT_START = timedelta(days=7)
 LATE_FOR = timedelta(hours=1)
 """A presigned POST made just before the freeze still works for five minutes; a stuck worker may take longer."""
 
@@ -161,16 +162,17 @@ class Holder:
             await asyncio.sleep(RETENTION_EVERY_S)
 
     async def late_loop(self) -> None:
-        """Sweep after recent erasures for as long as the process lives."""
+        """Sweep after recent erasures for as long as the process lives; first after older ones, for a time off."""
+        await self.sweep_late(LATE_AT_START)
         while True:
-            await self.sweep_late()
             await asyncio.sleep(LATE_EVERY_S)
+            await self.sweep_late()
 
-    async def sweep_late(self) -> None:
-        """Erase again what arrived for people whose erasure was completed within the last hour."""
+    async def sweep_late(self, within: timedelta = LATE_FOR) -> None:
+        """Erase again what arrived for people whose erasure was completed not long ago."""
         late = [
             user_id
-            async for user_id in self._progress.completed_since(now() - LATE_FOR)
+            async for user_id in self._progress.completed_since(now() - within)
             if any((await self.verify(user_id)).values())
         ]
         await self.sweep(late)

@@ -11,7 +11,7 @@ from libs.common.privacy.progress import Claim, Progress, Tally
 from libs.common.privacy.tombstones import Chunk
 from libs.common.storage import Storage, Version, together
 
-CHUNK = 125
+CHUNK = 500
 
 
 class Objects:

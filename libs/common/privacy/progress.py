@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from libs.common.clock import new_id, now
 from libs.common.errors import Unavailable
-from libs.common.mongo import Mongo, Row
+from libs.common.mongo import Mongo
 from libs.common.privacy.tombstones import Chunk, Tombstone
 
 CLAIM_MS = 5_000
@@ -108,11 +108,15 @@ class Progress:
             "erasing_since": {"$cond": [first, "$$NOW", "$erasing_since"]},
             "pseudonym": {"$cond": [first, uuid4(), "$pseudonym"]},
         }
-        return _still_there(await self._rows.find_one_and_update({"_id": user_id}, [{"$set": started}]))
+        await self._rows.update_one({"_id": user_id}, [{"$set": started}])
+        return await self.read(user_id)
 
     async def read(self, user_id: UUID) -> Tombstone:
         """Return the tombstone of a person whose erasure goes on. Raises TombstoneLost."""
-        return _still_there(await self._rows.find_one({"_id": user_id}))
+        row = await self._rows.find_one({"_id": user_id})
+        if row is None:
+            raise TombstoneLost
+        return Tombstone.from_mongo(row)
 
     @asynccontextmanager
     async def claimed(self, user_id: UUID) -> AsyncIterator[Claim]:
@@ -121,16 +125,14 @@ class Progress:
         Raises:   ErasureUnderWay: another process has it; retried.
         """
         claim = new_id()
-        lapsed = {
-            "$lt": [{"$add": ["$claimed_at", CLAIM_MS]}, "$$NOW"]
-        }  # the server's clock, for all processes
+        over = {"$add": ["$claimed_at", CLAIM_MS]}
+        lapsed = {"$lt": [over, "$$NOW"]}  # by the server's clock, the same for all processes
         free = {"_id": user_id, "$or": [{"claim": None}, {"$expr": lapsed}]}
         taken = {"$set": {"claim": claim}, "$currentDate": {"claimed_at": True}}
-        row = await self._rows.find_one_and_update(free, taken)
-        if row is None:
+        if not await self._rows.update_one(free, taken):
             raise ErasureUnderWay
         try:
-            yield Claim(self._mongo, Tombstone.from_mongo(row), claim)
+            yield Claim(self._mongo, await self.read(user_id), claim)
         finally:
             await self._rows.update_one({"_id": user_id, "claim": claim}, {"$set": {"claim": None}})
 
@@ -158,12 +160,6 @@ class Progress:
         """Yield the people whose erasure was completed after a moment."""
         async for row in self._rows.stream({"completed_at": {"$gt": moment}}, projection={"_id": 1}):
             yield row["_id"]
-
-
-def _still_there(row: Row | None) -> Tombstone:
-    if row is None:
-        raise TombstoneLost
-    return Tombstone.from_mongo(row)
 
 
 def field_of(holding: str) -> str:

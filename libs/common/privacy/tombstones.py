@@ -69,9 +69,9 @@ class Tombstones:
 
         Effects:  from the moment this returns, the fence refuses every read and write for the person.
         """
-        new = Tombstone(id=user_id, case_id=case_id, at=now()).to_mongo()
-        row = await self._rows.find_one_and_update({"_id": user_id}, {"$setOnInsert": new}, upsert=True)
-        return Tombstone.from_mongo(row or new)
+        new = Tombstone(id=user_id, case_id=case_id, at=now())
+        await self._rows.update_one({"_id": user_id}, {"$setOnInsert": new.to_mongo()}, upsert=True)
+        return await self.find(user_id) or new
 
     async def find(self, user_id: UUID) -> Tombstone | None:
         """Return a person's tombstone."""

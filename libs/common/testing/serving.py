@@ -5,14 +5,17 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
+import httpx
 import uvicorn
 from fastapi import FastAPI
 
 from libs.common.events.base import Event
 from libs.common.testing.kafka import records_of
+from libs.common.testing.waiting import eventually
 
 E = TypeVar("E", bound=Event)
 LOOK_AGAIN_S = 0.05
@@ -42,10 +45,17 @@ async def serving(app: FastAPI) -> AsyncIterator[str]:
             if running.done():
                 raise RuntimeError("the app did not start")
             await asyncio.sleep(LOOK_AGAIN_S)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        await eventually(partial(_ready, address), within_s=30)
+        yield address
     finally:
         server.should_exit = True
         await running
+
+
+async def _ready(address: str) -> bool:
+    async with httpx.AsyncClient() as client:
+        return (await client.get(f"{address}/readyz")).is_success
 
 
 async def published(bootstrap: str, kind: type[E], user_id: UUID) -> list[E]:

@@ -7,22 +7,16 @@ from fastapi import APIRouter
 from libs.common.errors import TooMany, Unauthenticated, problems
 from libs.common.identity import CurrentUser
 from libs.common.pagination import CursorParam, Limit, Page
-from services.auth.errors import (
-    EmailUnverified,
-    RefreshInvalid,
-    RefreshReused,
-    SessionNotFound,
-    WrongCredentials,
-)
+from services.auth.errors import RefreshInvalid, RefreshReused, SessionNotFound, WrongCredentials
 from services.auth.routes.parameters import PREFIX, CallingClient, Service
 from services.auth.schemas import RefreshIn, SessionOut, SignedOut, SignInIn
 
 router = APIRouter(prefix=f"{PREFIX}/sessions", tags=["session"])
 
 
-@router.post("", status_code=201, responses=problems(WrongCredentials, EmailUnverified, TooMany))
+@router.post("", status_code=201, responses=problems(WrongCredentials, TooMany))
 async def sign_in(body: SignInIn, client: CallingClient, service: Service) -> SignedOut:
-    """Sign in with an e-mail address or a username, and the password."""
+    """Sign in with an e-mail address or a username, and the password, once the address is verified."""
     return SignedOut.of(await service.sessions.sign_in(body.login, body.password, client))
 
 

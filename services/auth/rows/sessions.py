@@ -30,11 +30,12 @@ class Sessions:
         return [Session.from_mongo(row) for row in rows]
 
     async def live_ids(self, user_id: UUID, now: datetime, *, but: UUID | None = None) -> list[UUID]:
-        """Return the ids of a person's live sessions, except one."""
+        """Return the ids of a person's live sessions, except one: the latest, as many as are read at once."""
         query: dict[str, Any] = {"user_id": user_id, **_live(now)}
         if but is not None:
             query["_id"] = {"$ne": but}
-        return [row["_id"] for row in await self._rows.find(query, projection={"_id": 1})]
+        latest_first = [("created_at", -1), ("_id", -1)]
+        return [row["_id"] for row in await self._rows.find(query, sort=latest_first, projection={"_id": 1})]
 
     async def touch(
         self, user_id: UUID, session_id: UUID, now: datetime, **technical: str | None
@@ -49,9 +50,10 @@ class Sessions:
         query = {"_id": {"$in": ids}, "user_id": user_id, **_live(now)}
         return await self._rows.update_many(query, {"$set": {"ended_at": now, "ended_reason": reason}})
 
-    async def has_been_at(self, user_id: UUID, ip: str) -> bool:
-        """Tell whether a person has signed in from an address lately."""
-        return await self._rows.find_one({"user_id": user_id, "ip": ip}, projection={"_id": 1}) is not None
+    async def has_been_at(self, user_id: UUID, network: str) -> bool:
+        """Tell whether a person has signed in from a network lately."""
+        query = {"user_id": user_id, "network": network}
+        return await self._rows.find_one(query, projection={"_id": 1}) is not None
 
 
 class RefreshTokens:

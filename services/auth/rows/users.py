@@ -6,7 +6,14 @@ from uuid import UUID
 
 from libs.common.mongo import DuplicateKeyError, Mongo
 from services.auth.errors import AddressTaken, UsernameTaken
-from services.auth.models import Acceptance, Status, User, UsernameClaim, VerificationToken
+from services.auth.models import (
+    Acceptance,
+    PendingRegistration,
+    Status,
+    User,
+    UsernameClaim,
+    VerificationToken,
+)
 
 MOST_AT_ONCE = 100
 
@@ -70,9 +77,10 @@ class Usernames:
     def __init__(self, mongo: Mongo) -> None:
         self._rows = mongo.collection(UsernameClaim)
 
-    async def claim(self, claim: UsernameClaim) -> None:
+    async def claim(self, claim: UsernameClaim, *, at_most: int = 0) -> None:
         """Take a name for an account, in an open transaction. An unfirm claim of its own is renewed.
 
+        Args:     at_most: an account that holds so many names unfirmly gets no further one, without a word; 0: any.
         Raises:   UsernameTaken: it is another's, or this account's for good.
         """
         mine = {"_id": claim.id, "user_id": claim.user_id, "firm": False}
@@ -81,15 +89,13 @@ class Usernames:
             return
         if await self._rows.find_one({"_id": claim.id}, projection={"_id": 1}):
             raise UsernameTaken
+        unfirm = {"user_id": claim.user_id, "firm": False}
+        if at_most and await self._rows.count(unfirm, limit=at_most) == at_most:
+            return
         try:
             await self._rows.insert_one(claim.to_mongo())
         except DuplicateKeyError as error:
             raise UsernameTaken from error
-
-    async def confirm(self, user_id: UUID, username_key: str) -> None:
-        """Make a claim firm, because its account is verified."""
-        change = {"$set": {"firm": True, "held_until": None}}
-        await self._rows.update_one({"_id": username_key, "user_id": user_id}, change)
 
     async def hold_others(self, user_id: UUID, keep: str, until: datetime) -> None:
         """Let an account's unfirm claims run out, except one."""
@@ -111,6 +117,31 @@ class Acceptances:
     async def add(self, *acceptances: Acceptance) -> None:
         """Record what a person stated or accepted."""
         await self._rows.insert_many([acceptance.to_mongo() for acceptance in acceptances])
+
+
+class PendingRegistrations:
+    """The collection `registrations`: what people typed who have not verified their address yet."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._rows = mongo.collection(PendingRegistration)
+
+    async def add(self, registration: PendingRegistration) -> None:
+        """Store a registration that a mail is sent for."""
+        await self._rows.insert_one(registration.to_mongo())
+
+    async def get(self, user_id: UUID, registration_id: UUID) -> PendingRegistration | None:
+        """Return a registration of an account."""
+        row = await self._rows.find_one({"_id": registration_id, "user_id": user_id})
+        return PendingRegistration.from_mongo(row) if row else None
+
+    async def only_one(self, user_id: UUID) -> PendingRegistration | None:
+        """Return the registration of an account where there is exactly one."""
+        rows = await self._rows.find({"user_id": user_id}, limit=2)
+        return PendingRegistration.from_mongo(rows[0]) if len(rows) == 1 else None
+
+    async def remove_all(self, user_id: UUID) -> None:
+        """Make every registration of an account void."""
+        await self._rows.delete_many({"user_id": user_id})
 
 
 class VerificationTokens:

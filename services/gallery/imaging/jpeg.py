@@ -19,7 +19,9 @@ DROPPED: Final = frozenset({*range(0xE0, 0xF0), COMMENT})
 
 _EXIF, _ICC, _JFIF, _ADOBE = b"Exif\x00\x00", b"ICC_PROFILE\x00", b"JFIF\x00", b"Adobe"
 _FILL = re.compile(rb"\xff+")
-_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_MARKER = re.compile(rb"\xff++[^\x00\xff\xd0-\xd7]")
+# A run of fill bytes is tried once, from its start: tried from each byte, a megabyte of them would take minutes.
+_NEXT_MARKER = re.compile(rb"(?<!\xff)\xff++[^\x00\xff\xd0-\xd7]")
 _FRAME_FIELDS: Final = 8
 _JFIF_DENSITY: Final = slice(7, 12)
 _ADOBE_LENGTH: Final = 12
@@ -112,7 +114,7 @@ def _scan(data: bytes, start: int, at: int, found: _Found) -> int:
         raise TruncatedImage
     if found.scans > MAX_SCANS:
         raise UnsupportedImage("The JPEG is cut into too many scans: save it as a plain JPEG and send that")
-    end = _MARKER.search(data, at)
+    end = _MARKER.match(data, at) or _NEXT_MARKER.search(data, at)  # the header before may end in a fill byte
     if end is None:
         raise TruncatedImage
     found.pixels.append(b"\xff" + bytes((SOS,)) + data[start : end.start()])

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from libs.common.bus.consumes import Once
+from libs.common.testing.kafka import committed, records_of
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import Noted
-from tests.common.bus.harness import Bench, Effect
+from tests.common.bus.harness import QUICK, Bench, Effect
 
 PEOPLE, EACH = 8, 25
 
@@ -93,3 +94,56 @@ async def test_an_event_waits_for_the_one_before_it(bench: Bench, io: bool) -> N
 
     await eventually(both)
     assert tried == [0, 0, 0, 0, 1]
+
+
+async def test_offsets_stay_behind_what_is_not_settled(bench: Bench) -> None:
+    """The first of a partition hangs, all after it are done: a restart does the first, and only that, again."""
+    calls: list[int] = []
+    hanging = asyncio.Event()
+
+    async def first_hangs(event: Noted, once: Once) -> None:
+        calls.append(event.number)
+        if event.number == 0 and not hanging.is_set():
+            hanging.set()
+            await asyncio.Event().wait()
+        await bench.note_once(event, once)
+
+    await bench.publish(*(bench.event(user_id=uuid4(), number=number) for number in range(40)))
+    subscription = bench.subscription(first_hangs, io=True, concurrency=4)
+    tuned = QUICK.model_copy(update={"drain_s": 0.2})
+    await bench.bus(subscription, tuned=tuned).start()
+    await bench.effects_reach(39)
+    await bench.buses[0].stop()
+    passed = await committed(bench.bootstrap, bench.group, bench.topic)
+    (stuck,) = [
+        record
+        for record in await records_of(bench.bootstrap, bench.topic)
+        if bench.event.model_validate_json(record.value or b"").number == 0
+    ]
+    assert passed.get(stuck.partition, 0) <= stuck.offset
+    await bench.bus(subscription).start()
+    assert sorted(await bench.effects_reach(40)) == list(range(40))
+    assert sorted(calls) == [0, *range(40)]
+
+
+async def test_workers_places_stay_busy(bench: Bench) -> None:
+    """Sixty jobs of 50 ms on four places take little longer than 60 * 50 / 4 ms."""
+    ends: list[float] = []
+    starts: list[float] = []
+    clock = asyncio.get_running_loop().time
+
+    async def render(event: Noted, once: Once) -> None:
+        starts.append(clock())
+        await asyncio.sleep(0.05)
+        ends.append(clock())
+
+    await bench.publish(*(bench.event(user_id=uuid4(), number=number) for number in range(60)))
+    await bench.bus(bench.subscription(render, io=True, concurrency=4)).start()
+
+    async def all_done() -> bool:
+        return len(ends) == 60
+
+    await eventually(all_done)
+    assert (
+        max(ends) - min(starts) < 60 * 0.05 / 4 * 2
+    )  # the bench says how much; here it must only not be serial

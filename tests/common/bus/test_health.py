@@ -1,0 +1,72 @@
+"""Health is progress: who has nothing to do is well, who is behind and stands still is not."""
+
+import asyncio
+import time
+
+from prometheus_client import REGISTRY
+
+from libs.common.bus.consumes import Once
+from libs.common.testing.waiting import eventually
+from tests.common.bus.events import Noted
+from tests.common.bus.harness import QUICK, Bench
+
+IMPATIENT = QUICK.model_copy(update={"stuck_after_s": 0.6})
+
+
+def metric(name: str, **labels: str) -> float:
+    """Return what this process has counted."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def test_stuck_handler_makes_its_group_unhealthy_until_it_gets_on(bench: Bench) -> None:
+    let_go = asyncio.Event()
+
+    async def hangs(event: Noted, once: Once) -> None:
+        await let_go.wait()
+        await bench.note_once(event, once)
+
+    bus = bench.bus(bench.subscription(hangs, io=True, concurrency=2), tuned=IMPATIENT)
+    await bus.start()
+    await asyncio.sleep(1.0)
+    assert await bus.healthy() == {"relay": True, bench.group: True}  # idle for longer than its patience
+    await bench.publish_numbers(5)
+
+    async def is_healthy() -> bool:
+        return (await bus.healthy())[bench.group]
+
+    async def is_stuck() -> bool:
+        return not await is_healthy()
+
+    await eventually(is_stuck)
+    assert metric("pixera_consumer_lag", group=bench.group, topic=bench.topic) == 5
+    let_go.set()
+    await eventually(is_healthy)
+    assert metric("pixera_consumer_lag", group=bench.group, topic=bench.topic) == 0
+
+
+async def test_what_happens_is_counted(bench: Bench) -> None:
+    before = time.time()
+    await bench.bus(bench.subscription(bench.note)).start()
+    await bench.publish_numbers(10)
+    await bench.effects_reach(10)
+
+    async def counted() -> bool:
+        labels = {"group": bench.group, "topic": bench.topic}
+        return metric("pixera_consumer_events_total", **labels, outcome="done") == 10
+
+    await eventually(counted)
+    assert metric("pixera_relay_published_total", topic=bench.topic) == 10
+    assert metric("pixera_event_age_seconds_count", group=bench.group, topic=bench.topic) == 10
+    assert metric("pixera_consumer_last_progress_timestamp_seconds", group=bench.group) >= before
+
+
+async def test_bus_begins_before_the_broker_is_there_and_stops_without_it(bench: Bench) -> None:
+    nowhere = bench.settings.model_copy(update={"kafka_bootstrap": "127.0.0.1:9"})
+    bench.settings = nowhere
+    bus = bench.bus(bench.subscription(bench.note))
+    await bus.start()
+    await bench.publish_numbers(3)
+    await asyncio.sleep(0.5)
+    async with asyncio.timeout(10):
+        await bus.stop()
+    bench.buses.clear()
