@@ -5,6 +5,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
+# Test files wait more than they compute; each worker has a stack of its own.
+TEST_WORKERS ?= 3
 PY := .venv/bin/python
 UV := .tools/uv/bin/uv
 GROUPS_LOCKED := auth gallery generation billing privacy cli stack
@@ -21,7 +23,7 @@ run: setup ## Start the whole platform at http://127.0.0.1:8080 (FRESH=1: from e
 	@exec $(PY) -m deploy.local.launch --die-with $$PPID $(if $(filter 1,$(FRESH)),--fresh)
 
 test: setup ## Run every test on a stack of its own (ARGS="-k name" chooses)
-	@$(PY) -m pytest -q $(ARGS)
+	@$(PY) -m pytest -q -n $(TEST_WORKERS) --dist loadfile $(ARGS)
 
 demo: setup ## Play the whole story, from signing up to a proven erasure
 	@$(PY) -m demo

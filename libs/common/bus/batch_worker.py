@@ -50,6 +50,7 @@ class BatchWorker:
             async with asyncio.timeout(within_s), self._busy:
                 if self._concluding is not None:
                     await asyncio.wait({self._concluding})
+                self._concluding = None
         except TimeoutError:
             log.warning("batch.outlived_its_partitions", group=self._parts.group.name)
 

@@ -134,7 +134,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         records, ownership = await self._fetch(consumer)
         # Records of an assignment that is ending come again: to another member, or to us once it is given anew.
         if records and ownership is not None and not ownership.ending:
-            self._lag.taken(records)
+            ownership.taken(records)
             await self._worker.take(records, ownership)
 
     async def _fetch(self, consumer: AIOKafkaConsumer) -> Fetched:

@@ -2,12 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from libs.common.bus import metrics
-from libs.common.bus.envelope import Record
 from libs.common.bus.ownership import Ownership
 
 
@@ -20,7 +18,6 @@ class LagWatch:
 
     def __init__(self, group: str, stuck_after_s: float) -> None:
         self._group, self._stuck_after_s = group, stuck_after_s
-        self._first_taken: dict[TopicPartition, int] = {}
         self._settled: dict[TopicPartition, int] = {}
         self._behind_since: float | None = None
 
@@ -29,31 +26,19 @@ class LagWatch:
         """Tell whether there has been work for long, and no progress."""
         return self._behind_since is not None and time.monotonic() - self._behind_since > self._stuck_after_s
 
-    def taken(self, records: Iterable[Record]) -> None:
-        """Take note of where work began."""
-        for record in records:
-            self._first_taken.setdefault(TopicPartition(record.topic, record.partition), record.offset)
-
     async def measure(self, consumer: AIOKafkaConsumer, ownership: Ownership) -> None:
         """Ask the broker for the ends of our partitions, and compare. Raises: KafkaError."""
         partitions = sorted(consumer.assignment())
         ends = await consumer.end_offsets(partitions) if partitions else {}
         lag: Counter[str] = Counter({partition.topic: 0 for partition in partitions})
         for partition, end in ends.items():
-            lag[partition.topic] += max(0, end - await self._reached(consumer, ownership, partition))
+            reached = ownership.reached(partition)
+            if reached is None:  # nothing taken: it stands where the group left off
+                reached = await consumer.position(partition)
+            lag[partition.topic] += max(0, end - reached)
         for topic, behind in lag.items():
             metrics.LAG.labels(self._group, topic).set(behind)
         self._judge(lag.total(), ownership.settled)
-
-    async def _reached(
-        self, consumer: AIOKafkaConsumer, ownership: Ownership, partition: TopicPartition
-    ) -> int:
-        if partition in ownership.settled:
-            return ownership.settled[partition]
-        if partition in self._first_taken:
-            return self._first_taken[partition]
-        position: int = await consumer.position(partition)
-        return position
 
     def _judge(self, behind: int, settled: dict[TopicPartition, int]) -> None:
         progressed = settled != self._settled

@@ -90,9 +90,10 @@ class Lease:
             "until": {"$cond": [ours, until, "$until"]},
         }
         try:
-            row = await self._rows.find_one_and_update({"_id": self._name}, [{"$set": change}], upsert=True)
+            await self._rows.update_one({"_id": self._name}, [{"$set": change}], upsert=True)
         except DuplicateKeyError:  # another made it at the same moment
             return False
+        row = await self._rows.find_one({"_id": self._name})
         if row is None or row["holder"] != self._holder:
             return False
         self._valid_until = asked + self._ttl_s

@@ -27,6 +27,7 @@ class Ownership:
         self._consumer, self._group = consumer, group
         self._ending = asyncio.Event()
         self._over = False
+        self._first_taken: dict[TopicPartition, int] = {}
         self.settled: dict[TopicPartition, int] = {}
 
     @property
@@ -42,6 +43,15 @@ class Ownership:
         """From now on nothing is committed: the partitions are another's."""
         self._ending.set()
         self._over = True
+
+    def taken(self, records: Iterable[Record]) -> None:
+        """Take note of where work began."""
+        for record in records:
+            self._first_taken.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+
+    def reached(self, partition: TopicPartition) -> int | None:
+        """Return up to where a partition is settled, None where nothing of it was taken yet."""
+        return self.settled.get(partition, self._first_taken.get(partition))
 
     async def pause(self, seconds: float) -> None:
         """Sleep. Raises: Abandoned: the partitions are being taken away."""

@@ -1,6 +1,7 @@
 """The relay: publishes what the outbox holds, in the order it was committed, one relay at a time per service."""
 
 import asyncio
+import time
 from collections import Counter, deque
 from contextlib import suppress
 from datetime import timedelta
@@ -51,6 +52,7 @@ class Relay:
         self._arrived = asyncio.Event()
         self._published: dict[str, None] = {}  # an ordered set: what the stream or a sweep may show again
         self._to_forget: list[str] = []
+        self._sweep_at = 0.0
         self._forgetting: asyncio.Task[None] | None = None
 
     @property
@@ -62,7 +64,7 @@ class Relay:
         """Tell whether publishing, where it is ours to do, has not been failing for long."""
         if self._failing_since is None:
             return True
-        return asyncio.get_running_loop().time() - self._failing_since < self._settings.stuck_after_s
+        return time.monotonic() - self._failing_since < self._settings.stuck_after_s
 
     async def run(self) -> None:
         """Relay until cancelled, whenever the lease is ours."""
@@ -74,7 +76,7 @@ class Relay:
                     metrics.RELAY_LEADING.set(1)
                     await self._lead(backoff)
             except Exception as error:
-                self._failing_since = self._failing_since or asyncio.get_running_loop().time()
+                self._failing_since = self._failing_since or time.monotonic()
                 metrics.RELAY_FAILURES.labels(type(error).__name__).inc()
                 log.warning("relay.interrupted", exc_info=error)
                 await asyncio.sleep(backoff.next())
@@ -119,14 +121,14 @@ class Relay:
                     await self._arrived.wait()
 
     async def _publish_next(self) -> None:
-        """Publish what the stream brought; in a quiet moment, look for what it missed."""
-        if not self._queue:
+        """Publish what the stream brought; now and then, look for what it missed."""
+        most = min(len(self._queue), self._settings.publish_batch)
+        await self._publish([self._queue.popleft() for _ in range(most)])
+        if time.monotonic() >= self._sweep_at:
+            self._sweep_at = time.monotonic() + self._settings.sweep_every_s
             await self._measure()
             missed_since = now() - timedelta(seconds=self._settings.sweep_older_than_s)
             await self._publish_stored({"time": {"$lt": missed_since}})
-            return
-        most = min(len(self._queue), self._settings.publish_batch)
-        await self._publish([self._queue.popleft() for _ in range(most)])
 
     async def _publish_stored(self, query: Filter) -> None:
         """Publish what the collection holds, oldest first, a batch in memory at a time."""
@@ -170,8 +172,9 @@ class Relay:
     async def _forget(self) -> None:
         while self._to_forget:
             await asyncio.sleep(FORGET_AFTER_S)
-            done, self._to_forget = self._to_forget, []
+            done = list(self._to_forget)
             await self._rows.delete_many({"_id": {"$in": done}})
+            del self._to_forget[: len(done)]
 
     async def _forget_now(self) -> None:
         """Leave nothing behind that the next relay would publish again, if that can be had."""
@@ -179,7 +182,7 @@ class Relay:
             self._forgetting.cancel()
             await asyncio.gather(self._forgetting, return_exceptions=True)
         with suppress(PyMongoError):
-            await self._rows.delete_many({"_id": {"$in": list(self._published)}})
+            await self._rows.delete_many({"_id": {"$in": self._to_forget}})
 
     async def _measure(self) -> None:
         metrics.OUTBOX_PENDING.set(await self._rows.count({}, limit=COUNTED_AT_MOST))

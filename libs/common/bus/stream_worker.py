@@ -26,6 +26,7 @@ class Job:
 
     record: Record
     place: Place
+    window: Window
     ownership: Ownership
     received: Received | None
     outcome: Outcome | None = None
@@ -106,7 +107,7 @@ class StreamWorker:
             received = self._parts.receive(record)
         except (Malformed, NotSubscribed):
             received = None  # its lane finds out once more, and settles it
-        return Job(record, self._window.enter(record), ownership, received)
+        return Job(record, self._window.enter(record), self._window, ownership, received)
 
     async def _pass_over(self, jobs: list[Job], ownership: Ownership) -> None:
         """Mark the jobs that need no work: done before, or about somebody erased. Raises: Abandoned."""
@@ -181,8 +182,9 @@ class StreamWorker:
         job.place.settled = True
         self._parts.count([job.record], outcome)
         self._changed.set()
-        if self._committing is None or self._committing.done():
-            self._committing = asyncio.create_task(self._commit(job.ownership, self._window))
+        outlived = job.window is not self._window
+        if not outlived and (self._committing is None or self._committing.done()):
+            self._committing = asyncio.create_task(self._commit(job.ownership, job.window))
 
     async def _commit(self, ownership: Ownership, window: Window) -> None:
         """Commit as far as all is settled; what settles meanwhile goes with the next commit."""

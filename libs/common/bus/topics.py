@@ -82,8 +82,8 @@ async def ensure_topics(
     """
     wanted = {topic.name: topic for topic in (event_topics() if topics is None else topics)}
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await client.start()
     try:
+        await client.start()
         if missing := wanted.keys() - set(await client.list_topics()):
             await _create(client, [wanted[name] for name in sorted(missing)], replication)
             await _led(client, missing)
