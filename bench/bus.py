@@ -80,7 +80,7 @@ class OurBus:
         await self._mongo.prepare([*BUS_DOCUMENTS, Tombstone, Business, Effect])
         await ensure_topics(self._settings.kafka_bootstrap, [Topic(BenchEffectedV1.topic)])
         group = f"bench.{uuid4().hex[:8]}"
-        subscription = Subscription((BenchEffectedV1,), group, self._handle, io=False)
+        subscription = Subscription((BenchEffectedV1,), group, self._handle, io=False, many=True)
         bus = Bus(self._settings, "bench", self._mongo, self._work, [subscription])
         await bus.start()
         try:
@@ -90,8 +90,8 @@ class OurBus:
             await self._mongo.client.drop_database(self._mongo.database)
             await self._mongo.close()
 
-    async def _handle(self, event: BenchEffectedV1) -> None:
-        await self._effects.insert_one({"_id": new_id(), "number": event.number})
+    async def _handle(self, events: list[BenchEffectedV1]) -> None:
+        await self._effects.insert_many([{"_id": new_id(), "number": event.number} for event in events])
 
     async def write(self, numbers: range) -> None:
         """Write business rows and their events, in one transaction."""

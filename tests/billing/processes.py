@@ -96,7 +96,7 @@ async def running(*processes: Process) -> AsyncIterator[None]:
             process.kill(signal.SIGTERM)
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], *, within_s: float = 20.0) -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]], *, within_s: float = 60.0) -> None:
     """Return as soon as something holds. Raises AssertionError where it does not in time."""
     clock = asyncio.get_running_loop().time
     until = clock() + within_s

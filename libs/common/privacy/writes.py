@@ -55,6 +55,7 @@ class Writes:
 
         Raises:   SubjectErased (410): the person is being, or has been, erased; the block does not run.
         """
+        await self._tombstones.refuse(user_id)  # so that an erased person is not even announced
         write = Write(id=new_id(), user_id=user_id, until=now() + LONGEST)
         await self._rows.insert_one(write.to_mongo())
         try:

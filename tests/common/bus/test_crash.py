@@ -80,7 +80,7 @@ async def test_killed_between_effect_and_commit_of_offsets(bench: Bench, io: boo
 @pytest.mark.slow
 async def test_killed_again_and_again_while_events_keep_coming(bench: Bench) -> None:
     """Relay and consumer die at moments nobody chose, and others take over."""
-    total, kills = 600, 3
+    total, kills = 300, 3
 
     async def write() -> None:
         for number in range(total):
