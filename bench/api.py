@@ -89,7 +89,13 @@ def _bare(port: int) -> list[str]:
 
 @contextmanager
 def _running(command: list[str], env: Mapping[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.DEVNULL, cwd=Path.cwd())
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **env},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=Path.cwd(),
+    )
     try:
         yield
     finally:

@@ -37,10 +37,10 @@ async def run(stack: RunningStack) -> bool:
         for number in range(RUNS):
             ours.append(await _erased(http, stores, f"leaver{number}", PERSON))
             raw.append(await _raw(stores, PERSON))
-        rows = [
-            await _erased(http, stores, f"rowleaver{number}", PERSON, objects=False) for number in range(RUNS)
-        ]
-        raw_rows = [await _raw(stores, PERSON, objects=False) for _ in range(RUNS)]
+        rows, raw_rows = [], []
+        for number in range(RUNS):
+            rows.append(await _erased(http, stores, f"rowleaver{number}", PERSON, objects=False))
+            raw_rows.append(await _raw(stores, PERSON, objects=False))
         with Memory(stack) as memory:
             large = await _erased(http, stores, "largeleaver", LARGE)
     what = f"{PERSON.images:,} images x 3 objects, {PERSON.rows:,} rows, among {OTHERS} others"
