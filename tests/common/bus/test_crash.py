@@ -13,7 +13,7 @@ import pytest
 from libs.common.bus.outbox import OutboxRow
 from libs.common.testing.kafka import committed, records_of
 from libs.common.testing.waiting import eventually
-from tests.common.bus.harness import Bench
+from tests.common.bus.harness import NO_SWEEP, Bench
 
 MODULE = "tests.common.bus.crashing"
 KILLED = -signal.SIGKILL
@@ -47,7 +47,7 @@ async def test_killed_between_write_and_publish(bench: Bench) -> None:
         assert await doomed.wait() == KILLED
     assert await records_of(bench.bootstrap, bench.topic) == []
     assert await bench.mongo.collection(OutboxRow).count({}) == 20
-    await bench.bus(bench.subscription(bench.note)).start()
+    await bench.bus(bench.subscription(bench.note), tuned=NO_SWEEP).start()
     assert sorted(await bench.effects_reach(20)) == list(range(20))
     assert len(await records_of(bench.bootstrap, bench.topic)) == 20
 

@@ -6,11 +6,12 @@ import pytest
 
 from deploy.local.spawn import RunningStack
 from libs.common.bus.outbox import OutboxRow
+from libs.common.bus.relay import Relay
 from libs.common.errors import Unavailable
 from libs.common.mongo import PASSING_ERRORS
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import Noted
-from tests.common.bus.harness import Bench
+from tests.common.bus.harness import NO_SWEEP, Bench
 
 BOTH = pytest.mark.parametrize("io", [False, True], ids=["transactional", "io"])
 
@@ -64,13 +65,25 @@ async def test_what_passes_is_waited_for_however_long(bench: Bench, io: bool) ->
 
 
 async def test_change_stream_that_ends_is_opened_anew(bench: Bench) -> None:
-    await bench.bus(bench.subscription(bench.note)).start()
+    await bench.bus(bench.subscription(bench.note), tuned=NO_SWEEP).start()
     await bench.publish_numbers(1)
     await bench.effects_reach(1)
     await bench.mongo.collection(OutboxRow).raw.drop()  # invalidates the stream
     await bench.mongo.prepare([OutboxRow])
     await bench.publish_numbers(2)
     assert sorted(await bench.effects_reach(3)) == [0, 0, 1]
+
+
+async def test_sweep_publishes_what_the_stream_missed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def blind(_: Relay, opened: asyncio.Event) -> None:
+        opened.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Relay, "_follow", blind)
+    await bench.bus(bench.subscription(bench.note)).start()
+    await asyncio.sleep(0.5)  # the first read of the collection is over
+    await bench.publish_numbers(5)
+    assert sorted(await bench.effects_reach(5)) == list(range(5))
 
 
 async def come_back(bench: Bench) -> None:

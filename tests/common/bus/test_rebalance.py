@@ -8,9 +8,10 @@ from uuid import uuid4
 import pytest
 
 from libs.common.bus.consumes import Once
+from libs.common.bus.process import Bus
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import Noted
-from tests.common.bus.harness import Bench
+from tests.common.bus.harness import QUICK, Bench
 
 BOTH = pytest.mark.parametrize("io", [False, True], ids=["transactional", "io"])
 
@@ -76,22 +77,32 @@ async def test_three_members_come_and_go(bench: Bench, io: bool) -> None:
 
 
 async def test_work_that_outlives_its_partitions_is_not_done_twice(bench: Bench) -> None:
-    """A handler still at work when a rebalance has had its time finishes; nobody else does it again."""
-    begun: list[int] = []
+    """A handler still at work when a rebalance has had its time finishes, and is not begun beside itself."""
+    begun: dict[str, list[int]] = {"first": [], "second": []}
     let_go = asyncio.Event()
+    tuned = QUICK.model_copy(update={"drain_s": 0.3})
 
-    async def slow(event: Noted, once: Once) -> None:
-        begun.append(event.number)
-        if event.number == 0:
-            await let_go.wait()
-        await bench.note_once(event, once)
+    def member(name: str) -> Bus:
+        async def slow(event: Noted, once: Once) -> None:
+            begun[name].append(event.number)
+            if event.number == 0:
+                await let_go.wait()
+            await bench.note_once(event, once)
 
-    await bench.bus(bench.subscription(slow, io=True, concurrency=8)).start()
-    await bench.publish_numbers(10)
-    await bench.effects_reach(9)
-    await bench.bus(bench.subscription(slow, io=True, concurrency=8)).start()
-    await asyncio.sleep(6)  # the first member's drain is over, the partitions are shared anew
-    let_go.set()
+        return bench.bus(bench.subscription(slow, io=True, concurrency=8), tuned=tuned)
+
+    first, second = member("first"), member("second")
+    await first.start()
+    await bench.publish(*(bench.event(user_id=uuid4(), number=number) for number in range(100, 110)))
+    await bench.publish(bench.event(user_id=uuid4(), number=0))
     await bench.effects_reach(10)
-    await asyncio.sleep(0.5)
-    assert sorted(await bench.effects()) == list(range(10))
+    await second.start()
+    await bench.publish(*(bench.event(user_id=uuid4(), number=number) for number in range(200, 220)))
+    await bench.effects_reach(30)
+    await second.stop()
+    await bench.publish(*(bench.event(user_id=uuid4(), number=number) for number in range(300, 320)))
+    await bench.effects_reach(50)  # all partitions are the first member's again
+    let_go.set()
+    await bench.effects_reach(51)
+    assert begun["first"].count(0) == 1
+    assert len(set(await bench.effects())) == 51 == len(await bench.effects())
