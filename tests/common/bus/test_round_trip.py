@@ -1,5 +1,7 @@
 """From a business transaction to an effect elsewhere."""
 
+import asyncio
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -13,7 +15,7 @@ from libs.common.testing.kafka import records_of
 from libs.common.testing.waiting import eventually
 from libs.common.tracing import current_traceparent, span
 from tests.common.bus.events import Noted
-from tests.common.bus.harness import Bench, open_bench
+from tests.common.bus.harness import Bench, Effect, open_bench
 
 
 @pytest.mark.parametrize("driver", list(MongoDriver))
@@ -44,6 +46,29 @@ async def test_rolled_back_transaction_publishes_nothing(bench: Bench) -> None:
     await bench.publish_numbers(3)
     assert sorted(await bench.effects_reach(3)) == [0, 1, 2]
     assert len(await records_of(bench.bootstrap, bench.topic)) == 3
+
+
+async def test_transaction_that_is_repeated_publishes_once(bench: Bench) -> None:
+    """Transactions that conflict are tried again, some of them several times; each announces one event."""
+    rows, tries = bench.mongo.collection(Effect), 0
+    shared = Effect(id=uuid4(), user_id=uuid4(), number=0)
+    await rows.insert_one(shared.to_mongo())
+
+    async def count_up(number: int) -> None:
+        nonlocal tries
+        tries += 1
+        await bench.work.outbox.add(bench.event(user_id=shared.user_id, number=number))
+        await rows.update_one({"_id": shared.id}, {"$inc": {"number": 1}})
+
+    await asyncio.gather(*(bench.work.run(partial(count_up, number)) for number in range(8)))
+    assert tries > 8
+    await bench.bus().start()
+
+    async def published() -> bool:
+        return len(await records_of(bench.bootstrap, bench.topic)) >= 8
+
+    await eventually(published)
+    assert len(await records_of(bench.bootstrap, bench.topic)) == 8
 
 
 async def test_outbox_refuses_events_outside_a_transaction(bench: Bench) -> None:
