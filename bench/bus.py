@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import types
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from statistics import median
@@ -44,6 +45,13 @@ class BenchEffectedV1(Event, topic="bench.effected", subject="user_id"):
     number: int
 
 
+def on_a_topic_of_its_own() -> type[BenchEffectedV1]:
+    """Return the event on a fresh topic: a new group would read what earlier rounds left on a shared one."""
+    keywords = {"topic": f"bench.effected-{uuid4().hex[:8]}", "subject": "user_id"}
+    made: type[BenchEffectedV1] = types.new_class("BenchEffected", (BenchEffectedV1,), keywords)
+    return made
+
+
 class Business(Document):
     """The row that is written with the event."""
 
@@ -73,14 +81,15 @@ class OurBus:
         self._effects = self._mongo.collection(Effect)
         self._business = self._mongo.collection(Business)
         self._people = [uuid4() for _ in range(KEYS)]
+        self._event = on_a_topic_of_its_own()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["OurBus"]:
         """Start the relay and a consumer; yield once both are at work."""
         await self._mongo.prepare([*BUS_DOCUMENTS, Tombstone, Business, Effect])
-        await ensure_topics(self._settings.kafka_bootstrap, [Topic(BenchEffectedV1.topic)])
+        await ensure_topics(self._settings.kafka_bootstrap, [Topic(self._event.topic)])
         group = f"bench.{uuid4().hex[:8]}"
-        subscription = Subscription((BenchEffectedV1,), group, self._handle, io=False, many=True)
+        subscription = Subscription((self._event,), group, self._handle, io=False, many=True)
         bus = Bus(self._settings, "bench", self._mongo, self._work, [subscription])
         await bus.start()
         try:
@@ -98,7 +107,7 @@ class OurBus:
 
         async def write() -> None:
             await self._business.insert_many([{"_id": new_id(), "number": number} for number in numbers])
-            events = (BenchEffectedV1(user_id=self._people[n % KEYS], number=n) for n in numbers)
+            events = (self._event(user_id=self._people[n % KEYS], number=n) for n in numbers)
             await self._outbox.add(*events)
 
         await self._work.run(write)
