@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,6 @@ def require(held: bool, what: str) -> None:
     """Raise where something that was promised does not hold."""
     if not held:
         raise AssertionError(what)
-
-
-Strike = Callable[[], Awaitable[None]]
-
-
-async def no_strike() -> None:
-    """Let the platform be."""
 
 
 KEPT = {
@@ -72,17 +65,12 @@ class Story:
     _left_at: float = 0.0
     _paper: bytes = b""
 
-    async def play(self, leaving: Role, staying: Role, strike: Strike = no_strike) -> None:
-        """Play all acts.
-
-        Args:     strike: what happens to the platform right after the account was deleted.
-        Raises:   AssertionError at the first step that does not hold.
-        """
+    async def play(self, leaving: Role, staying: Role) -> None:
+        """Play all acts. Raises AssertionError at the first step that does not hold."""
         await self._live(leaving, staying)
         kept = await self._album(staying)
         await self.seen(leaving)
         case = await self.leave(leaving)
-        await strike()
         certificate = await self.follow(leaving, case)
         await self.nothing_left(leaving, certificate)
         await self.nothing_lost(staying, kept)
