@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from structlog.stdlib import BoundLogger
 
 from libs.common import logging, tracing
+from libs.common.audit import Audit
 from libs.common.bus.consumes import Subscription
 from libs.common.bus.outbox import Outbox
 from libs.common.bus.process import BUS_DOCUMENTS, Bus
@@ -43,6 +44,7 @@ class Platform:
     mongo: Mongo
     store: Storage | None
     outbox: Outbox
+    audit: Audit
     work: UnitOfWork
     tombstones: Tombstones
     holder: Holder
@@ -170,6 +172,7 @@ async def _connect(
         mongo=mongo,
         store=store,
         outbox=outbox,
+        audit=Audit(outbox, name),
         work=UnitOfWork(mongo, outbox, tombstones),
         tombstones=tombstones,
         holder=Holder(holdings, mongo, store, tombstones, outbox, settings),

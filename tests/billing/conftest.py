@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 
 from libs.common import logging
 from libs.common.app import Parts, Platform
+from libs.common.audit import Audit
 from libs.common.bus.consumes import Subscription
 from libs.common.bus.outbox import Outbox, OutboxRow
 from libs.common.bus.process import BUS_DOCUMENTS
@@ -135,6 +136,7 @@ async def billing(billing_settings: BillingSettings) -> AsyncIterator[Billing]:
         mongo=mongo,
         store=None,
         outbox=outbox,
+        audit=Audit(outbox, "billing"),
         work=UnitOfWork(mongo, outbox, tombstones),
         tombstones=tombstones,
         holder=Holder(HOLDINGS, mongo, None, tombstones, outbox, billing_settings),

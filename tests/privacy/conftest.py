@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from libs.common import logging
 from libs.common.app import Parts, Platform
+from libs.common.audit import Audit
 from libs.common.bus.consumes import Subscription
 from libs.common.bus.outbox import Outbox, OutboxRow
 from libs.common.bus.process import BUS_DOCUMENTS
@@ -190,6 +191,7 @@ async def privacy(privacy_settings: PrivacySettings) -> AsyncIterator[Privacy]:
         mongo=mongo,
         store=storage,
         outbox=outbox,
+        audit=Audit(outbox, "privacy"),
         work=UnitOfWork(mongo, outbox, tombstones),
         tombstones=tombstones,
         holder=Holder(HOLDINGS, mongo, storage, tombstones, outbox, settings),

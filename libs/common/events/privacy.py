@@ -1,6 +1,6 @@
 """What privacy and the holders say to one another. None is fenced: they are about people being erased."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -95,3 +95,23 @@ class ErasureVerifiedV1(Event, topic="erasure.verified", subject="user_id", fenc
     user_id: UUID
     case_id: UUID
     certificate_sequence: int
+
+
+class ActionRecordedV1(Event, topic="action.recorded", subject="stream", fenced=False):
+    """Somebody, or the platform itself, did something to people's data that an auditor may ask about.
+
+    Published by every service through `libs.common.audit`, in the transaction of what was done. The key is the
+    stream, so one service's actions keep their order. `actor` is `staff:<opaque id>` or `system`; `user_id` is the
+    person concerned, whom the ledger keeps under a keyed pseudonym only; `ground` is why, `target` to what.
+
+    Consumers: none yet.
+    """
+
+    stream: Holder
+    action: Code
+    actor: Code
+    ground: Code
+    user_id: UUID | None = None
+    target: Code | None = None
+    count: int | None = None
+    at: datetime
