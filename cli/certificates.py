@@ -45,9 +45,9 @@ def verify_file(
 def check_chain(as_json: AsJson = False) -> None:
     """Fetch every certificate and check the whole chain: exit 0 if it holds, 1 if not, 2 if that cannot be told."""
     platform = Platform()
-    items = platform.staff_pages("/certificates", "after")
+    items = platform.staff_pages("privacy", "/certificates", "after")
     signed = [item["signed"].encode() for item in items]
-    verdicts, chain = verify_chain(signed, _keys_of_platform(platform.privacy))
+    verdicts, chain = verify_chain(signed, _keys_of_platform(platform.gateway))
     if as_json:
         broken = [number for number, verdict in enumerate(verdicts, start=1) if not verdict.valid]
         emit({"valid": chain.passed, "certificates": len(items), "invalid": broken, "detail": chain.detail})

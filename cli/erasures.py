@@ -18,7 +18,7 @@ def list_cases(
     limit: Annotated[int, typer.Option(min=1, help="How many, at most.")] = 50, as_json: AsJson = False
 ) -> None:
     """List cases: open ones first, the soonest due before the others."""
-    cases = Platform().staff_pages("/cases", "cursor", limit)
+    cases = Platform().staff_pages("privacy", "/cases", "cursor", limit)
     if as_json:
         emit(cases)
         return
@@ -30,13 +30,13 @@ def list_cases(
 @app.command("show")
 def show_case(case_id: CaseId, as_json: AsJson = False) -> None:
     """Show one case: what each service found and erased, and what happened when."""
-    _show(Platform().staff("GET", f"/cases/{case_id}"), as_json=as_json)
+    _show(Platform().staff("GET", "privacy", f"/cases/{case_id}"), as_json=as_json)
 
 
 @app.command("resend")
 def resend(case_id: CaseId, as_json: AsJson = False) -> None:
     """Ask again for what the case waits for, with fresh patience."""
-    _show(Platform().staff("POST", f"/cases/{case_id}/resend"), as_json=as_json)
+    _show(Platform().staff("POST", "privacy", f"/cases/{case_id}/resend"), as_json=as_json)
 
 
 def _show(case: dict[str, Any], *, as_json: bool) -> None:

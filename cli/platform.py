@@ -1,9 +1,12 @@
-"""Where the platform is, and the token that lets operators in. A token is never taken from the command line."""
+"""Where the platform is, and signing in to it as staff. A password or token is never taken from the command line."""
 
 import json
 import os
+import sys
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
+from getpass import getpass
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +15,34 @@ import httpx
 from cli.output import fail
 
 DEFAULT_GATEWAY = "http://127.0.0.1:8080"
+DEFAULT_STAFF = "operator"
 HOST = "127.0.0.1"
 TIMEOUT_S = 10.0
 PAGE = 100
+LEAST_LEFT_S = 30.0
+"""A token that lasts no longer than this is not used for another request."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """A staff account's access token, in this process's memory only."""
+
+    value: str = field(repr=False)
+    good_until: float
 
 
 @dataclass(frozen=True)
 class Platform:
     """A platform: the one that `make run` started here, or the one that the environment names.
 
-    Environment: PIXERA_URL (the gateway), PIXERA_PRIVACY_URL (privacy's own address: staff routes are not behind
-    the gateway), PIXERA_STAFF_TOKEN, PIXERA_HOME (the stack's folder, `.pixera` by default).
+    Environment: PIXERA_URL (the gateway), PIXERA_STAFF_NAME, PIXERA_STAFF_PASSWORD, PIXERA_HOME (the stack's folder,
+    `.pixera` by default).
     """
 
     home: Path = field(
         default_factory=lambda: Path(os.environ.get("PIXERA_HOME") or Path(__file__).parents[1] / ".pixera")
     )
+    _tokens: list[Token] = field(default_factory=list, repr=False)
 
     @cached_property
     def stack(self) -> dict[str, Any]:
@@ -50,46 +65,65 @@ class Platform:
         return (os.environ.get("PIXERA_URL") or self.stack.get("gateway") or DEFAULT_GATEWAY).rstrip("/")
 
     @property
-    def privacy(self) -> str:
-        """Return the address of privacy's API, for staff."""
-        if given := os.environ.get("PIXERA_PRIVACY_URL"):
-            return given.rstrip("/")
-        port = self.ports.get("privacy-api")
-        if port is None:
-            fail(
-                f"No platform runs in {self.home}: start one, or set PIXERA_PRIVACY_URL to privacy's own address."
-            )
-        return f"http://{HOST}:{port}"
-
-    @property
     def staff_token(self) -> str:
-        """Return the operators' token, from the environment or the stack's secrets."""
-        if given := os.environ.get("PIXERA_STAFF_TOKEN"):
-            return given
-        try:
-            return (self.home / "secrets" / "PIXERA_STAFF_TOKEN").read_text().strip()
-        except OSError:
-            fail(f"No staff token: set PIXERA_STAFF_TOKEN, or run on the machine of the stack ({self.home}).")
+        """Return an access token of the operator's, signing in where there is none that lasts long enough."""
+        if not self._tokens or self._tokens[-1].good_until < time.monotonic():
+            self._tokens[:] = [self._sign_in()]
+        return self._tokens[-1].value
 
     def get(self, url: str, **params: str) -> Any:
         """Return what anybody may read."""
         return _answer("GET", url, params=params)
 
-    def staff(self, method: str, path: str, **params: str) -> Any:
-        """Call one of privacy's staff routes."""
-        url = f"{self.privacy}/api/privacy/v1/staff{path}"
-        return _answer(method, url, params=params, headers={"X-Pixera-Staff": self.staff_token})
+    def staff(
+        self, method: str, service: str, path: str, params: dict[str, Any] | None = None, json: Any = None
+    ) -> Any:
+        """Call a staff route of a service, over the gateway.
 
-    def staff_pages(self, path: str, cursor: str, limit: int | None = None) -> list[Any]:
-        """Return the items of all pages of a staff route, or the first `limit` of them."""
+        Args:     path: behind `/api/<service>/v1/staff`.
+        Returns:  the JSON that it answers, None where it answers with nothing.
+        """
+        url = f"{self.gateway}/api/{service}/v1/staff{path}"
+        headers = {"Authorization": f"Bearer {self.staff_token}"}
+        return _answer(method, url, params=params, json=json, headers=headers)
+
+    def staff_pages(
+        self,
+        service: str,
+        path: str,
+        cursor: str,
+        limit: int | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> list[Any]:
+        """Return the items of all pages of a staff route, or the first `limit` of them.
+
+        Args:     cursor: the name of the parameter that takes a page's `next_cursor`.
+        """
         items: list[Any] = []
-        params = {"limit": str(PAGE)}
+        asked = {**(params or {}), "limit": PAGE}
         while True:
-            page = self.staff("GET", path, **params)
+            page = self.staff("GET", service, path, asked)
             items += page["items"]
             if page["next_cursor"] is None or (limit is not None and len(items) >= limit):
                 return items[:limit]
-            params[cursor] = page["next_cursor"]
+            asked[cursor] = page["next_cursor"]
+
+    def _sign_in(self) -> Token:
+        name = os.environ.get("PIXERA_STAFF_NAME") or DEFAULT_STAFF
+        body = {"name": name, "password": self._password(name)}
+        signed = _answer("POST", f"{self.gateway}/api/auth/v1/staff/sessions", json=body)
+        return Token(signed["access_token"], time.monotonic() + signed["expires_in"] - LEAST_LEFT_S)
+
+    def _password(self, name: str) -> str:
+        """Return the operator's password, from the environment, the stack's secrets or a hidden prompt."""
+        if given := os.environ.get("PIXERA_STAFF_PASSWORD"):
+            return given
+        try:
+            return (self.home / "secrets" / "PIXERA_STAFF_PASSWORD").read_text().strip()
+        except OSError:
+            if sys.stdin.isatty():
+                return getpass(f"Password of {name}: ")
+            fail(f"Nobody to sign in as: set PIXERA_STAFF_PASSWORD, or run beside the stack ({self.home}).")
 
 
 def _answer(method: str, url: str, **how: Any) -> Any:
@@ -99,6 +133,8 @@ def _answer(method: str, url: str, **how: Any) -> Any:
         fail(f"{url} does not answer ({type(error).__name__}). Does the platform run? Try `pixera status`.")
     if answer.is_error:
         fail(f"{url} answers {answer.status_code}: {_detail(answer)}")
+    if not answer.content:
+        return None
     try:
         return answer.json()
     except ValueError:

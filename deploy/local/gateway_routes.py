@@ -47,6 +47,7 @@ CREDENTIAL_PATHS = (
     "/api/auth/v1/users/verify/resend",
     "/api/auth/v1/sessions",
     "/api/auth/v1/sessions/refresh",
+    "/api/auth/v1/staff/sessions",
 )
 OPEN_PATHS = (
     "/api/auth/v1/jwks.json",

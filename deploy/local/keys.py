@@ -29,7 +29,7 @@ SECRETS: dict[str, Callable[[], str]] = {
     "PIXERA_S3_ACCESS_KEY": lambda: f"pixera-{secrets.token_hex(4)}",
     "PIXERA_S3_SECRET_KEY": _random,
     "PIXERA_PSEUDONYM_KEY": _random,
-    "PIXERA_STAFF_TOKEN": _random,
+    "PIXERA_STAFF_PASSWORD": _random,
     "PIXERA_CASE_TOKEN_KEY": _random,
     "PIXERA_PAY_API_KEY": _random,
     "PIXERA_WEBHOOK_SECRET": _webhook_secret,

@@ -18,12 +18,12 @@ ROLES = ("api", "worker")
 PAYMENT_SANDBOX = WebProcess("pay", "services.billing.providers.sandbox.app:create_app", 0)
 MOST_WORKERS = 16
 
-_EVERYONE = frozenset({"PIXERA_PSEUDONYM_KEY", "PIXERA_STAFF_TOKEN"})
+_EVERYONE = frozenset({"PIXERA_PSEUDONYM_KEY"})
 _OBJECTS = frozenset({"PIXERA_S3_ACCESS_KEY", "PIXERA_S3_SECRET_KEY"})
 _PAYMENTS = frozenset({"PIXERA_PAY_API_KEY", "PIXERA_WEBHOOK_SECRET"})
 _CASES = frozenset({"PIXERA_CASE_TOKEN_KEY"})
 SECRETS_OF: dict[str, frozenset[str]] = {
-    "auth": _EVERYONE | _CASES | {"PIXERA_TOKEN_SIGNING_KEY"},
+    "auth": _EVERYONE | _CASES | {"PIXERA_TOKEN_SIGNING_KEY", "PIXERA_STAFF_PASSWORD"},
     "gallery": _EVERYONE | _OBJECTS,
     "generation": _EVERYONE | _OBJECTS,
     "billing": _EVERYONE | _PAYMENTS,

@@ -67,10 +67,12 @@ class Platform:
 class Parts:
     """What a service's composition root hands back.
 
+    `starting` is done once before the process is ready, by each process anew: it must not matter how often.
     `background` loops run in workers, `api_background` loops where HTTP is answered; `checks` hold back readiness.
     """
 
     service: object
+    starting: list[Check] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)
     background: list[Loop] = field(default_factory=list)
     api_background: list[Loop] = field(default_factory=list)
@@ -119,6 +121,8 @@ def create_process(
             app.state.parts = parts
             for close in parts.closing:
                 stack.push_async_callback(close)
+            for begin in parts.starting:
+                await begin()
             await _start(app, stack, role, platform, parts)
             platform.log.info("process.ready", role=role.value)
             yield

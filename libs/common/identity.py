@@ -1,7 +1,6 @@
 """Who is asking: verified from the access token in every service, whatever the gateway said."""
 
 import hashlib
-import hmac
 import time
 import warnings
 from collections import OrderedDict
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jws, jwt
 from joserfc.errors import ExpiredTokenError, JoseError, SecurityWarning
@@ -24,6 +23,8 @@ from libs.common.settings import CommonSettings
 ALGORITHM = "EdDSA"
 """The only accepted one. RFC 9864 renames it Ed25519; the gateway's JWT filter knows the old name only (ADR 0008)."""
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type (RFC 9068), no password
+STAFF = "staff"
+"""The role of an operator. Auth alone gives it, to staff accounts: no person's account can get it (ADR 0022)."""
 CACHED_TOKENS = 20_000
 SKEW_S = 30.0
 """How far auth's clock may be ahead of this process's."""
@@ -33,7 +34,7 @@ warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=Securi
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A signed-in person: opaque ids and roles, nothing else."""
+    """A signed-in person or operator: opaque ids and roles, nothing else."""
 
     id: UUID
     session_id: UUID
@@ -122,10 +123,10 @@ def _user(claims: dict[str, Any]) -> User:
 bearer = HTTPBearer(auto_error=False, description="an access token from POST /api/auth/v1/sessions")
 
 
-async def current_user(
+async def signed_in(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> User:
-    """Return the signed-in person.
+    """Return whom the request's token speaks for, a person or an operator.
 
     Raises:   Unauthenticated (401).
     """
@@ -135,16 +136,28 @@ async def current_user(
     return await verifier.user(credentials.credentials)
 
 
-async def staff(request: Request, x_pixera_staff: Annotated[str | None, Header()] = None) -> None:
-    """Let operators' tools in.
+SignedIn = Annotated[User, Depends(signed_in)]
 
-    Raises:   Forbidden (403).
+
+async def current_user(user: SignedIn) -> User:
+    """Return the signed-in person.
+
+    Raises:   Unauthenticated (401).  Forbidden (403): an operator, who acts as no person and owns nothing.
     """
-    settings: CommonSettings = request.app.state.settings
-    expected = settings.staff_token.get_secret_value()
-    if x_pixera_staff is None or not hmac.compare_digest(x_pixera_staff.encode(), expected.encode()):
-        raise Forbidden("this needs the staff token in the header X-Pixera-Staff")
+    if STAFF in user.roles:
+        raise Forbidden("this is for people; operators have routes of their own")
+    return user
+
+
+async def staff(user: SignedIn) -> User:
+    """Return the signed-in operator.
+
+    Raises:   Unauthenticated (401).  Forbidden (403): a person.
+    """
+    if STAFF not in user.roles:
+        raise Forbidden("this is for operators")
+    return user
 
 
 CurrentUser = Annotated[User, Depends(current_user)]
-Staff = Annotated[None, Depends(staff)]
+Staff = Annotated[User, Depends(staff)]

@@ -59,4 +59,3 @@ class CommonSettings(BaseSettings):
     access_token_ttl_s: int = 300
 
     pseudonym_key: SecretStr = Field(description="makes opaque object prefixes from subject ids (HMAC)")
-    staff_token: SecretStr = Field(description="lets operators' tools in, until staff accounts come")

@@ -14,6 +14,30 @@ class WrongCredentials(Unauthenticated):
     title = "Login or password are wrong, or not verified yet: follow the link in the mail"
 
 
+class WrongStaffCredentials(Unauthenticated):
+    """No working staff account has this name and password; what is wrong is not told."""
+
+    code, title = "wrong-credentials", "Name or password are wrong"
+
+
+class StaffNameTaken(Conflict):
+    """Another staff account has this name, or had it."""
+
+    code, title = "staff-name-taken", "There is a staff account of this name"
+
+
+class StaffNotFound(NotFound):
+    """There is no such staff account that still works."""
+
+    code, title = "staff-not-found", "There is no such staff account"
+
+
+class OwnStaffAccount(Conflict):
+    """An operator wanted to disable their own account: somebody must be left to act."""
+
+    code, title = "own-staff-account", "Let another operator disable your account"
+
+
 class WrongPassword(Forbidden):
     """A signed-in person was asked for the password again and gave a wrong one."""
 

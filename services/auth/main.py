@@ -19,6 +19,7 @@ from services.auth.service import AuthService
 from services.auth.sessions import SessionKeeper
 from services.auth.settings import AuthSettings
 from services.auth.smtp import Postman
+from services.auth.staff import StaffKeeper
 from services.auth.throttling import Gates
 from services.auth.tokens import AccessTokens
 
@@ -52,6 +53,15 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
     accounts = Accounts(
         settings=settings, store=store, work=work, passwords=passwords, gates=gates, sessions=sessions
     )
+    staff = StaffKeeper(
+        settings=settings,
+        store=store,
+        work=work,
+        audit=platform.audit,
+        passwords=passwords,
+        gates=gates,
+        access_tokens=access_tokens,
+    )
     service = AuthService(
         settings=settings,
         registration=Registration(settings, store, work, passwords, gates),
@@ -59,9 +69,11 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         accounts=accounts,
         access_tokens=access_tokens,
         mailing=Mailing(store, work, Postman(settings), settings.public_url, settings.verification_lifetime),
+        staff=staff,
     )
     return Parts(
         service=service,
+        starting=[staff.ensure_first],
         subscriptions=subscriptions(handlers, service),
         background=[Housekeeping(accounts).run],
         closing=[passwords.close],

@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Histogram
 
 SIGN_INS = Counter("pixera_auth_sign_ins", "Attempts to sign in.", ("outcome",))
+STAFF_SIGN_INS = Counter("pixera_auth_staff_sign_ins", "Attempts of operators to sign in.", ("outcome",))
 REGISTRATIONS = Counter("pixera_auth_registrations", "Registrations that were answered.", ("outcome",))
 VERIFICATIONS = Counter("pixera_auth_verifications", "Verification tokens that came back.", ("outcome",))
 REFRESHES = Counter("pixera_auth_refreshes", "Refresh tokens that were presented.", ("outcome",))

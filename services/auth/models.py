@@ -16,6 +16,7 @@ from libs.common.privacy.annotations import (
     Operational,
     Personal,
     Purpose,
+    Retention,
     SubjectId,
 )
 
@@ -28,6 +29,12 @@ Settings = Personal("user.account.settings", Purpose.PERSONALISATION)
 Account = Personal("user.account")
 PasswordHash = Personal("user.authorization.password", Purpose.SECURITY)
 Tongue = Personal("user.demographic.language", Purpose.PERSONALISATION)
+Operator = Personal(
+    "user.account.username",
+    Purpose.SECURITY,
+    Basis.LEGITIMATE_INTERESTS,
+    Retention("as long as the audit ledger names the operator by their id"),
+)
 IpAddress = Personal("user.device.ip_address", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, MONTH)
 
 
@@ -235,3 +242,35 @@ class Throttle(Document):
     tries: Operational[int] = 0
     tried_at: Operational[datetime]
     blocked_until: Operational[datetime]
+
+
+class StaffAccount(Document):
+    """An operator's account, which has nothing to do with people's: neither can become the other.
+
+    A disabled one stays, so that the audit ledger's ids keep meaning somebody.
+    """
+
+    collection: ClassVar[str] = "staff"
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("name_key", 1),), unique=True),)
+
+    id: SubjectId = Field(alias="_id")
+    name: Annotated[str, Operator]
+    name_key: Annotated[str, Operator]
+    password_hash: Annotated[str, PasswordHash]
+    created_at: Annotated[datetime, Account]
+    signed_in_at: Annotated[datetime | None, Account] = None
+    disabled_at: Operational[datetime | None] = None
+
+
+class StaffSession(Document):
+    """One sign-in of an operator: as long as its only access token, so that it can be ended before."""
+
+    collection: ClassVar[str] = "staff_sessions"
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1),)),
+        Index((("expires_at", 1),), expire_after=ZERO),
+    )
+
+    id: Operational[UUID] = Field(alias="_id")
+    user_id: SubjectId
+    expires_at: Operational[datetime]

@@ -1,4 +1,4 @@
-"""What auth holds of people, and that all of it goes with the account."""
+"""What auth holds of people and of operators, and that all of it goes with the account."""
 
 from libs.common.privacy.holdings import CollectionHolding, Holdings
 from services.auth.models import (
@@ -6,6 +6,8 @@ from services.auth.models import (
     PendingRegistration,
     RefreshToken,
     Session,
+    StaffAccount,
+    StaffSession,
     Throttle,
     User,
     UsernameClaim,
@@ -22,6 +24,8 @@ HOLDINGS = Holdings(
         CollectionHolding(VerificationToken),
         CollectionHolding(Session),
         CollectionHolding(RefreshToken),
+        CollectionHolding(StaffAccount, subject="_id"),
+        CollectionHolding(StaffSession),
         CollectionHolding(Throttle, made_at="tried_at"),
     ),
 )

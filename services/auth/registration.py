@@ -4,9 +4,7 @@ Nothing here tells whether an address is known: status, body and time are the sa
 vain is held as long as it would be if an account had been opened.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -19,6 +17,7 @@ from libs.common.errors import SubjectErased, TooMany, Unavailable
 from libs.common.events.auth import MailRequestedV1, UserRegisteredV1, UserVerifiedV1
 from libs.common.work import UnitOfWork
 from services.auth.errors import AddressTaken, TermsOutdated, UsernameTaken, VerificationInvalid
+from services.auth.evenly import evenly
 from services.auth.metrics import REGISTRATIONS, VERIFICATIONS
 from services.auth.models import (
     Acceptance,
@@ -82,7 +81,7 @@ class Registration:
                   registered too often lately, nothing is stored and no mail goes out.
         Effects:  an account and user.registered; or mail.requested. A registration with its acceptances.
         """
-        async with self._evenly():
+        async with evenly(self._settings.answer_floor_s):
             self._require_current_terms(applicant)
             about = (applicant.username, applicant.email, *applicant.email.split("@"))
             await self._passwords.accept(applicant.password, about=about)
@@ -97,7 +96,7 @@ class Registration:
 
         Effects:  mail.requested.
         """
-        async with self._evenly():
+        async with evenly(self._settings.answer_floor_s):
             user = await self._store.users.by_email(key_of(email))
             user_id = user.id if user else None
             with suppress(TooMany, SubjectErased):  # the caller is not told
@@ -246,16 +245,6 @@ class Registration:
         current = (self._settings.terms_version, self._settings.policy_version)
         if (applicant.terms_version, applicant.policy_version) != current:
             raise TermsOutdated(terms_version=current[0], policy_version=current[1])
-
-    @asynccontextmanager
-    async def _evenly(self) -> AsyncIterator[None]:
-        """Let the block end no sooner than the floor, so that its time does not tell what it found."""
-        loop = asyncio.get_running_loop()
-        earliest = loop.time() + self._settings.answer_floor_s
-        try:
-            yield
-        finally:
-            await asyncio.sleep(max(0.0, earliest - loop.time()))
 
 
 def key_of(text: str) -> str:

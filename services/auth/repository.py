@@ -5,6 +5,7 @@ from typing import Self
 
 from libs.common.mongo import Mongo
 from services.auth.rows.sessions import RefreshTokens, Sessions
+from services.auth.rows.staff import StaffAccounts, StaffSessions
 from services.auth.rows.throttles import Pace, Throttles
 from services.auth.rows.users import (
     Acceptances,
@@ -27,6 +28,8 @@ class Store:
     sessions: Sessions
     refresh_tokens: RefreshTokens
     throttles: Throttles
+    staff: StaffAccounts
+    staff_sessions: StaffSessions
 
     @classmethod
     def of(cls, mongo: Mongo) -> Self:
@@ -40,6 +43,8 @@ class Store:
             Sessions(mongo),
             RefreshTokens(mongo),
             Throttles(mongo),
+            StaffAccounts(mongo),
+            StaffSessions(mongo),
         )
 
 

@@ -16,9 +16,10 @@ from pydantic import (
 )
 
 from services.auth.accounts import Deletion, ProfileChange
-from services.auth.models import Language, Preference, Session, Theme, User
+from services.auth.models import Language, Preference, Session, StaffAccount, Theme, User
 from services.auth.registration import Applicant
 from services.auth.sessions import Signed
+from services.auth.staff import StaffSigned
 
 INT64_BITS = 64
 
@@ -251,3 +252,54 @@ class KeysOut(BaseModel):
     """A JSON Web Key Set. Source: RFC 7517."""
 
     keys: list[dict[str, str]]
+
+
+class StaffSignInIn(Input):
+    """An operator wants in."""
+
+    name: str = Field(min_length=1, max_length=64)
+    password: Password
+
+
+class StaffSignedOut(BaseModel):
+    """An operator's token."""
+
+    session_id: UUID
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme's name
+    expires_in: int = Field(description="seconds that it lasts; then sign in again")
+
+    @classmethod
+    def of(cls, signed: StaffSigned) -> Self:
+        """Return it as the operator's tool sees it."""
+        return cls(
+            session_id=signed.session_id, access_token=signed.access_token, expires_in=signed.expires_in
+        )
+
+
+class StaffAccountIn(Input):
+    """A staff account to be made."""
+
+    name: Username
+    password: Password
+
+
+class StaffAccountOut(BaseModel):
+    """A staff account. Personal: the operator's name, to operators only."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+    signed_in_at: datetime | None
+    disabled_at: datetime | None
+
+    @classmethod
+    def of(cls, account: StaffAccount) -> Self:
+        """Return it as operators see it."""
+        return cls(
+            id=account.id,
+            name=account.name,
+            created_at=account.created_at,
+            signed_in_at=account.signed_in_at,
+            disabled_at=account.disabled_at,
+        )

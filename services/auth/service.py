@@ -7,6 +7,7 @@ from services.auth.mailing import Mailing
 from services.auth.registration import Registration
 from services.auth.sessions import SessionKeeper
 from services.auth.settings import AuthSettings
+from services.auth.staff import StaffKeeper
 from services.auth.tokens import AccessTokens
 
 
@@ -20,3 +21,4 @@ class AuthService:
     accounts: Accounts
     access_tokens: AccessTokens
     mailing: Mailing
+    staff: StaffKeeper

@@ -20,6 +20,11 @@ class AuthSettings(CommonSettings):
     )
     case_token_key: SecretStr = Field(description="signs case tokens; privacy has the same")
 
+    staff_name: str = Field("operator", description="the first staff account, made while there is none")
+    staff_password: SecretStr | None = Field(
+        None, description="its password; it never changes that of an account that is there"
+    )
+
     terms_version: Code = Field("2026-11-01", description="the terms that a person has to accept now")
     policy_version: Code = Field(
         "2026-11-01", description="the privacy policy that a person has to accept now"

@@ -51,11 +51,15 @@ class Gates:
         if await self._store.sessions.has_been_at(user_id or NOBODY, network):
             paces = {self._hashed("sign-in", login, "known"): self._password}
         else:
-            paces = {
-                self._hashed("sign-in", login, "new", network): self._password,
-                self._hashed("sign-in", login, "strangers"): self._strangers,
-            }
+            paces = self._of_strangers("sign-in", login, network)
         return await self._enter("sign-in", paces, user_id)
+
+    async def staff(self, name: str, network: str) -> list[str]:
+        """Let an operator's sign-in through to the password; return the keys to clear once it was right.
+
+        Raises:   TooMany (429), with Retry-After.
+        """
+        return await self._enter("staff", self._of_strangers("staff", name, network), None)
 
     async def password(self, user_id: UUID) -> list[str]:
         """Let a signed-in person try the password again; return the keys to clear once it was right.
@@ -101,6 +105,12 @@ class Gates:
                 if wait > timedelta(0):
                     return wait
         return timedelta(seconds=1)
+
+    def _of_strangers(self, what: str, login: str, network: str) -> dict[str, Pace]:
+        return {
+            self._hashed(what, login, "new", network): self._password,
+            self._hashed(what, login, "strangers"): self._strangers,
+        }
 
     def _hashed(self, *parts: str) -> str:
         return hmac.new(self._key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()

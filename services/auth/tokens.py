@@ -16,7 +16,7 @@ from services.auth.settings import AuthSettings
 
 PEM = re.compile(r"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", re.DOTALL)
 SECRET_BYTES = 32
-ROLES = ("user",)
+PERSON = ("user",)
 
 
 class AccessTokens:
@@ -35,7 +35,14 @@ class AccessTokens:
         others = [OKPKey.import_key(pem) for pem in PEM.findall(settings.token_previous_keys)]
         self.jwks: dict[str, Any] = {"keys": [_public(key) for key in (self._key, *others)]}
 
-    def issue(self, user_id: UUID, session_id: UUID, now: datetime, until: datetime) -> tuple[str, int]:
+    def issue(
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        now: datetime,
+        until: datetime,
+        roles: tuple[str, ...] = PERSON,
+    ) -> tuple[str, int]:
         """Return an access token and how many seconds it lasts, never past the session's end."""
         issued = int(now.timestamp())
         lifetime = min(self._settings.access_token_ttl_s, int(until.timestamp()) - issued)
@@ -47,7 +54,7 @@ class AccessTokens:
             "iat": issued,
             "exp": issued + lifetime,
             "jti": str(new_id()),
-            "roles": list(ROLES),
+            "roles": list(roles),
         }
         header = {"alg": ALGORITHM, "kid": self._kid, "typ": TOKEN_TYPE}
         return jwt.encode(header, claims, self._key, algorithms=[ALGORITHM]), lifetime

@@ -136,7 +136,7 @@ async def take_notice(request: Request, service: Service) -> NoticeOut:
     return NoticeOut(outcome=outcome)
 
 
-@router.post("/operations/rebuilt-balances", include_in_schema=False)
+@router.post("/staff/rebuilt-balances", include_in_schema=False)
 async def rebuild_balances(_: Staff, service: Service) -> RebuiltOut:
     """Rebuild every balance from the ledger's entries, for operators."""
     return RebuiltOut(corrected=await service.rebuild_balances())

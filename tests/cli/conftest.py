@@ -1,16 +1,23 @@
-"""The command against a real privacy API; nothing of it is replaced."""
+"""The command against real auth and privacy APIs behind one address; nothing of them is replaced."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from libs.common.testing.serving import serving
+from services.auth.main import create_app as auth
+from services.auth.settings import AuthSettings
+from services.auth.tokens import AccessTokens
 from services.privacy.main import create_app
 from tests.privacy.conftest import Privacy, privacy, privacy_settings
 
@@ -37,6 +44,7 @@ async def pixera(*arguments: str, **env: str) -> Ran:
         command,
         cwd=ROOT,
         env=clean | {"COLUMNS": "200", "NO_COLOR": "1"} | env,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
@@ -47,10 +55,32 @@ async def pixera(*arguments: str, **env: str) -> Ran:
 
 @pytest.fixture(scope="module")
 async def api(privacy: Privacy) -> AsyncIterator[dict[str, str]]:
-    """Privacy's API; yields the environment that leads the command to it."""
-    async with serving(create_app("api", privacy.settings)) as address:
+    """The platform as far as these commands go; yields the environment that leads the command to it."""
+    settings = AuthSettings()
+    assert settings.staff_password is not None
+    keys = {"jwks": json.dumps(AccessTokens(settings).jwks)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIXERA_JWKS", keys["jwks"])
+        people = auth("api")
+    app = _both(people, create_app("api", privacy.settings.model_copy(update=keys)))
+    async with serving(app) as address:
         yield {
             "PIXERA_URL": address,
-            "PIXERA_PRIVACY_URL": address,
-            "PIXERA_STAFF_TOKEN": privacy.settings.staff_token.get_secret_value(),
+            "PIXERA_STAFF_PASSWORD": settings.staff_password.get_secret_value(),
         }
+
+
+def _both(people: FastAPI, other: FastAPI) -> FastAPI:
+    """Return auth and another service as one app, each at the addresses that the gateway gives it."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with people.router.lifespan_context(people), other.router.lifespan_context(other):
+            yield
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        await (people if scope["path"].startswith("/api/auth/") else other)(scope, receive, send)
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app.mount("", choose)
+    return app

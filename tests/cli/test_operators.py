@@ -55,16 +55,16 @@ async def test_erasures_are_listed_shown_and_sent_again(privacy: Privacy, api: d
     assert (absent.code, absent.out) == (2, "")
 
 
-async def test_without_the_staff_token_nothing_is_shown(api: dict[str, str], tmp_path: Path) -> None:
-    without = {name: value for name, value in api.items() if name != "PIXERA_STAFF_TOKEN"}
+async def test_without_the_staff_password_nothing_is_shown(api: dict[str, str], tmp_path: Path) -> None:
+    without = {name: value for name, value in api.items() if name != "PIXERA_STAFF_PASSWORD"}
     nobody = await pixera("erasure", "list", PIXERA_HOME=str(tmp_path), **without)
     assert (nobody.code, nobody.out) == (2, "")
-    assert "PIXERA_STAFF_TOKEN" in nobody.err
-    wrong = await pixera("erasure", "list", **without, PIXERA_STAFF_TOKEN="wrong")
+    assert "PIXERA_STAFF_PASSWORD" in nobody.err
+    wrong = await pixera("erasure", "list", **without, PIXERA_STAFF_PASSWORD="wrong")
     assert (wrong.code, wrong.out) == (2, "")
     secrets = tmp_path / "secrets"
     secrets.mkdir()
-    (secrets / "PIXERA_STAFF_TOKEN").write_text(api["PIXERA_STAFF_TOKEN"])
+    (secrets / "PIXERA_STAFF_PASSWORD").write_text(api["PIXERA_STAFF_PASSWORD"])
     assert (await pixera("erasure", "list", PIXERA_HOME=str(tmp_path), **without)).code == 0
 
 

@@ -41,7 +41,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def settings() -> CommonSettings:
     """Settings of a process that is given its keys and connects to nothing."""
     nowhere = {"kafka_bootstrap": "kafka:9092", "mongo_uri": "mongodb://mongo", "jwks": JWKS}
-    secrets = dict.fromkeys(("s3_access_key", "s3_secret_key", "pseudonym_key", "staff_token"), "x" * 32)
+    secrets = dict.fromkeys(("s3_access_key", "s3_secret_key", "pseudonym_key"), "x" * 32)
     s3 = {"s3_endpoint": "http://s3", "s3_public_endpoint": "http://s3"}
     return CommonSettings.model_validate({**nowhere, **secrets, **s3, "access_token_ttl_s": LIFETIME_S})
 

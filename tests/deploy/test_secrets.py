@@ -18,6 +18,7 @@ def process(name: str) -> WebProcess:
     ("secret", "owners"),
     [
         ("PIXERA_TOKEN_SIGNING_KEY", {"auth"}),
+        ("PIXERA_STAFF_PASSWORD", {"auth"}),
         ("PIXERA_CERTIFICATE_SIGNING_KEY", {"privacy"}),
         ("PIXERA_CASE_TOKEN_KEY", {"auth", "privacy"}),
         ("PIXERA_S3_SECRET_KEY", {"gallery", "generation", "privacy"}),
