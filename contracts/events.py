@@ -1,5 +1,6 @@
 """The events: a JSON Schema and an example each; within a version only optional fields may be added."""
 
+import base64
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from libs.common.events import event_classes
-from libs.common.events.base import Code, Event, Locator, ObjectName
+from libs.common.events.base import Code, Event, Locator, ObjectName, Sealed
 
 Json = dict[str, Any]
 
@@ -22,6 +23,7 @@ OPAQUE = {
     get_args(ObjectName)[
         1
     ].pattern: "0123456789abcdef0123456789abcdef/01890000-0000-7000-8000-000000000009/0",
+    get_args(Sealed)[1].pattern: base64.b64encode(b"\x02" + bytes(range(81))).decode(),
 }
 """The only shapes of text that an event may carry, and an example of each."""
 
@@ -96,7 +98,7 @@ def opaque_pattern(field: FieldInfo) -> str:
         if getattr(mark, "pattern", None) in OPAQUE:
             return str(mark.pattern)
     raise PersonalDataInEvent(
-        "an event's text is a Code, a Locator, an ObjectName or a Literal, never free text"
+        "an event's text is a Code, a Locator, an ObjectName, Sealed or a Literal, never free text"
     )
 
 

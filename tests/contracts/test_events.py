@@ -1,5 +1,6 @@
 """The events' contracts: frozen, compatible, free of personal data, consumed by whom they say."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pydantic import BaseModel, create_model
 from contracts import events
 from contracts.asyncapi import all_subscriptions
 from libs.common.events import event_classes, producer_of
-from libs.common.events.base import Code, Event
+from libs.common.events.base import Code, Event, Sealed
 from libs.common.privacy.annotations import nested_model
 
 CONTRACTS = Path(events.__file__).parent
@@ -121,3 +122,12 @@ def test_a_code_takes_no_free_text() -> None:
     assert nested_model(Annotated[Holder, "x"]) is None
     for typed in ("ada@example.org", "A picture of me", "x" * 65, "größe", ""):
         assert not re.fullmatch(pattern, typed)
+
+
+def test_what_is_not_sealed_does_not_pass_for_it() -> None:
+    pattern = get_args(Sealed)[1].pattern
+    words = "A good caption that somebody wrote of the sea at dusk, long enough to be sealed, and yet plain to read"
+    plain = base64.b64encode(words.encode()).decode()
+    for typed in ("", "Ada", words, words.replace(" ", ""), plain, f"A{plain}", events.OPAQUE[pattern][:100]):
+        assert not re.fullmatch(pattern, typed)
+    assert re.fullmatch(pattern, events.OPAQUE[pattern])

@@ -13,6 +13,12 @@ Locator = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{16,64}$")]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{16,64}(/[a-z0-9-]{1,64}){1,3}$")]
 """An opaque object's name beneath a locator: made by a server, of identifiers only."""
 
+Sealed = Annotated[str, StringConstraints(pattern=r"^A[g-v][A-Za-z0-9+/]{106,}={0,2}$", max_length=2**17)]
+"""Personal content that only its own person's key opens (`libs.common.sealing`); without the key it is noise.
+
+Source:   BSON binary subtype 6 in base64: it begins with 2, randomised encryption, and has 82 bytes at least.
+"""
+
 REGISTRY: dict[tuple[str, int], type["Event"]] = {}
 
 

@@ -70,7 +70,7 @@ def markdown(record: Record) -> str:
             ("field", "category", "purpose", "basis", "kept", "at erasure"),
             [tuple(field.values()) for field in holding["fields"]],
         )
-    lines += ["", "## Events", "", "Events carry opaque ids only.", ""]
+    lines += ["", "## Events", "", "Events carry opaque ids, and what only their person's key opens.", ""]
     lines += _table(
         ("event", "producer", "key", "fields"),
         [
