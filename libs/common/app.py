@@ -25,6 +25,8 @@ from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.privacy.writes import Write, Writes
 from libs.common.revocations import Revocations
 from libs.common.settings import CommonSettings, Role
+from libs.common.status.report import Status
+from libs.common.status.routes import status_routes
 from libs.common.storage import Storage
 from libs.common.tasks import Background, Loop, probe_loop_lag
 from libs.common.web import Observed, answer_problems
@@ -144,7 +146,7 @@ def create_process(
         },  # Observed does it, at a third of the cost
     )
     _equip(app, name, settings)
-    for router in routers if role.serves else ():
+    for router in [*routers, status_routes(name)] if role.serves else ():
         app.include_router(router)
     return app
 
@@ -188,12 +190,15 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
     loops: list[Loop] = [probe_loop_lag]
     app.state.checks = [platform.mongo.ping, *parts.checks]
     app.state.bus = None
+    subscriptions = [*parts.subscriptions, *privacy_subscriptions(platform.holder)]
     if role.serves:
         loops += [app.state.revocations.follow, *parts.api_background]
         app.state.checks.append(app.state.revocations.check)
+        app.state.status = Status(
+            platform.name, platform.settings, platform.mongo, subscriptions, app.state.checks
+        )
     if role.works:
         loops += [*platform.holder.loops(), *parts.background]
-        subscriptions = [*parts.subscriptions, *privacy_subscriptions(platform.holder)]
         app.state.bus = Bus(platform.settings, platform.name, platform.mongo, platform.work, subscriptions)
         await app.state.bus.start()
         stack.push_async_callback(app.state.bus.stop)

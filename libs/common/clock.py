@@ -11,8 +11,12 @@ def now() -> datetime:
 
     Source:   BSON dates hold milliseconds; a finer value would not equal itself after a round trip.
     """
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return to_milliseconds(datetime.now(UTC))
+
+
+def to_milliseconds(moment: datetime) -> datetime:
+    """Return a moment in UTC, cut to milliseconds."""
+    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def new_id() -> UUID:

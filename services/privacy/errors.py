@@ -1,6 +1,6 @@
 """What can go wrong in privacy, by name."""
 
-from libs.common.errors import NotFound, Unavailable
+from libs.common.errors import Conflict, Invalid, NotFound, Unavailable
 
 
 class CaseNotFound(NotFound):
@@ -13,6 +13,24 @@ class CertificateNotFound(NotFound):
     """The erasure is not proven yet."""
 
     code, title = "certificate-not-found", "There is no certificate yet: the erasure is not verified"
+
+
+class HoldTooLate(Conflict):
+    """The holders were asked to erase: nobody can promise any more that something is kept."""
+
+    code, title = "hold-too-late", "It is too late to hold this erasure"
+
+
+class NotHeld(Conflict):
+    """There is no hold to release."""
+
+    code, title = "not-held", "This erasure is not held"
+
+
+class HoldUnfit(Invalid):
+    """A hold must have an end, and people must look at it again before long."""
+
+    code, title = "hold-unfit", "A hold cannot end then"
 
 
 class CaseChanged(Unavailable):

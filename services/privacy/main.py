@@ -42,6 +42,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     cases = CaseRepository(platform.mongo)
     service = PrivacyService(
         work=platform.work,
+        audit=platform.audit,
         cases=cases,
         certificates=Certificates(
             CertificateRepository(platform.mongo),

@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from libs.common.document import Document, Index
 from libs.common.privacy.annotations import Operational
-from services.privacy.protocol import Phase
-from services.privacy.saga import Saga
+from services.privacy.protocol import Phase, Policy
+from services.privacy.state import Saga, wake_at
 
 
 class TimelineEntry(BaseModel):
@@ -58,6 +58,14 @@ class Case(Document):
     version: Operational[int] = 0
     claim: Operational[UUID | None] = None
     claimed_until: Operational[datetime | None] = None
+
+    def repeat(self, at: datetime, policy: Policy) -> None:
+        """Repeat on the row what the saga knows and the indexes need."""
+        if self.phase is not self.saga.phase:
+            self.phase, self.phase_since = self.saga.phase, at
+        self.open = self.saga.phase is not Phase.VERIFIED
+        self.due_at = self.saga.due_at or self.due_at
+        self.wake_at = wake_at(self.saga, policy)
 
 
 class Certificate(Document):

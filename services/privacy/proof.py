@@ -6,6 +6,7 @@ from typing import Any
 from services.privacy.models import Case
 from services.privacy.progress import Progress
 from services.privacy.scanner import ScanReport
+from services.privacy.state import Hold
 
 ISSUER = "pixera"
 PROOF = "proof-of-erasure"
@@ -57,6 +58,7 @@ def facts(case: Case, report: ScanReport) -> dict[str, Any]:
             {"holder": name, "holdings": holdings(part)} for name, part in sorted(case.saga.holders.items())
         ],
         "scan": summary(report),
+        "holds": [_hold(hold) for hold in case.saga.holds],
         "kept_as_proof": list(KEPT_AS_PROOF),
     }
 
@@ -88,6 +90,15 @@ def summary(report: ScanReport) -> dict[str, Any]:
         "rows_read": report.rows_read,
         "buckets": report.buckets,
         "findings": report.total,
+    }
+
+
+def _hold(hold: Hold) -> dict[str, Any]:
+    return {
+        "since": _iso(hold.since),
+        "until": _iso(hold.until),
+        "ground": hold.ground,
+        "ended_at": _iso(hold.ended_at),
     }
 
 

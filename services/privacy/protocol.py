@@ -15,6 +15,7 @@ class Phase(StrEnum):
 
     OPENED = "OPENED"  # answers were heard before the deletion itself: nothing is asked for yet
     INVENTORY = "INVENTORY"
+    HELD = "HELD"  # hidden and frozen, and by order of the operators not erased for now
     ERASING = "ERASING"
     SCANNING = "SCANNING"
     INCOMPLETE = "INCOMPLETE"
@@ -79,7 +80,26 @@ class Resend:
     at: datetime
 
 
-Input = UserDeleted | InventoryCompleted | ErasureCompleted | ScanFinished | Tick | Resend
+@dataclass(frozen=True, slots=True)
+class PlaceHold:
+    """An operator stops the erasure until a date, on a ground; in place of the hold there was."""
+
+    at: datetime
+    until: datetime
+    ground: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseHold:
+    """An operator lets a held erasure go on."""
+
+    at: datetime
+    actor: str
+
+
+Order = Resend | PlaceHold | ReleaseHold
+Input = UserDeleted | InventoryCompleted | ErasureCompleted | ScanFinished | Tick | Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +138,15 @@ class Alert:
     reason: Attention
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Tell the audit what was done to the case. Args: actor: who did it, None for the platform itself."""
+
+    action: str
+    ground: str
+    actor: str | None = None
+
+
 Command = (
     PublishInventoryRequested
     | PublishErasureRequested
@@ -125,6 +154,7 @@ Command = (
     | IssueCertificate
     | PublishVerified
     | Alert
+    | Record
 )
 
 
@@ -134,7 +164,8 @@ class Policy:
 
     Args:     silence: first wait for an answer, doubled up to `silence_cap`, without end;
               setback: first wait after a shortfall or a finding, doubled up to `setback_cap`, `setbacks` times;
-              scan_timeout: how long one scan may take before another is started; target: the house's own goal.
+              scan_timeout: how long one scan may take before another is started; target: the house's own goal;
+              longest_hold: what must be held for longer is looked at again by people and held anew.
     """
 
     silence: timedelta = timedelta(seconds=30)
@@ -144,6 +175,10 @@ class Policy:
     setbacks: int = 6
     scan_timeout: timedelta = timedelta(seconds=60)
     target: timedelta = timedelta(hours=24)
+    longest_hold: timedelta = timedelta(days=366)
+
+
+POLICY = Policy()
 
 
 def backoff(first: timedelta, cap: timedelta, times: int) -> timedelta:

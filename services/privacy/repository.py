@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,19 @@ from services.privacy.models import Case, Certificate, ChainHead
 from services.privacy.protocol import Phase
 
 HEAD = "erasure"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCases:
+    """How the open cases of one phase stand. Args: since: when the first of them came into the phase."""
+
+    phase: Phase
+    cases: int
+    oldest: datetime
+    since: datetime
+    soonest_due: datetime
+    overdue: int
+    attention: int
 
 
 class CaseRepository:
@@ -75,16 +89,20 @@ class CaseRepository:
         )
         return [Case.from_mongo(row) for row in rows]
 
-    async def open_by_phase(self) -> list[dict[str, Any]]:
-        """Return, for each phase of open cases: `_id` its name, `cases`, `oldest` opened, `since` the phase."""
+    async def open_by_phase(self) -> list[OpenCases]:
+        """Return how the open cases stand, for each phase that has any."""
+        wants_people = {"$gt": [{"$size": "$saga.attention"}, 0]}
         grouped = {
             "_id": "$phase",
             "cases": {"$sum": 1},
             "oldest": {"$min": "$created_at"},
             "since": {"$min": "$phase_since"},
-            "due": {"$push": {"$cond": [{"$lt": ["$due_at", "$$NOW"]}, 1, "$$REMOVE"]}},
+            "soonest_due": {"$min": "$due_at"},
+            "overdue": {"$sum": {"$cond": [{"$lt": ["$due_at", "$$NOW"]}, 1, 0]}},
+            "attention": {"$sum": {"$cond": [wants_people, 1, 0]}},
         }
-        return await self._rows.aggregate([{"$match": {"open": True}}, {"$group": grouped}])
+        rows = await self._rows.aggregate([{"$match": {"open": True}}, {"$group": grouped}])
+        return [OpenCases(phase=Phase(row.pop("_id")), **row) for row in rows]
 
 
 def _behind(after: tuple[bool, datetime, UUID] | None) -> dict[str, Any]:

@@ -7,17 +7,21 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from libs.common.app import provided
+from libs.common.audit import staff_actor
 from libs.common.certificate import key_id_of, public_jwk, public_pem
+from libs.common.clock import to_milliseconds
 from libs.common.errors import Forbidden, problems
 from libs.common.identity import Staff
 from libs.common.pagination import CursorParam, InvalidCursor, Limit, Page, decode_cursor, encode_cursor
-from services.privacy.errors import CaseNotFound, CertificateNotFound
+from services.privacy.errors import CaseNotFound, CertificateNotFound, HoldTooLate, HoldUnfit, NotHeld
 from services.privacy.models import Case
 from services.privacy.schemas import (
     CaseOut,
     CaseSummaryOut,
     CertificateOut,
     ChainHeadOut,
+    ErasuresOut,
+    HoldIn,
     KeyOut,
     KeysOut,
 )
@@ -120,6 +124,34 @@ async def resend(case_id: UUID, _: Staff, service: Service) -> CaseOut:
     Effects:  publishes inventory.requested or erasure.requested, or starts a scan.
     """
     return CaseOut.of(await service.resend(case_id))
+
+
+@router.post(
+    "/staff/cases/{case_id}/hold", responses=problems(Forbidden, CaseNotFound, HoldTooLate, HoldUnfit)
+)
+async def hold(case_id: UUID, wanted: HoldIn, staff: Staff, service: Service) -> CaseOut:
+    """Have nothing erased until a date; the person stays hidden and frozen. A second hold replaces the first.
+
+    Raises:   HoldTooLate: the services were asked to erase; HoldUnfit: it ends in the past, or too far away.
+    Effects:  no erasure.requested until the hold ends; publishes action.recorded.
+    """
+    until = to_milliseconds(wanted.until)
+    return CaseOut.of(await service.hold(case_id, until, wanted.ground, staff_actor(staff.id)))
+
+
+@router.post("/staff/cases/{case_id}/release", responses=problems(Forbidden, CaseNotFound, NotHeld))
+async def release(case_id: UUID, staff: Staff, service: Service) -> CaseOut:
+    """End a hold before its date; the erasure goes on at once.
+
+    Effects:  publishes erasure.requested where every service has counted, and action.recorded.
+    """
+    return CaseOut.of(await service.release(case_id, staff_actor(staff.id)))
+
+
+@router.get("/staff/erasures", responses=problems(Forbidden))
+async def count_erasures(_: Staff, service: Service) -> ErasuresOut:
+    """Return how open erasures stand against their deadline, all together."""
+    return ErasuresOut.of(await service.open_cases())
 
 
 @router.get("/staff/certificates", responses=problems(Forbidden))

@@ -4,13 +4,12 @@ No clock, no database, no broker. Whatever the order, duplicates and losses of w
 VERIFIED only when every holder has explained all it found and a scan that began after the last erasure saw nothing.
 """
 
-from calendar import monthrange
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from services.privacy.progress import Progress
 from services.privacy.protocol import (
-    HOLDERS,
+    POLICY,
     Alert,
     Attention,
     Command,
@@ -18,11 +17,15 @@ from services.privacy.protocol import (
     Input,
     InventoryCompleted,
     IssueCertificate,
+    Order,
     Phase,
+    PlaceHold,
     Policy,
     PublishErasureRequested,
     PublishInventoryRequested,
     PublishVerified,
+    Record,
+    ReleaseHold,
     Resend,
     ScanFinished,
     StartScan,
@@ -30,38 +33,12 @@ from services.privacy.protocol import (
     UserDeleted,
     backoff,
 )
-
-POLICY = Policy()
-
-
-@dataclass(frozen=True, slots=True)
-class Saga:
-    """All that a case must remember to go on after a restart.
-
-    Args:     attempt: the last erasure request's number; needed: the attempt that every holder must have answered
-              (or a later one) before a scan; run: the last scan's number; asked_at, silences: when the present
-              question was last asked and how often it was asked again; setbacks: shortfalls and findings so far;
-              retry_at: when an INCOMPLETE case tries again, None where it waits for an operator.
-    """
-
-    phase: Phase = Phase.OPENED
-    holders: dict[str, Progress] = field(default_factory=lambda: {name: Progress() for name in HOLDERS})
-    deleted_at: datetime | None = None
-    opened_at: datetime | None = None
-    target_at: datetime | None = None
-    due_at: datetime | None = None
-    verified_at: datetime | None = None
-    attempt: int = 0
-    needed: int = 0
-    run: int = 0
-    asked_at: datetime | None = None
-    silences: int = 0
-    setbacks: int = 0
-    retry_at: datetime | None = None
-    attention: tuple[Attention, ...] = ()
-
+from services.privacy.state import Hold, Saga, deadlines_ahead, one_month_after, patience_ends
 
 Step = tuple[Saga, tuple[Command, ...]]
+
+HELD, RELEASED = "erasure.held", "erasure.released"
+"""What the audit calls it."""
 
 
 def step(saga: Saga, happened: Input, policy: Policy = POLICY) -> Step:
@@ -83,26 +60,17 @@ def step(saga: Saga, happened: Input, policy: Policy = POLICY) -> Step:
             done = _scanned(saga, happened, policy)
         case Tick():
             done = _tick(saga, happened.at, policy)
-        case Resend():
-            done = _resend(saga, happened.at)
+        case Resend() | PlaceHold() | ReleaseHold():
+            done = _obey(saga, happened, policy)
     return done
 
 
-def wake_at(saga: Saga, policy: Policy = POLICY) -> datetime | None:
-    """Return when the case next needs a Tick, None where only an answer can move it, or nothing any more."""
-    if saga.phase is Phase.VERIFIED:
-        return None
-    moments = [_patience_ends(saga, policy), *(moment for _, moment in _deadlines_ahead(saga))]
-    return min((moment for moment in moments if moment), default=None)
+def may_hold(saga: Saga) -> bool:
+    """Tell whether a hold would still keep everything: no holder was asked to erase yet.
 
-
-def one_month_after(moment: datetime) -> datetime:
-    """Return the same day and time of the next month, or that month's last day.
-
-    Source:   GDPR Art. 12(3): within one month of receipt of the request.
+    From then on it is too late. What was asked cannot be called back, and a holder may be erasing at this moment.
     """
-    year, month = (moment.year + 1, 1) if moment.month == 12 else (moment.year, moment.month + 1)  # noqa: PLR2004
-    return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
+    return saga.attempt == 0
 
 
 def _open(saga: Saga, happened: UserDeleted, policy: Policy) -> Step:
@@ -110,7 +78,7 @@ def _open(saga: Saga, happened: UserDeleted, policy: Policy) -> Step:
         return saga, ()
     opened = replace(
         saga,
-        phase=Phase.INVENTORY,
+        phase=Phase.HELD if saga.hold else Phase.INVENTORY,
         deleted_at=happened.deleted_at,
         opened_at=happened.at,
         target_at=happened.deleted_at + policy.target,
@@ -153,7 +121,7 @@ def _scanned(saga: Saga, happened: ScanFinished, policy: Policy) -> Step:
 def _advance(saga: Saga, at: datetime, policy: Policy) -> Step:
     """Go on as far as what is known allows."""
     parts = saga.holders.values()
-    if saga.opened_at is None or any(part.found is None for part in parts):
+    if saga.opened_at is None or saga.phase is Phase.HELD or not saga.frozen:
         return saga, ()
     if saga.phase is Phase.SCANNING and not _short(saga):
         return saga, ()
@@ -197,32 +165,24 @@ def _set_back(saga: Saga, at: datetime, policy: Policy) -> Step:
 
 def _tick(saga: Saga, at: datetime, policy: Policy) -> Step:
     commands: list[Command] = []
-    for reason, moment in _deadlines_ahead(saga):
+    if saga.hold and at >= saga.hold.until:
+        saga, ended = _end_hold(saga, at, Record(RELEASED, "hold-expired"), policy)
+        commands += ended
+    for reason, moment in deadlines_ahead(saga):
         if at >= moment:
             saga, alerts = _alert(saga, reason)
             commands += alerts
-    patience_ends = _patience_ends(saga, policy)
-    if patience_ends and at >= patience_ends:
+    ends = patience_ends(saga, policy)
+    if ends and at >= ends:
         saga, asked = _ask_again(saga, at)
         commands += asked
     return saga, tuple(commands)
 
 
-def _patience_ends(saga: Saga, policy: Policy) -> datetime | None:
-    """Return when the present question is to be asked again."""
-    if saga.phase is Phase.INCOMPLETE:
-        return saga.retry_at
-    if saga.asked_at is None:
-        return None
-    if saga.phase is Phase.SCANNING:
-        return saga.asked_at + backoff(policy.scan_timeout, policy.silence_cap, saga.silences)
-    return saga.asked_at + backoff(policy.silence, policy.silence_cap, saga.silences)
-
-
 def _ask_again(saga: Saga, at: datetime) -> Step:
     """Ask the present question once more."""
     again = replace(saga, asked_at=at, silences=saga.silences + 1)
-    if saga.phase is Phase.INVENTORY:
+    if saga.phase in (Phase.INVENTORY, Phase.HELD):
         return again, (PublishInventoryRequested(),)
     if saga.phase is Phase.SCANNING:
         return _request_scan(again, at)
@@ -233,8 +193,41 @@ def _ask_again(saga: Saga, at: datetime) -> Step:
     return again, (PublishErasureRequested(again.attempt),)
 
 
+def _obey(saga: Saga, order: Order, policy: Policy) -> Step:
+    match order:
+        case Resend():
+            return _resend(saga, order.at)
+        case PlaceHold():
+            return _hold(saga, order)
+        case ReleaseHold():
+            return _end_hold(saga, order.at, Record(RELEASED, "hold-lifted", order.actor), policy)
+
+
+def _hold(saga: Saga, order: PlaceHold) -> Step:
+    if not may_hold(saga):
+        return saga, ()
+    holds = (*_ended(saga, order.at).holds, Hold(order.at, order.until, order.ground))
+    phase = Phase.HELD if saga.phase is Phase.INVENTORY else saga.phase
+    return replace(saga, phase=phase, holds=holds), (Record(HELD, order.ground, order.actor),)
+
+
+def _end_hold(saga: Saga, at: datetime, record: Record, policy: Policy) -> Step:
+    """Go on where the hold stopped the case."""
+    if saga.hold is None:
+        return saga, ()
+    phase = Phase.INVENTORY if saga.phase is Phase.HELD else saga.phase
+    after, commands = _advance(replace(_ended(saga, at), phase=phase), at, policy)
+    return after, (record, *commands)
+
+
+def _ended(saga: Saga, at: datetime) -> Saga:
+    if saga.hold is None:
+        return saga
+    return replace(saga, holds=(*saga.holds[:-1], replace(saga.hold, ended_at=at)))
+
+
 def _resend(saga: Saga, at: datetime) -> Step:
-    if saga.phase is Phase.OPENED:
+    if saga.phase is Phase.OPENED or saga.resting:
         return saga, ()
     attention = tuple(reason for reason in saga.attention if reason is not Attention.EXHAUSTED)
     fresh = replace(saga, setbacks=0, silences=0, attention=attention)
@@ -242,12 +235,6 @@ def _resend(saga: Saga, at: datetime) -> Step:
         return _request_erasure(fresh, at)
     asked, commands = _ask_again(fresh, at)
     return replace(asked, silences=0), commands
-
-
-def _deadlines_ahead(saga: Saga) -> list[tuple[Attention, datetime]]:
-    """Return the deadlines that nobody was alerted of yet."""
-    deadlines = ((Attention.TARGET_MISSED, saga.target_at), (Attention.OVERDUE, saga.due_at))
-    return [(reason, moment) for reason, moment in deadlines if moment and reason not in saga.attention]
 
 
 def _alert(saga: Saga, reason: Attention) -> Step:

@@ -1,14 +1,18 @@
 """What privacy answers over HTTP. Nothing of it says who a case is about."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
+from libs.common.events.base import Code
 from services.privacy import proof
 from services.privacy.models import Case, Certificate, ChainHead, TimelineEntry
 from services.privacy.protocol import Attention, Phase
+from services.privacy.repository import OpenCases
+from services.privacy.state import Hold
 
 
 class HoldingOut(BaseModel):
@@ -36,6 +40,22 @@ class HolderOut(BaseModel):
     holdings: list[HoldingOut]
 
 
+class HoldIn(BaseModel):
+    """Why nothing is to be erased, as a code, and until when."""
+
+    until: AwareDatetime
+    ground: Code
+
+
+class HoldOut(BaseModel):
+    """A time in which nothing was erased by order of the operators. `ended_at` is null while it lasts."""
+
+    since: datetime
+    until: datetime
+    ground: str
+    ended_at: datetime | None
+
+
 class CaseSummaryOut(BaseModel):
     """A case at a glance."""
 
@@ -49,6 +69,7 @@ class CaseSummaryOut(BaseModel):
     attempt: int
     attention: list[Attention]
     waiting_for: list[str]
+    hold: HoldOut | None
     certificate_sequence: int | None
 
     @classmethod
@@ -61,13 +82,40 @@ class CaseOut(CaseSummaryOut):
     """A case with all that is known of it."""
 
     holders: list[HolderOut]
+    holds: list[HoldOut]
     scan: dict[str, Any] | None
     timeline: list[TimelineEntry]
 
     @classmethod
     def of(cls, case: Case) -> "CaseOut":
         """Return the case as its person and operators see it."""
-        return cls(**_summary(case), holders=_holders(case), scan=case.scan, timeline=case.timeline)
+        holds = [_hold(hold) for hold in case.saga.holds]
+        return cls(
+            **_summary(case), holders=_holders(case), holds=holds, scan=case.scan, timeline=case.timeline
+        )
+
+
+class ErasuresOut(BaseModel):
+    """All open erasures at a glance. `attention` is how many call for people, whatever their state."""
+
+    open: int
+    oldest_requested_at: datetime | None
+    soonest_due_at: datetime | None
+    overdue: int
+    attention: int
+    by_state: dict[Phase, int]
+
+    @classmethod
+    def of(cls, phases: Sequence[OpenCases]) -> "ErasuresOut":
+        """Return the sum of all phases."""
+        return cls(
+            open=sum(each.cases for each in phases),
+            oldest_requested_at=min((each.oldest for each in phases), default=None),
+            soonest_due_at=min((each.soonest_due for each in phases), default=None),
+            overdue=sum(each.overdue for each in phases),
+            attention=sum(each.attention for each in phases),
+            by_state={each.phase: each.cases for each in phases},
+        )
 
 
 class KeyOut(BaseModel):
@@ -130,6 +178,7 @@ def _summary(case: Case) -> dict[str, Any]:
         "attempt": known.attempt,
         "attention": list(known.attention),
         "waiting_for": _waiting_for(case),
+        "hold": _hold(known.hold) if known.hold else None,
         "certificate_sequence": case.certificate,
     }
 
@@ -137,11 +186,15 @@ def _summary(case: Case) -> dict[str, Any]:
 def _waiting_for(case: Case) -> list[str]:
     """Return the holders whose answer is still awaited."""
     parts = sorted(case.saga.holders.items())
-    if case.saga.phase is Phase.INVENTORY:
+    if case.saga.phase in (Phase.INVENTORY, Phase.HELD):
         return [name for name, part in parts if part.found is None]
     if case.saga.phase in (Phase.ERASING, Phase.INCOMPLETE):
         return [name for name, part in parts if part.answered < case.saga.needed or part.missing]
     return []
+
+
+def _hold(hold: Hold) -> HoldOut:
+    return HoldOut(since=hold.since, until=hold.until, ground=hold.ground, ended_at=hold.ended_at)
 
 
 def _holders(case: Case) -> list[HolderOut]:

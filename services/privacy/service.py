@@ -1,26 +1,24 @@
 """Erasure cases: loads one, feeds the saga, and does what it asks for, all in one transaction."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from pydantic import SecretStr
 
 from libs.common import case_token
+from libs.common.audit import SYSTEM, Audit
 from libs.common.clock import now
-from libs.common.events import Event
 from libs.common.events.auth import UserDeletedV1
 from libs.common.events.privacy import (
     ErasureCompletedV1,
-    ErasureRequestedV1,
-    ErasureVerifiedV1,
     HoldingErasure,
     InventoryCompletedV1,
-    InventoryRequestedV1,
 )
 from libs.common.logging import logger
 from libs.common.work import UnitOfWork
-from services.privacy import proof, saga, timeline
+from services.privacy import holds, proof, saga, timeline
+from services.privacy.announcing import event_of
 from services.privacy.certificates import Certificates
 from services.privacy.errors import CaseNotFound
 from services.privacy.metrics import ALERTS, HOLDER_ACKED, VERIFIED_SECONDS
@@ -33,19 +31,20 @@ from services.privacy.protocol import (
     Input,
     InventoryCompleted,
     IssueCertificate,
-    Phase,
+    PlaceHold,
     Policy,
-    PublishErasureRequested,
-    PublishInventoryRequested,
     PublishVerified,
+    Record,
+    ReleaseHold,
     Resend,
     ScanFinished,
     StartScan,
     Tick,
     UserDeleted,
 )
-from services.privacy.repository import CaseRepository
+from services.privacy.repository import CaseRepository, OpenCases
 from services.privacy.scanner import ScanReport
+from services.privacy.state import Saga
 from services.privacy.subjects import Subjects
 
 DUE_AT_ONCE = 100
@@ -61,13 +60,14 @@ class PrivacyService:
         self,
         *,
         work: UnitOfWork,
+        audit: Audit,
         cases: CaseRepository,
         certificates: Certificates,
         subjects: Subjects,
         token_key: SecretStr,
         policy: Policy,
     ) -> None:
-        self._work, self._cases, self.certificates = work, cases, certificates
+        self._work, self._audit, self._cases, self.certificates = work, audit, cases, certificates
         self._subjects, self._token_key, self._policy = subjects, token_key, policy
 
     async def open(self, event: UserDeletedV1) -> None:
@@ -108,6 +108,23 @@ class PrivacyService:
         """
         return await self._feed(case_id, lambda: Resend(now()))
 
+    async def hold(self, case_id: UUID, until: datetime, ground: str, actor: str) -> Case:
+        """Have nothing erased until a date, for an operator; in place of the hold there was.
+
+        Raises:   CaseNotFound (404); HoldTooLate (409): the holders were asked to erase; HoldUnfit (422).
+        """
+        holds.require_end(until, self._policy)
+        return await self._feed(
+            case_id, lambda: PlaceHold(now(), until, ground, actor), admit=holds.require_holdable
+        )
+
+    async def release(self, case_id: UUID, actor: str) -> Case:
+        """Let a held erasure go on, for an operator.
+
+        Raises:   CaseNotFound (404); NotHeld (409).
+        """
+        return await self._feed(case_id, lambda: ReleaseHold(now(), actor), admit=holds.require_held)
+
     async def finish_scan(self, case_id: UUID, run: int, report: ScanReport) -> Case:
         """Take in a scan's report; issue the certificate where it proves the erasure."""
         case = await self._feed(case_id, lambda: ScanFinished(now(), run, report.total), report)
@@ -136,6 +153,10 @@ class PrivacyService:
         """Return cases for operators, open ones first by due date."""
         return await self._cases.page(after, limit)
 
+    async def open_cases(self) -> list[OpenCases]:
+        """Return how the open cases stand, for each step."""
+        return await self._cases.open_by_phase()
+
     def subject_of(self, case: Case) -> tuple[UUID, list[str]]:
         """Return who an open case is about, and the prefixes of their objects.
 
@@ -156,7 +177,7 @@ class PrivacyService:
             created_at=at,
             subject=self._subjects.pseudonym(user_id),
             sealed_subject=self._subjects.seal(user_id, case_id),
-            saga=saga.Saga(),
+            saga=Saga(),
             phase_since=at,
             due_at=at + LONGEST_MONTH,
         )
@@ -164,12 +185,18 @@ class PrivacyService:
         return case
 
     async def _feed(
-        self, case_id: UUID, happened: Callable[[], Input], report: ScanReport | None = None
+        self,
+        case_id: UUID,
+        happened: Callable[[], Input],
+        report: ScanReport | None = None,
+        admit: Callable[[Case], None] | None = None,
     ) -> Case:
-        """Give a case something in a transaction of its own."""
+        """Give a case something in a transaction of its own. Args: admit: raises where the case is not fit for it."""
 
         async def write() -> Case:
             case = await self.case(case_id)
+            if admit:
+                admit(case)
             await self._take(case, happened(), report)
             return case
 
@@ -185,54 +212,37 @@ class PrivacyService:
             case.scan = proof.summary(report) | {"places": [found.where for found in report.findings]}
         lines = timeline.entries(happened, before, case.saga, commands)
         case.timeline = timeline.shortened([*case.timeline, *lines])
-        _repeat(case, happened.at, self._policy)
+        case.repeat(happened.at, self._policy)
         if commands:
             await self._carry_out(case, commands, report)
         await self._cases.save(case)
         return True
 
-    async def _carry_out(self, case: Case, commands: Iterable[Command], report: ScanReport | None) -> None:
+    async def _carry_out(self, case: Case, commands: Sequence[Command], report: ScanReport | None) -> None:
         """Do what the saga asks for; events leave in one write."""
         user_id, _ = self.subject_of(case)
-        events: list[Event] = []
         for command in commands:
             match command:
-                case PublishInventoryRequested():
-                    events.append(InventoryRequestedV1(user_id=user_id, case_id=case.id))
-                case PublishErasureRequested(attempt):
-                    events.append(ErasureRequestedV1(user_id=user_id, case_id=case.id, attempt=attempt))
                 case StartScan():
                     case.claim, case.claimed_until = None, None  # free for any worker, at once
                 case IssueCertificate():
                     case.certificate = await self._certify(case, report)
                 case PublishVerified():
-                    events.append(_verified(case, user_id))
                     case.sealed_subject, case.locators = None, []
                 case Alert(reason):
                     ALERTS.labels(reason.value).inc()
                     log.error("erasure.attention", case_id=str(case.id), reason=reason.value)
-        await self._work.outbox.add(*events)
+                case Record(action, ground, actor):
+                    await self._audit.record(
+                        action, ground=ground, actor=actor or SYSTEM, subject=user_id, target=str(case.id)
+                    )
+        events = [event_of(command, case, user_id) for command in commands]
+        await self._work.outbox.add(*filter(None, events))
 
     async def _certify(self, case: Case, report: ScanReport | None) -> int:
         if report is None:
             raise TypeError("a certificate needs the scan that proves it")
         return await self.certificates.issue(case.id, proof.facts(case, report), now())
-
-
-def _verified(case: Case, user_id: UUID) -> ErasureVerifiedV1:
-    if case.certificate is None:
-        raise TypeError("VERIFIED is announced with its certificate")
-    return ErasureVerifiedV1(user_id=user_id, case_id=case.id, certificate_sequence=case.certificate)
-
-
-def _repeat(case: Case, at: datetime, policy: Policy) -> None:
-    """Repeat on the row what the saga knows and the indexes need."""
-    known = case.saga
-    if case.phase is not known.phase:
-        case.phase, case.phase_since = known.phase, at
-    case.open = known.phase is not Phase.VERIFIED
-    case.due_at = known.due_at or case.due_at
-    case.wake_at = saga.wake_at(known, policy)
 
 
 def _outcome(held: HoldingErasure) -> Outcome:

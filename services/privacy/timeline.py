@@ -11,16 +11,19 @@ from services.privacy.protocol import (
     InventoryCompleted,
     IssueCertificate,
     Phase,
+    PlaceHold,
     PublishErasureRequested,
     PublishInventoryRequested,
     PublishVerified,
+    Record,
+    ReleaseHold,
     Resend,
     ScanFinished,
     StartScan,
     Tick,
     UserDeleted,
 )
-from services.privacy.saga import Saga
+from services.privacy.state import Saga
 
 FIRST_KEPT, LAST_KEPT = 100, 200
 
@@ -32,6 +35,7 @@ def entries(happened: Input, before: Saga, after: Saga, commands: tuple[Command,
         short = [part for part in after.holders.values() if part.answered >= after.needed]
         missing = sum(sum(part.missing.values()) for part in short)
         lines.append(TimelineEntry(at=happened.at, what="incomplete", count=missing))
+    lines += [_of_record(each, happened.at) for each in commands if isinstance(each, Record)]
     lines += [_of_command(command, happened.at) for command in commands]
     return [line for line in lines if line is not None]
 
@@ -56,7 +60,7 @@ def _of_input(happened: Input) -> TimelineEntry | None:
             return TimelineEntry(at=at, what="scan-finished", number=run, count=findings)
         case Resend(at):
             return TimelineEntry(at=at, what="sent-again-by-operator")
-        case Tick():
+        case Tick() | PlaceHold() | ReleaseHold():
             return None
 
 
@@ -72,5 +76,10 @@ def _of_command(command: Command, at: datetime) -> TimelineEntry | None:
             return TimelineEntry(at=at, what="certificate-issued")
         case Alert(reason):
             return TimelineEntry(at=at, what=f"attention:{reason.value}")
-        case PublishVerified():
+        case PublishVerified() | Record():
             return None
+
+
+def _of_record(record: Record, at: datetime) -> TimelineEntry:
+    done = record.action.partition(".")[2]
+    return TimelineEntry(at=at, what=f"{done}-by-{'operator' if record.actor else 'time'}")

@@ -3,7 +3,7 @@
 import asyncio
 
 from libs.common.clock import now
-from services.privacy.metrics import INCOMPLETE, OLDEST_OPEN, OPEN, OVERDUE, STEP_OLDEST
+from services.privacy.metrics import HELD, INCOMPLETE, OLDEST_OPEN, OPEN, OVERDUE, STEP_OLDEST
 from services.privacy.protocol import Phase
 from services.privacy.repository import CaseRepository
 from services.privacy.service import PrivacyService
@@ -32,12 +32,13 @@ class Watching:
     async def measure(self) -> None:
         """Set every gauge from the open cases."""
         moment = now()
-        phases = {row["_id"]: row for row in await self._cases.open_by_phase()}
+        phases = {each.phase: each for each in await self._cases.open_by_phase()}
         for phase in Phase:
-            since = phases[phase]["since"] if phase in phases else moment
+            since = phases[phase].since if phase in phases else moment
             STEP_OLDEST.labels(phase.value).set((moment - since).total_seconds())
-        oldest = min((row["oldest"] for row in phases.values()), default=moment)
+        oldest = min((each.oldest for each in phases.values()), default=moment)
         OLDEST_OPEN.set((moment - oldest).total_seconds())
-        OPEN.set(sum(row["cases"] for row in phases.values()))
-        OVERDUE.set(sum(len(row["due"]) for row in phases.values()))
-        INCOMPLETE.set(phases.get(Phase.INCOMPLETE, {}).get("cases", 0))
+        OPEN.set(sum(each.cases for each in phases.values()))
+        OVERDUE.set(sum(each.overdue for each in phases.values()))
+        for gauge, phase in ((INCOMPLETE, Phase.INCOMPLETE), (HELD, Phase.HELD)):
+            gauge.set(phases[phase].cases if phase in phases else 0)

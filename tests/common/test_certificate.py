@@ -168,3 +168,10 @@ def test_a_key_is_named_by_its_thumbprint() -> None:
 def test_what_is_no_private_key_is_refused(pem: str) -> None:
     with pytest.raises(KeyUnusable):
         Signer(pem)
+
+
+def test_a_certificate_that_tells_of_holds_is_as_good_as_one_from_before_it_could() -> None:
+    hold = {"since": "2026-11-23T09:00:00.000Z", "until": "2026-12-01T00:00:00.000Z"}
+    told = facts(holds=[hold | {"ground": "legal-claim", "ended_at": "2026-12-01T00:00:00.300Z"}])
+    assert verify(signer().issue(told, 1, GENESIS), [signer().public_key]).valid
+    assert verify(GOOD, [signer().public_key]).valid

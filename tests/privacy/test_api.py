@@ -1,16 +1,21 @@
 """The HTTP API: what a person, a checker and an operator may see, and nobody else."""
 
+import json
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from libs.common import case_token
+from libs.common.bus.outbox import OutboxRow
 from libs.common.certificate import load_public_key, verify, verify_chain
 from libs.common.clock import now
+from libs.common.events.privacy import ActionRecordedV1
 from libs.common.testing.serving import serving
 from libs.common.testing.tokens import bearer
+from libs.common.testing.waiting import eventually
 from services.privacy.main import create_app
 from services.privacy.protocol import HOLDERS
 from services.privacy.scanner import ScanReport
@@ -127,6 +132,106 @@ async def test_operators_resend(privacy: Privacy, api: httpx.AsyncClient) -> Non
     assert absent.status_code == 404
 
 
+async def test_a_held_person_is_frozen_and_not_erased_until_it_is_released(
+    privacy: Privacy, api: httpx.AsyncClient
+) -> None:
+    erasure, until = Erasure(), now() + timedelta(days=40)
+    await privacy.deliver(erasure.deleted())
+    wanted = {"until": until.isoformat(), "ground": "legal-claim"}
+    held = await api.post(f"/staff/cases/{erasure.case_id}/hold", json=wanted, headers=staff())
+    assert held.status_code == 200, held.text
+    await privacy.deliver(*(erasure.inventory(holder) for holder in HOLDERS))
+    shown = (await api.get(f"/cases/{erasure.case_id}", headers=token(privacy, erasure))).json()
+    assert shown["state"] == "HELD"
+    assert (shown["hold"]["ground"], shown["hold"]["ended_at"]) == ("legal-claim", None)
+    assert datetime.fromisoformat(shown["hold"]["until"]) == until
+    assert datetime.fromisoformat(shown["due_at"]) < until
+    assert await privacy.published(erasure) == ["inventory.requested"]
+
+    released = await api.post(f"/staff/cases/{erasure.case_id}/release", headers=staff())
+    assert (released.json()["state"], released.json()["hold"]) == ("ERASING", None)
+    assert (await privacy.published(erasure))[-1] == "erasure.requested"
+    lines = [line["what"] for line in released.json()["timeline"]]
+    assert (lines.index("held-by-operator"), lines[-2]) == (2, "released-by-operator")
+    again = await api.post(f"/staff/cases/{erasure.case_id}/release", headers=staff())
+    assert (again.status_code, again.json()["code"]) == (409, "not-held")
+
+    await privacy.deliver(*(erasure.erasure(holder) for holder in HOLDERS))
+    at = now()
+    await privacy.service.finish_scan(erasure.case_id, 1, ScanReport(at, at, 6, 30, 100, 3, ()))
+    certificate = json.loads(await privacy.service.certificates.of_case(erasure.case_id))
+    (told,) = certificate["holds"]
+    assert told["ground"] == "legal-claim"
+    assert told["since"] < told["ended_at"] < told["until"]
+
+
+async def test_holding_and_releasing_are_told_to_the_audit_with_who_did_it(
+    privacy: Privacy, api: httpx.AsyncClient
+) -> None:
+    erasure = Erasure()
+    await privacy.deliver(erasure.deleted())
+    wanted = {"until": (now() + timedelta(seconds=1)).isoformat(), "ground": "court-order"}
+    await api.post(f"/staff/cases/{erasure.case_id}/hold", json=wanted, headers=staff())
+
+    async def recorded() -> list[ActionRecordedV1]:
+        rows = await privacy.mongo.collection(OutboxRow).find({"topic": ActionRecordedV1.topic})
+        found = [ActionRecordedV1.model_validate_json(row["body"]) for row in rows]
+        return [action for action in found if action.target == str(erasure.case_id)]
+
+    async def ended() -> list[ActionRecordedV1]:
+        """Let time pass as the worker does."""
+        await privacy.service.tick_due()
+        return [action for action in await recorded() if action.action == "erasure.released"]
+
+    (released,) = await eventually(ended)
+    held = (await recorded())[0]
+    assert (held.action, held.actor, held.ground) == ("erasure.held", f"staff:{OPERATOR}", "court-order")
+    assert held.user_id == erasure.user_id
+    assert (released.actor, released.ground) == ("system", "hold-expired")
+
+
+async def test_a_hold_that_comes_too_late_or_has_no_proper_end_is_refused(
+    privacy: Privacy, api: httpx.AsyncClient
+) -> None:
+    erasure = Erasure()
+    await privacy.deliver(erasure.deleted())
+    path = f"/staff/cases/{erasure.case_id}/hold"
+    for until in (now() - timedelta(seconds=1), now() + timedelta(days=400)):
+        wanted = {"until": until.isoformat(), "ground": "legal-claim"}
+        answer = await api.post(path, json=wanted, headers=staff())
+        assert (answer.status_code, answer.json()["code"]) == (422, "hold-unfit")
+    wanted = {"until": (now() + timedelta(days=1)).isoformat(), "ground": "Because Ms Doe sued us"}
+    assert (await api.post(path, json=wanted, headers=staff())).status_code == 422
+
+    await privacy.deliver(*(erasure.inventory(holder) for holder in HOLDERS), erasure.erasure("gallery"))
+    wanted["ground"] = "legal-claim"
+    answer = await api.post(path, json=wanted, headers=staff())
+    assert (answer.status_code, answer.json()["code"]) == (409, "hold-too-late")
+    assert answer.json()["answered"] == ["gallery"]
+    assert (await privacy.case(erasure)).saga.holds == ()
+
+
+async def test_open_erasures_are_counted_against_their_deadline(
+    privacy: Privacy, api: httpx.AsyncClient
+) -> None:
+    before = (await api.get("/staff/erasures", headers=staff())).json()
+    erasure = Erasure()
+    await privacy.deliver(erasure.deleted())
+    after = (await api.get("/staff/erasures", headers=staff())).json()
+    assert after["open"] == before["open"] + 1
+    assert after["by_state"]["INVENTORY"] == before["by_state"].get("INVENTORY", 0) + 1
+    assert after["overdue"] == after["attention"] == 0
+    assert after["oldest_requested_at"] < after["soonest_due_at"]
+
+
+async def test_the_service_tells_operators_how_it_stands(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/staff/status", headers=staff())
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["service"] == "privacy"
+    assert answer.json()["outbox"]["pending"] > 0  # nobody relays here
+    assert answer.json()["relay"] is False
+
+
 async def test_operators_read_the_whole_chain(privacy: Privacy, api: httpx.AsyncClient) -> None:
     for _ in range(3):
         await verified(privacy)
@@ -146,6 +251,10 @@ async def test_nobody_else_is_let_in(api: httpx.AsyncClient) -> None:
         ("GET", "/staff/cases"),
         ("GET", f"/staff/cases/{uuid4()}"),
         ("POST", f"/staff/cases/{uuid4()}/resend"),
+        ("POST", f"/staff/cases/{uuid4()}/hold"),
+        ("POST", f"/staff/cases/{uuid4()}/release"),
+        ("GET", "/staff/erasures"),
+        ("GET", "/staff/status"),
         ("GET", "/staff/certificates"),
     ):
         nobody = await api.request(method, path)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from unittest.mock import patch
 
 import pytest
@@ -18,8 +18,18 @@ from hypothesis.stateful import (
 )
 
 from services.privacy import progress, saga
-from services.privacy.protocol import HOLDERS, ErasureCompleted, Input, Policy, Resend, ScanFinished
+from services.privacy.protocol import (
+    HOLDERS,
+    POLICY,
+    ErasureCompleted,
+    Input,
+    PlaceHold,
+    Policy,
+    Resend,
+    ScanFinished,
+)
 from services.privacy.protocol import Phase as CasePhase
+from services.privacy.state import Saga, patience_ends, wake_at
 from tests.privacy.world import World
 
 PICK = st.integers(0, 10_000)
@@ -111,8 +121,8 @@ class Erasures(RuleBasedStateMachine):
     def never_stuck(self) -> None:
         """An open case always knows when it will act by itself, or has called for people."""
         case = self.world.saga
-        if case.phase in (CasePhase.INVENTORY, CasePhase.ERASING, CasePhase.SCANNING):
-            assert saga.wake_at(case) is not None
+        if case.phase in (CasePhase.INVENTORY, CasePhase.HELD, CasePhase.ERASING, CasePhase.SCANNING):
+            assert wake_at(case) is not None
         if case.phase is CasePhase.INCOMPLETE:
             assert case.retry_at is not None or "attempts-exhausted" in self.world.alerts
 
@@ -145,6 +155,44 @@ class WholeErasures(Erasures):
         self.world.feed(Resend(self.world.now))
 
 
+class HeldErasures(WholeErasures):
+    """A case that operators hold, hold longer, and let go, at any moment."""
+
+    @initialize(lying=st.sampled_from((None, None, *HOLDERS[:4])), lie=st.sampled_from(("zero", "all")))
+    def begin(self, lying: str | None, lie: str) -> None:
+        super().begin(lying, lie)
+        self.world.hold(timedelta(hours=1))
+
+    @rule(seconds=st.sampled_from((1, 40, 3_600, 2_000_000)))
+    def operator_holds(self, seconds: int) -> None:
+        self.world.hold(timedelta(seconds=seconds))
+
+    @rule()
+    def operator_releases(self) -> None:
+        self.world.release()
+
+    @invariant()
+    def a_hold_is_in_force_until_it_ends(self) -> None:
+        """What the case says of its hold is what the operators ordered, and it is never held without one."""
+        if not hasattr(self, "world"):
+            return
+        case = self.world.saga
+        if self.world.held:
+            assert case.hold is not None
+        if case.hold is not None:
+            assert case.hold.until == self.world.held_until
+        if case.phase is CasePhase.HELD:
+            assert case.hold is not None
+        assert self.world.recorded.count("erasure.held") == len(case.holds)
+
+    @invariant()
+    def a_held_person_is_frozen_all_the_same(self) -> None:
+        """What has to be hidden is asked for again until every holder has answered."""
+        if hasattr(self, "world") and self.world.saga.phase is CasePhase.HELD and not self.world.saga.frozen:
+            asked_again = patience_ends(self.world.saga, POLICY)
+            assert asked_again is not None
+
+
 class LateErasures(Erasures):
     """The same, from where two erasure requests are on their way at once: answers overlap with scans."""
 
@@ -158,21 +206,23 @@ class LateErasures(Erasures):
 
 
 WholeErasures.TestCase.settings = EFFORT
+HeldErasures.TestCase.settings = EFFORT
 LateErasures.TestCase.settings = EFFORT
 TestWholeErasures = WholeErasures.TestCase
+TestHeldErasures = HeldErasures.TestCase
 TestLateErasures = LateErasures.TestCase
 
 
-def _scan_any_run(case: saga.Saga, happened: ScanFinished, policy: Policy) -> saga.Step:
+def _scan_any_run(case: Saga, happened: ScanFinished, policy: Policy) -> saga.Step:
     """Believe a scan of any run, as if there were but one."""
     return SCANNED(case, replace(happened, run=case.run), policy)
 
 
-def _never_ask_again(case: saga.Saga, _at: object) -> saga.Step:
+def _never_ask_again(case: Saga, _at: object) -> saga.Step:
     return case, ()
 
 
-def _keep_scanning(case: saga.Saga, happened: ErasureCompleted, policy: Policy) -> saga.Step:
+def _keep_scanning(case: Saga, happened: ErasureCompleted, policy: Policy) -> saga.Step:
     """Let a scan stand though an erasure ended after it began."""
     after, commands = ERASED(case, happened, policy)
     if case.phase is CasePhase.SCANNING and after.phase is CasePhase.SCANNING:
@@ -180,11 +230,11 @@ def _keep_scanning(case: saga.Saga, happened: ErasureCompleted, policy: Policy) 
     return after, commands
 
 
-def _ignore_findings(case: saga.Saga, happened: ScanFinished, policy: Policy) -> saga.Step:
+def _ignore_findings(case: Saga, happened: ScanFinished, policy: Policy) -> saga.Step:
     return SCANNED(case, replace(happened, findings=0), policy)
 
 
-def _certify_each_time(case: saga.Saga, happened: Input, policy: Policy = saga.POLICY) -> saga.Step:
+def _certify_each_time(case: Saga, happened: Input, policy: Policy = POLICY) -> saga.Step:
     """Forget that a VERIFIED case is closed."""
     reopened = replace(case, phase=CasePhase.SCANNING) if case.phase is CasePhase.VERIFIED else case
     return STEP(reopened, happened, policy)
@@ -195,7 +245,27 @@ def _lower_inventory(part: progress.Progress, found: dict[str, int]) -> progress
     return replace(part, found=dict.fromkeys(found, 0))
 
 
+def _hold_stops_nothing(case: Saga, order: PlaceHold) -> saga.Step:
+    """Note the hold, and go on as if there were none."""
+    after, commands = HOLD(case, order)
+    return replace(after, phase=case.phase), commands
+
+
+def _release_early(case: Saga, at: datetime, policy: Policy) -> saga.Step:
+    """End a hold with the next tick, whatever its date."""
+    if case.hold:
+        case = replace(case, holds=(*case.holds[:-1], replace(case.hold, until=at)))
+    return TICK(case, at, policy)
+
+
+def _forget_to_freeze(case: Saga, at: datetime) -> saga.Step:
+    if case.phase is CasePhase.HELD:
+        return replace(case, asked_at=None), ()
+    return ASK_AGAIN(case, at)
+
+
 SCANNED, ERASED, STEP = saga._scanned, saga._erased, saga.step
+HOLD, END_HOLD, TICK, ASK_AGAIN = saga._hold, saga._end_hold, saga._tick, saga._ask_again
 
 DEFECTS: dict[str, tuple[type[Erasures], object, str, Callable[..., object]]] = {
     "no zero-row guard": (
@@ -210,6 +280,11 @@ DEFECTS: dict[str, tuple[type[Erasures], object, str, Callable[..., object]]] = 
     "findings ignored": (WholeErasures, saga, "_scanned", _ignore_findings),
     "silence not noticed": (WholeErasures, saga, "_ask_again", _never_ask_again),
     "two certificates": (WholeErasures, saga, "step", _certify_each_time),
+    "hold stops nothing": (HeldErasures, saga, "_hold", _hold_stops_nothing),
+    "hold comes too late": (HeldErasures, saga, "may_hold", lambda _: True),
+    "hold ends early": (HeldErasures, saga, "_tick", _release_early),
+    "hold never ends": (HeldErasures, saga, "_end_hold", lambda case, *_: (case, ())),
+    "held and not frozen": (HeldErasures, saga, "_ask_again", _forget_to_freeze),
 }
 
 

@@ -11,16 +11,20 @@ from services.privacy.protocol import (
     ErasureCompleted,
     InventoryCompleted,
     Phase,
+    PlaceHold,
     Policy,
     PublishErasureRequested,
     PublishInventoryRequested,
+    Record,
+    ReleaseHold,
     Resend,
     StartScan,
     Tick,
     UserDeleted,
     backoff,
 )
-from services.privacy.saga import Saga, one_month_after, step, wake_at
+from services.privacy.saga import may_hold, step
+from services.privacy.state import Saga, one_month_after, wake_at
 from tests.privacy.world import START, World
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -161,3 +165,61 @@ def test_answers_join_alike_in_any_order() -> None:
 def test_backoff_stays_within_its_cap_for_ever() -> None:
     assert backoff(SECOND, MINUTE, 0) == SECOND
     assert backoff(SECOND, MINUTE, 10_000) == MINUTE
+
+
+def held(until: datetime = START + 90 * DAY) -> Saga:
+    return step(opened(), PlaceHold(START + MINUTE, until, "legal-claim", "staff:1"))[0]
+
+
+def frozen(case: Saga) -> Saga:
+    for holder in case.holders:
+        case, commands = step(case, InventoryCompleted(START + MINUTE, holder, {f"{holder}.rows": 1}))
+        assert commands == ()
+    return case
+
+
+def test_a_held_case_freezes_and_then_rests_until_its_deadlines_and_its_end() -> None:
+    case = held()
+    assert case.phase is Phase.HELD
+    assert wake_at(case) == START + Policy().silence
+    case = frozen(case)
+    assert wake_at(case) == case.target_at
+    case, commands = step(case, Tick(START + DAY))
+    assert commands == (Alert(Attention.TARGET_MISSED),)
+    case, commands = step(case, Tick(START + 32 * DAY))
+    assert commands == (Alert(Attention.OVERDUE),)
+    assert wake_at(case) == START + 90 * DAY
+    assert step(case, Resend(START + 33 * DAY)) == (case, ())
+
+
+def test_a_hold_ends_by_itself_and_the_erasure_goes_on() -> None:
+    case, commands = step(frozen(held(START + 2 * MINUTE)), Tick(START + 2 * MINUTE))
+    assert commands == (Record("erasure.released", "hold-expired"), PublishErasureRequested(1))
+    assert case.phase is Phase.ERASING
+    assert case.hold is None
+    assert case.holds[0].ended_at == START + 2 * MINUTE
+
+
+def test_a_released_case_that_is_not_frozen_goes_on_counting() -> None:
+    case, commands = step(held(), ReleaseHold(START + MINUTE, "staff:2"))
+    assert commands == (Record("erasure.released", "hold-lifted", "staff:2"),)
+    assert case.phase is Phase.INVENTORY
+
+
+def test_a_hold_may_come_before_the_deletion_and_be_replaced() -> None:
+    early, _ = step(Saga(), PlaceHold(START, START + DAY, "court-order", "staff:1"))
+    case, commands = step(early, UserDeleted(START + SECOND, START))
+    assert (case.phase, commands) == (Phase.HELD, (PublishInventoryRequested(),))
+    case, commands = step(case, PlaceHold(START + MINUTE, START + 2 * DAY, "court-order", "staff:1"))
+    assert commands == (Record("erasure.held", "court-order", "staff:1"),)
+    assert [hold.ended_at for hold in case.holds] == [START + MINUTE, None]
+
+
+def test_once_the_holders_were_asked_to_erase_it_is_too_late_to_hold() -> None:
+    case = opened()
+    for holder in case.holders:
+        assert may_hold(case)
+        case, _ = step(case, InventoryCompleted(START, holder, {}))
+    assert case.phase is Phase.ERASING
+    assert not may_hold(case)
+    assert step(case, PlaceHold(START, START + DAY, "legal-claim", "staff:1")) == (case, ())

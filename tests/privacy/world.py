@@ -15,18 +15,22 @@ from services.privacy.protocol import (
     Input,
     InventoryCompleted,
     IssueCertificate,
+    PlaceHold,
     PublishErasureRequested,
     PublishInventoryRequested,
     PublishVerified,
+    Record,
+    ReleaseHold,
     Resend,
     ScanFinished,
     StartScan,
     Tick,
     UserDeleted,
 )
+from services.privacy.state import Saga
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
-STORED = TypeAdapter(machine.Saga)
+STORED = TypeAdapter(Saga)
 
 
 @dataclass
@@ -100,7 +104,7 @@ class World:
     def __post_init__(self) -> None:
         self.now = START
         self.holders = holders(self.lying, self.lie)
-        self.saga = machine.Saga()
+        self.saga = Saga()
         self.requests: list[tuple[str, Command]] = []  # in flight to a holder
         self.answers: list[InventoryCompleted | ErasureCompleted] = []  # in flight to privacy
         self.wanted_scans: list[int] = []
@@ -111,6 +115,9 @@ class World:
         self.heard: dict[str, list[Input]] = {name: [] for name in self.holders}
         self.last_news = 0
         self.count = 0
+        self.held_until: datetime | None = None
+        self.asked_to_erase = False
+        self.recorded: list[str] = []
 
     @property
     def visible(self) -> int:
@@ -126,6 +133,21 @@ class World:
     def verified(self) -> bool:
         return self.certificates > 0
 
+    @property
+    def held(self) -> bool:
+        """Tell whether nothing may be erased now, by the operators' orders and the clock alone."""
+        return self.held_until is not None and self.now < self.held_until
+
+    def hold(self, by: timedelta) -> None:
+        """Have an operator hold the case. It counts where no holder was asked to erase, or has told that it did."""
+        if not self.asked_to_erase:
+            self.held_until = self.now + by
+        self.feed(PlaceHold(self.now, self.now + by, "legal-claim", "staff:1"))
+
+    def release(self) -> None:
+        self.held_until = None
+        self.feed(ReleaseHold(self.now, "staff:1"))
+
     def open(self) -> None:
         self.feed(UserDeleted(self.now, START))
 
@@ -140,6 +162,7 @@ class World:
 
     def _hear(self, answer: InventoryCompleted | ErasureCompleted) -> None:
         """Note an answer; one that says something new makes every scan begun before it worthless."""
+        self.asked_to_erase |= isinstance(answer, ErasureCompleted)
         known = self.heard[answer.holder]
         if answer in known:
             return
@@ -148,6 +171,9 @@ class World:
         known.append(answer)
 
     def _carry_out(self, command: Command, scan: Scan | None) -> None:
+        if isinstance(command, PublishErasureRequested | StartScan | IssueCertificate):
+            assert not self.held, f"{command} while the case is held"
+            self.asked_to_erase = True
         match command:
             case PublishInventoryRequested() | PublishErasureRequested():
                 self.requests += [(name, command) for name in self.holders]
@@ -160,6 +186,8 @@ class World:
                 self.announced += 1
             case Alert(reason):
                 self.alerts.append(reason)
+            case Record(action):
+                self.recorded.append(action)
 
     def _hold_to_promises(self, scan: Scan | None) -> None:
         assert self.certificates == 1, "a second certificate"
@@ -200,6 +228,8 @@ class World:
 
     def settle(self, rounds: int = 60) -> None:
         """From here on everything works: nothing is lost, everyone answers in full, time goes by."""
+        if self.held_until:
+            self.pass_time(max(self.held_until - self.now, timedelta()))
         for _ in range(rounds):
             if self.verified:
                 return

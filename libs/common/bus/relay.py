@@ -23,6 +23,7 @@ REMEMBERED = 50_000
 COUNTED_AT_MOST = 100_000
 FORGET_AFTER_S = 0.05
 OLDEST_FIRST = (("_id", 1),)
+RELAY_LEASE = "relay"
 
 log = logger("bus.relay")
 
@@ -43,7 +44,7 @@ class Relay:
     def __init__(self, mongo: Mongo, producer: Producer, settings: BusSettings) -> None:
         self._rows = mongo.collection(OutboxRow)
         self._producer, self._settings = producer, settings
-        self._lease = Lease(mongo, "relay", settings.lease_ttl_s)
+        self._lease = Lease(mongo, RELAY_LEASE, settings.lease_ttl_s)
         self._failing_since: float | None = None
         self._start_over()
 

@@ -1,0 +1,101 @@
+"""What a case remembers, and when it next wants to be told of the time."""
+
+from calendar import monthrange
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from services.privacy.progress import Progress
+from services.privacy.protocol import HOLDERS, POLICY, Attention, Phase, Policy, backoff
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why nothing is erased although it was asked for, and until when.
+
+    Args:     ended_at: when it ended, by the operators or by itself; None while it is in force.
+    """
+
+    since: datetime
+    until: datetime
+    ground: str
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saga:
+    """All that a case must remember to go on after a restart.
+
+    Args:     attempt: the last erasure request's number; needed: the attempt that every holder must have answered
+              (or a later one) before a scan; run: the last scan's number; asked_at, silences: when the present
+              question was last asked and how often it was asked again; setbacks: shortfalls and findings so far;
+              retry_at: when an INCOMPLETE case tries again, None where it waits for an operator; holds: the present
+              hold and those before it.
+    """
+
+    phase: Phase = Phase.OPENED
+    holders: dict[str, Progress] = field(default_factory=lambda: {name: Progress() for name in HOLDERS})
+    deleted_at: datetime | None = None
+    opened_at: datetime | None = None
+    target_at: datetime | None = None
+    due_at: datetime | None = None
+    verified_at: datetime | None = None
+    attempt: int = 0
+    needed: int = 0
+    run: int = 0
+    asked_at: datetime | None = None
+    silences: int = 0
+    setbacks: int = 0
+    retry_at: datetime | None = None
+    attention: tuple[Attention, ...] = ()
+    holds: tuple[Hold, ...] = ()
+
+    @property
+    def hold(self) -> Hold | None:
+        """Return the hold that is in force."""
+        last = self.holds[-1] if self.holds else None
+        return last if last and last.ended_at is None else None
+
+    @property
+    def frozen(self) -> bool:
+        """Tell whether every holder has hidden, frozen and counted what it has."""
+        return all(part.found is not None for part in self.holders.values())
+
+    @property
+    def resting(self) -> bool:
+        """Tell whether there is nothing to ask for: it is held, and all that a hold allows is done."""
+        return self.phase is Phase.HELD and self.frozen
+
+
+def wake_at(saga: Saga, policy: Policy = POLICY) -> datetime | None:
+    """Return when the case next needs a Tick, None where only an answer can move it, or nothing any more."""
+    if saga.phase is Phase.VERIFIED:
+        return None
+    hold_ends = saga.hold.until if saga.hold else None
+    moments = [patience_ends(saga, policy), hold_ends, *(moment for _, moment in deadlines_ahead(saga))]
+    return min((moment for moment in moments if moment), default=None)
+
+
+def one_month_after(moment: datetime) -> datetime:
+    """Return the same day and time of the next month, or that month's last day.
+
+    Source:   GDPR Art. 12(3): within one month of receipt of the request.
+    """
+    year, month = (moment.year + 1, 1) if moment.month == 12 else (moment.year, moment.month + 1)  # noqa: PLR2004
+    return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
+
+
+def patience_ends(saga: Saga, policy: Policy) -> datetime | None:
+    """Return when the present question is to be asked again."""
+    if saga.phase is Phase.INCOMPLETE:
+        return saga.retry_at
+    if saga.asked_at is None or saga.resting:
+        return None
+    if saga.phase is Phase.SCANNING:
+        return saga.asked_at + backoff(policy.scan_timeout, policy.silence_cap, saga.silences)
+    return saga.asked_at + backoff(policy.silence, policy.silence_cap, saga.silences)
+
+
+def deadlines_ahead(saga: Saga) -> list[tuple[Attention, datetime]]:
+    """Return the deadlines that nobody was alerted of yet."""
+    deadlines = ((Attention.TARGET_MISSED, saga.target_at), (Attention.OVERDUE, saga.due_at))
+    return [(reason, moment) for reason, moment in deadlines if moment and reason not in saga.attention]
