@@ -20,6 +20,11 @@ def _webhook_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+def _vault_master_key() -> str:
+    """Source: MongoDB client-side encryption, `local` provider: 96 bytes."""
+    return base64.b64encode(secrets.token_bytes(96)).decode()
+
+
 def _ed25519_pem() -> str:
     body = base64.b64encode(ED25519_PREFIX + secrets.token_bytes(32)).decode()
     return f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"
@@ -35,6 +40,7 @@ SECRETS: dict[str, Callable[[], str]] = {
     "PIXERA_WEBHOOK_SECRET": _webhook_secret,
     "PIXERA_TOKEN_SIGNING_KEY": _ed25519_pem,
     "PIXERA_CERTIFICATE_SIGNING_KEY": _ed25519_pem,
+    "PIXERA_VAULT_MASTER_KEY": _vault_master_key,
 }
 
 

@@ -24,11 +24,13 @@ from libs.common.privacy.holdings import Holdings
 from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.privacy.writes import Write, Writes
 from libs.common.revocations import Revocations
+from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings, Role
 from libs.common.status.report import Status
 from libs.common.status.routes import status_routes
 from libs.common.storage import Storage
 from libs.common.tasks import Background, Loop, probe_loop_lag
+from libs.common.vault.keys import DataKeys
 from libs.common.web import Observed, answer_problems
 from libs.common.work import UnitOfWork
 
@@ -51,6 +53,7 @@ class Platform:
     tombstones: Tombstones
     holder: Holder
     log: BoundLogger
+    vault: Sealing | None = None
 
     @property
     def storage(self) -> Storage:
@@ -58,6 +61,13 @@ class Platform:
         if self.store is None:
             raise TypeError(f"{self.name} holds no objects and has no store")
         return self.store
+
+    @property
+    def sealing(self) -> Sealing:
+        """Return what seals. Raises TypeError: the service was not told a master key."""
+        if self.vault is None:
+            raise TypeError(f"{self.name} seals, and was not told PIXERA_VAULT_MASTER_KEY")
+        return self.vault
 
     @property
     def writes(self) -> Writes:
@@ -119,6 +129,8 @@ def create_process(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             platform = await _connect(stack, name, settings, holdings)
+            if platform.vault is not None:
+                app.state.revocations.on_closed(platform.vault.forget)
             parts = compose(platform)
             app.state.parts = parts
             for close in parts.closing:
@@ -172,6 +184,12 @@ async def _connect(
         stack.push_async_callback(store.close)
     await mongo.prepare([*BUS_DOCUMENTS, Tombstone, Write, *holdings.documents])
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, name)
+    keys = DataKeys(mongo, settings)
+    sealing = None
+    if settings.vault_master_key is not None:
+        await keys.prepare()
+        sealing = Sealing(settings, keys)
+        stack.push_async_callback(sealing.close)
     return Platform(
         name=name,
         settings=settings,
@@ -183,6 +201,7 @@ async def _connect(
         tombstones=tombstones,
         holder=Holder(holdings, mongo, store, tombstones, outbox, settings),
         log=logging.logger(name),
+        vault=sealing,
     )
 
 

@@ -7,6 +7,7 @@ on reading. What is older than a token's life is forgotten: such tokens have exp
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -35,11 +36,16 @@ class Revocations:
         self._horizon_s = settings.access_token_ttl_s + 60
         self._ended: OrderedDict[UUID, float] = OrderedDict()
         self._targets: dict[TopicPartition, int] = {}
+        self._when_closed: list[Callable[[UUID], None]] = []
         self._caught_up = asyncio.Event()
 
     def ended(self, user_id: UUID, session_id: UUID) -> bool:
         """Tell whether the account is closed or the session over."""
         return user_id in self._ended or session_id in self._ended
+
+    def on_closed(self, tell: Callable[[UUID], None]) -> None:
+        """Name what is told of every account that is closed, as soon as it is heard of."""
+        self._when_closed.append(tell)
 
     def note(self, ended_id: UUID) -> None:
         """Remember a session or an account, and forget what no live token can name any more."""
@@ -96,4 +102,9 @@ class Revocations:
         except ValidationError as error:
             log.warning("revocations.unreadable", topic=record.topic, offset=record.offset, exc_info=error)
             return
-        self.note(event.session_id if isinstance(event, SessionRevokedV1) else event.user_id)
+        if isinstance(event, SessionRevokedV1):
+            self.note(event.session_id)
+            return
+        self.note(event.user_id)
+        for tell in self._when_closed:
+            tell(event.user_id)

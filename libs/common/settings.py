@@ -45,6 +45,17 @@ class CommonSettings(BaseSettings):
     mongo_driver: MongoDriver = MongoDriver.MOTOR
     mongo_database_prefix: str = Field("pixera_", description="each service's database is this and its name")
 
+    vault_database: str = Field("vault", description="the database of people's keys, behind the prefix")
+    vault_master_key: SecretStr | None = Field(
+        None,
+        description="for services that seal: base64 of the 96 bytes that wrap people's keys; several, separated by "
+        "commas, while one takes over from another: the first wraps, all unwrap",
+    )
+    vault_key_cache_s: float = Field(
+        2.0, gt=0, le=60, description="longest that a process can use a key after it was destroyed"
+    )
+    vault_threads: int = Field(2, ge=1, description="most calls to the vault at once in a process")
+
     s3_endpoint: str = Field(description="where the processes reach the object store")
     s3_public_endpoint: str = Field(description="where people reach it; presigned URLs are signed for this")
     s3_access_key: SecretStr | None = Field(None, description="for services that keep or look at objects")

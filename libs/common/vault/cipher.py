@@ -1,0 +1,195 @@
+"""The second door to MongoDB's driver: its client-side encryption, which blocks and is called in threads (ADR 0026).
+
+The asynchronous clients would do the arithmetic on the event loop, or take a thread hop for each field; here a
+page of fields is one hop, over a synchronous client of its own, whichever driver the settings name.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from bson import Binary, UuidRepresentation
+from bson.codec_options import CodecOptions
+from pymongo import MongoClient
+from pymongo.encryption import ClientEncryption
+from pymongo.errors import DuplicateKeyError, EncryptionError
+
+from libs.common.errors import Conflict, PixeraError, SubjectErased
+from libs.common.mongo import PASSING_ERRORS
+from libs.common.settings import CommonSettings
+from libs.common.vault.keys import DataKey, vault_database
+from libs.common.vault.masters import Masters
+
+RANDOMISED = "AEAD_AES_256_CBC_HMAC_SHA_512-Random"
+VALUES: CodecOptions[dict[str, Any]] = CodecOptions(
+    tz_aware=True, uuid_representation=UuidRepresentation.STANDARD
+)
+CIPHERTEXT = 6
+KEY_ID = slice(1, 17)
+"""Where a sealed value says which key it is sealed with. Source: client-side encryption, BSON binary subtype 6."""
+
+TIMEOUT_MS = 5_000
+MOST_KNOWN = 20_000
+
+
+class SealBroken(PixeraError):
+    """A value cannot be opened although its key is there: it was changed, or its master is not known here."""
+
+    code, title = "seal-broken", "What was sealed cannot be opened"
+
+
+class MasterUnknown(Conflict):
+    """Keys are wrapped by a master that this process was not told, so nobody can wrap them anew."""
+
+    code, title = "master-unknown", "Keys are wrapped by a master key that is not among the settings"
+
+
+class Cipher:
+    """Seals and opens with the keys of people, by their names. Thread-safe, and blocking.
+
+    A key is known for `vault_key_cache_s` at most from the moment it was looked up: that bounds how long a key
+    that was destroyed can still be used in this process.
+    """
+
+    def __init__(self, settings: CommonSettings, masters: Masters) -> None:
+        self._masters, self._known_s = masters, settings.vault_key_cache_s
+        self._client: MongoClient[dict[str, Any]] = MongoClient(
+            settings.mongo_uri.get_secret_value(),
+            connect=False,
+            uuidRepresentation="standard",
+            tz_aware=True,
+            serverSelectionTimeoutMS=TIMEOUT_MS,
+            connectTimeoutMS=TIMEOUT_MS,
+            socketTimeoutMS=TIMEOUT_MS,
+            waitQueueTimeoutMS=TIMEOUT_MS,
+            maxPoolSize=settings.vault_threads,
+            appname="pixera-vault",
+        )
+        self._namespace = f"{vault_database(settings)}.{DataKey.collection}"
+        self._rows = self._client[vault_database(settings)][DataKey.collection]
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, tuple[UUID, float]] = OrderedDict()
+        self._encryption: ClientEncryption[dict[str, Any]] | None = None
+
+    def seal(self, name: str, values: Sequence[Any]) -> list[bytes]:
+        """Seal values with a person's key, made now where there is none.
+
+        Raises:   SubjectErased: the key was destroyed.
+        """
+        try:
+            return self._sealed(name, values)
+        except SealBroken:
+            self.forget(name)  # destroyed since it was looked up: then another look tells
+            return self._sealed(name, values)
+
+    def open(self, name: str, sealed: Sequence[bytes]) -> list[Any]:
+        """Open what was sealed with a person's key; None for each that this person has no key for (any more).
+
+        Raises:   SealBroken: the key is there, and does not open it.
+        """
+        try:
+            return self._opened(name, sealed)
+        except SealBroken:
+            self.forget(name)
+            return self._opened(name, sealed)
+
+    def rewrap(self, key_ids: Sequence[UUID]) -> int:
+        """Wrap keys by the current master instead of another; what they have sealed stays as it is.
+
+        A key that is destroyed meanwhile stays so: its row has gone, and none is made here.
+        """
+        chosen = {"_id": {"$in": [Binary.from_uuid(key_id) for key_id in key_ids]}}
+        with _driver_errors():
+            done = self._crypt().rewrap_many_data_key(chosen, self._masters.current)
+        result = done.bulk_write_result
+        return 0 if result is None else result.modified_count
+
+    def forget(self, name: str) -> None:
+        """Drop a person's key from memory, and with it all others: the library lets none go by itself."""
+        with self._lock:
+            self._known.pop(name, None)
+            self._encryption = None  # whoever is using it has it to the end of that call
+
+    def close(self) -> None:
+        """Close the connections and drop every key."""
+        with self._lock:
+            self._known.clear()
+            self._encryption = None
+        self._client.close()
+
+    def _sealed(self, name: str, values: Sequence[Any]) -> list[bytes]:
+        key_id = self._key_of(name) or self._make(name)
+        with _driver_errors():
+            crypt = self._crypt()
+            return [bytes(crypt.encrypt(value, RANDOMISED, key_id=key_id)) for value in values]
+
+    def _opened(self, name: str, sealed: Sequence[bytes]) -> list[Any]:
+        key_id = self._key_of(name)
+        if key_id is None:
+            return [None] * len(sealed)
+        with _driver_errors():
+            crypt = self._crypt()
+            return [
+                crypt.decrypt(Binary(each, CIPHERTEXT)) if each[KEY_ID] == key_id.bytes else None
+                for each in sealed
+            ]
+
+    def _crypt(self) -> ClientEncryption[dict[str, Any]]:
+        with self._lock:
+            if self._encryption is None:
+                self._encryption = ClientEncryption(
+                    self._masters.providers,
+                    self._namespace,
+                    self._client,
+                    VALUES,
+                    key_expiration_ms=int(self._known_s * 1000),
+                )
+            return self._encryption
+
+    def _key_of(self, name: str) -> UUID | None:
+        """Return the id of a person's key, None where there is none; looked up anew after a few seconds."""
+        now = time.monotonic()
+        with self._lock:
+            key_id, until = self._known.get(name, (None, 0.0))
+        if key_id is not None and until > now:
+            return key_id
+        row = self._rows.find_one({"keyAltNames": name, "destroyed_at": None}, {"_id": 1})
+        with self._lock:
+            self._known.pop(name, None)
+            if row is None:
+                return None
+            self._known[name] = (row["_id"], now + self._known_s)
+            if len(self._known) > MOST_KNOWN:
+                self._known.popitem(last=False)
+        found: UUID = row["_id"]
+        return found
+
+    def _make(self, name: str) -> UUID:
+        """Make a person's key. The unique name sees to it that there is one, and none after a destruction.
+
+        Raises:   SubjectErased.
+        """
+        try:
+            with _driver_errors():
+                self._crypt().create_data_key(self._masters.current, key_alt_names=[name])
+        except DuplicateKeyError:
+            pass  # another process was faster, or the name is marked: a look tells
+        key_id = self._key_of(name)
+        if key_id is None:
+            raise SubjectErased
+        return key_id
+
+
+@contextmanager
+def _driver_errors() -> Iterator[None]:
+    """Raise what the driver wrapped into an EncryptionError: a database's failure as such, or SealBroken."""
+    try:
+        yield
+    except EncryptionError as error:
+        if isinstance(error.cause, (*PASSING_ERRORS, DuplicateKeyError)):
+            raise error.cause from error
+        raise SealBroken from error

@@ -1,0 +1,13 @@
+"""What the vault measures: time by what is done, and how many fields went through it."""
+
+from prometheus_client import Counter, Histogram
+
+VAULT_SECONDS = Histogram(
+    "pixera_vault_seconds",
+    "Time of a call to the vault, the wait for its thread included.",
+    ("operation", "outcome"),
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 15),
+)
+FIELDS = Counter(
+    "pixera_vault_fields", "Fields sealed, opened, or asked for after their key was gone.", ("outcome",)
+)
