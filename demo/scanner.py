@@ -10,6 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from ahocorasick_rs import BytesAhoCorasick
@@ -27,6 +28,14 @@ GZIP = b"\x1f\x8b\x08"
 ZLIB = (b"\x78\x01", b"\x78\x9c", b"\x78\xda")
 DEEPEST = 3
 PATIENCE_MS = 2_000
+
+
+@dataclass(frozen=True)
+class Since:
+    """What is not read again: records below these offsets (by topic, partition), objects stored before a moment."""
+
+    offsets: Mapping[tuple[str, int], int]
+    moment: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +64,12 @@ class Scan:
 class Scanner:
     """Looks for one person's needles in everything that is stored.
 
-    Args:     env: how the servers are reached, as the launcher tells it (`PIXERA_…`).
+    Args:     env: how the servers are reached, as the launcher tells it (`PIXERA_…`);
+              since: leave out what was there before somebody came; everything is read where it is not given.
     """
 
-    def __init__(self, env: Mapping[str, str], needles: list[Needle]) -> None:
-        self._env = env
+    def __init__(self, env: Mapping[str, str], needles: list[Needle], since: Since | None = None) -> None:
+        self._env, self._since = env, since
         self._needles = unique(needles)
         self._machine = BytesAhoCorasick([needle.data for needle in self._needles])
 
@@ -101,6 +111,8 @@ class Scanner:
         )
         for bucket in client.list_buckets():
             for version in client.list_objects(bucket.name, recursive=True, include_version=True):
+                if self._since and version.last_modified and version.last_modified < self._since.moment:
+                    continue
                 yield f"s3 {bucket.name}", _content(client, bucket.name, version)
 
     async def _records(self) -> AsyncIterator[tuple[str, bytes]]:
@@ -113,7 +125,8 @@ class Scanner:
         await consumer.start()
         try:
             partitions = await _partitions(self._env["PIXERA_KAFKA_BOOTSTRAP"])
-            async for record in _everything(consumer, partitions):
+            first = self._since.offsets if self._since else {}
+            async for record in _everything(consumer, partitions, first):
                 yield f"kafka {record.topic}", _flat(record)
         finally:
             await consumer.stop()
@@ -147,12 +160,15 @@ async def _partitions(bootstrap: str) -> list[TopicPartition]:
 
 
 async def _everything(
-    consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], first: Mapping[tuple[str, int], int]
 ) -> AsyncIterator[ConsumerRecord]:
-    """Yield every record that was in any topic when the scan began."""
+    """Yield every record that was in any topic when the scan began, from the first that is wanted."""
     consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
     await consumer.seek_to_beginning(*partitions)
+    for place in partitions:
+        if (place.topic, place.partition) in first:
+            consumer.seek(place, min(first[place.topic, place.partition], ends[place]))
     while [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
         for records in (await consumer.getmany(timeout_ms=PATIENCE_MS)).values():
             for record in records:

@@ -1,0 +1,122 @@
+"""What is not idle and consistent yet: asked again and again after the last fault is lifted."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from minio.error import MinioException
+from pymongo.errors import PyMongoError
+from urllib3.exceptions import HTTPError
+
+from tests.chaos import reading
+from tests.chaos.history import Record
+from tests.chaos.model import Rig
+from tests.chaos.truth import GALLERY, GENERATED, SERVICES
+
+OPEN_JOBS = ["requested", "waiting", "queued", "running"]
+UNDONE: dict[str, dict[str, Any]] = {
+    **{f"{service}.outbox": {} for service in SERVICES},
+    "generation.jobs": {"state": {"$in": OPEN_JOBS}},
+    "gallery.images": {"state": {"$ne": "ready"}},
+    "privacy.cases": {"open": True},
+    "billing.payments": {"state": "completed", "credited": False, "retained_until": None},
+    "billing.reservations": {"state": "reserved"},
+    "pay.deliveries": {"due_at": {"$ne": None}},
+}
+"""Rows that somebody still has to do something about."""
+
+HELD = {
+    "gallery.images": "user_id",
+    "gallery.uploads": "user_id",
+    "generation.jobs": "user_id",
+    "generation.turns": "_id",
+    "billing.balances": "_id",
+    "billing.reservations": "user_id",
+    "billing.payments": "user_id",
+    "billing.ledger_entries": "user_id",
+    "auth.sessions": "user_id",
+    "auth.refresh_tokens": "user_id",
+}
+"""Where a write may have come too late for an erasure, and waits for the late sweep."""
+
+DOWN = (PyMongoError, KafkaError, MinioException, HTTPError, OSError, TimeoutError)
+
+
+async def unsettled(rig: Rig, history: Record) -> list[str]:
+    """Say what is not settled. Never raises for a server that is down: that is not settled either.
+
+    The cheap questions come first, and the others only once those have nothing to say.
+    """
+    for look in (_rows, _lag, _late):
+        if found := await _answered(look, rig, history):
+            return found
+    return []
+
+
+async def _answered(
+    look: Callable[[Rig, Record], Awaitable[list[str]]], rig: Rig, history: Record
+) -> list[str]:
+    try:
+        return await look(rig, history)
+    except DOWN as error:
+        return [f"{look.__name__.strip('_')}: {type(error).__name__}"]
+
+
+async def _rows(rig: Rig, history: Record) -> list[str]:
+    async with reading.databases(rig.env) as client:
+        return [line async for line in _counted(client, UNDONE)]
+
+
+async def _counted(client: Any, queries: dict[str, dict[str, Any]]) -> Any:
+    async def count(name: str, query: dict[str, Any]) -> int:
+        service, _, collection = name.partition(".")
+        return int(await reading.database(client, service)[collection].count_documents(query))
+
+    counts = await asyncio.gather(*(count(*each) for each in queries.items()))
+    for name, number in zip(queries, counts, strict=True):
+        if number:
+            yield f"{name}: {number}"
+
+
+async def _lag(rig: Rig, history: Record) -> list[str]:
+    """Say which groups have not committed all that is in their topics."""
+    until = await reading.ends(rig.env)
+    groups = sorted({group for found in reading.readers().values() for group in found})
+    admin = AIOKafkaAdminClient(bootstrap_servers=rig.env["PIXERA_KAFKA_BOOTSTRAP"])
+    await admin.start()
+    try:
+        committed = await asyncio.gather(*(admin.list_consumer_group_offsets(group) for group in groups))
+    finally:
+        await admin.close()
+    behind = (_behind(group, dict(found), until) for group, found in zip(groups, committed, strict=True))
+    return [f"lag of {group}: {number}" for group, number in behind if number]
+
+
+def _behind(group: str, committed: dict[Any, Any], until: dict[tuple[str, int], int]) -> tuple[str, int]:
+    topics = {topic for topic, groups in reading.readers().items() if group in groups}
+    done = {(place.topic, place.partition): found.offset for place, found in committed.items()}
+    return group, sum(end - max(0, done.get(place, 0)) for place, end in until.items() if place[0] in topics)
+
+
+async def _late(rig: Rig, history: Record) -> list[str]:
+    """Say what came back for people of this seed after their erasure, and is not swept yet."""
+    async with reading.databases(rig.env) as client:
+        known = [UUID(each) for each in history.user_ids]
+        gone = [row["_id"] for row in await reading.rows(client, "auth.tombstones", {"_id": {"$in": known}})]
+        found = [
+            line
+            async for line in _counted(client, {name: {path: {"$in": gone}} for name, path in HELD.items()})
+        ]
+    found += await asyncio.to_thread(lambda: list(_objects(rig, gone)))
+    return [f"of erased people, {line}" for line in found]
+
+
+def _objects(rig: Rig, gone: list[UUID]) -> Iterator[str]:
+    client = reading.object_store(rig.env)
+    for prefix in reading.locators(rig.env, gone).values():
+        for bucket in (GALLERY, GENERATED):
+            if found := reading.names(client, bucket, prefix):
+                yield f"{bucket}: {len(found)}"

@@ -1,0 +1,48 @@
+"""Which faults stood when, read from the rig's log: what they explain is no violation."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from tests.chaos.model import Moment
+
+FOREVER = datetime.max.replace(tzinfo=UTC)
+AFTERMATH = timedelta(seconds=10)
+"""How long what a fault did may still be felt: waits between tries, leases, members that are missed."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A fault from its injection to its end, or a process that was down."""
+
+    name: str
+    since: datetime
+    until: datetime
+
+    def felt(self, since: datetime, until: datetime) -> bool:
+        """Tell whether it can have made a difference in this time."""
+        return self.since <= until and (self.until == FOREVER or since <= self.until + AFTERMATH)
+
+    def concerns(self, *names: str) -> bool:
+        """Tell whether it is about one of these processes or links."""
+        return any(name in self.name for name in names)
+
+
+def troubles(log: Sequence[Moment]) -> list[Trouble]:
+    """Return all that was wrong, in order of time."""
+    return [*_spans(log, "injected", "lifted"), *downs(log)]
+
+
+def downs(log: Sequence[Moment]) -> Iterator[Trouble]:
+    """Yield when which process was down."""
+    return _spans(log, "process-died", "process-ready")
+
+
+def _spans(log: Sequence[Moment], begin: str, end: str) -> Iterator[Trouble]:
+    for number, moment in enumerate(log):
+        if moment.what == begin and not moment.name.startswith("kill "):  # a kill is told by its death
+            yield Trouble(moment.name, moment.wall, _end(log[number:], end, moment.name))
+
+
+def _end(later: Iterable[Moment], what: str, name: str) -> datetime:
+    return next((each.wall for each in later if (each.what, each.name) == (what, name)), FOREVER)
