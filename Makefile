@@ -11,7 +11,7 @@ PY := .venv/bin/python
 UV := .tools/uv/bin/uv
 GROUPS_LOCKED := auth gallery generation billing privacy cli stack
 
-.PHONY: help setup run test demo check fmt lock contracts bench bench-start mail clean
+.PHONY: help setup run test demo chaos check fmt lock contracts bench bench-start mail clean
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ test: setup ## Run every test on a stack of its own (ARGS="-k name" chooses)
 
 demo: setup ## Play the whole story, from signing up to a proven erasure
 	@$(PY) -m demo
+
+chaos: setup ## Break things while people use it, and hold it to its promises (SEEDS=60 FIRST=1 LANES=2; SEED=7 DEFECT=name)
+	@$(PY) -m tests.chaos $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(LANES),--lanes $(LANES)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(DEFECT),--defect $(DEFECT)) $(ARGS)
 
 check: setup ## Format, lint, types, imports and contracts, as CI holds them
 	@.venv/bin/ruff format --check --quiet . || { echo "check: run 'make fmt'"; exit 1; }

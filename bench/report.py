@@ -61,7 +61,7 @@ def keep(name: str, figures: Sequence[Figure]) -> bool:
     """Print the figures and write them to `bench/results/<name>.json`; tell whether every bar was reached."""
     RESULTS.mkdir(exist_ok=True)
     rows = [asdict(figure) | {"ratio": figure.ratio, "held": figure.held} for figure in figures]
-    body = {"machine": _machine(), "commit": _commit(), "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    body = {"machine": machine(), "commit": commit(), "at": datetime.now(UTC).isoformat(timespec="seconds")}
     (RESULTS / f"{name}.json").write_text(json.dumps(body | {"figures": rows}, indent=2) + "\n")
     _show(name, figures)
     return all(figure.held is not False for figure in figures)
@@ -80,7 +80,8 @@ def _show(name: str, figures: Sequence[Figure]) -> None:
     Console(highlight=False).print(table)
 
 
-def _machine() -> dict[str, object]:
+def machine() -> dict[str, object]:
+    """Return what this machine is."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "cores": os.cpu_count(),
@@ -90,7 +91,8 @@ def _machine() -> dict[str, object]:
     }
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Return what is checked out; `-dirty` where it was changed since."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     )

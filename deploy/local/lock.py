@@ -37,7 +37,7 @@ def main() -> int:
 def lock_into(folder: Path, *, upgrade: bool = False) -> None:
     """Effects: the lock files in `folder`; a service's versions are those of `dev.txt`."""
     more = ["--upgrade"] if upgrade else []
-    for name in ("tools", "mongod", "libcurl"):
+    for name in ("tools", "mongod", "libcurl", "go"):
         compile_into(folder / f"{name}.txt", str(REQUIREMENTS / f"{name}.in"), "--no-deps", *more)
     compile_into(folder / "dev.txt", "--group", "dev", *more)
     for group in GROUPS:

@@ -46,6 +46,7 @@ OFFSETS = {
     "privacy-api": 55,
     "privacy-worker": 56,
 }
+FREE_OFFSETS = {"gateway": 0} | OFFSETS
 MORE_WORKERS = 60  # offset of the second generation worker; the others follow
 BLOCK = 80
 LARGEST = 65_535
@@ -82,12 +83,12 @@ class FreePorts:
     def __init__(self) -> None:
         self._lock: IO[str] | None = None
 
-    def take(self) -> dict[str, int]:
-        """Raises: StackError: every block is in use."""
+    def take(self, offsets: Mapping[str, int] = FREE_OFFSETS) -> dict[str, int]:
+        """The ports at these offsets of the block, by name. Raises: StackError: every block is in use."""
         bases = list(FREE_RANGE)
         random.shuffle(bases)
         for base in bases:
-            ports = {"gateway": base} | {name: base + offset for name, offset in OFFSETS.items()}
+            ports = {name: base + offset for name, offset in offsets.items()}
             if self._hold(base) and all(is_free(port) for port in ports.values()):
                 return ports
         raise StackError("No block of free ports between 20000 and 32000: stop some of the stacks that run.")

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from deploy.local.home import ROOT, Home
 
 POLL = 0.05
 STOP_WITHIN = 60
+LAUNCHER = (sys.executable, "-m", "deploy.local.launch")
 # One machine plays every client, so the limits for one client would be the test's limits.
 UNLIMITED = {
     "PIXERA_GATEWAY_REQUESTS_PER_SECOND": "1000000",
@@ -51,15 +52,20 @@ class RunningStack:
 
 @contextmanager
 def started(
-    home: Path, *flags: str, env: Mapping[str, str] | None = None, within: float = 300
+    home: Path,
+    *flags: str,
+    env: Mapping[str, str] | None = None,
+    within: float = 300,
+    program: Sequence[str] = LAUNCHER,
 ) -> Iterator[RunningStack]:
     """Start a stack on free ports and stop it at the end; it ends by itself when this process is killed.
 
     Args: flags: of `python -m deploy.local.launch`. env: settings besides this process's. within: seconds.
+        program: another launcher that takes the same flags.
     Raises: StackError: it does not come up; the message has what the launcher said.
     """
     home.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "deploy.local.launch", "--home", str(home), "--free-ports", "--quiet"]
+    command = [*program, "--home", str(home), "--free-ports", "--quiet"]
     command += ["--die-with", str(os.getpid()), *flags]
     said = home / "launcher.log"
     with said.open("wb") as output:

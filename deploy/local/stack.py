@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from deploy.local.home import Home, last_lines
 from deploy.local.ports import HOST
 from deploy.local.serve import WebProcess
 from deploy.local.state import StateFile
-from deploy.local.supervisor import Listener, Running, Supervisor, together
+from deploy.local.supervisor import Listener, Program, Running, Supervisor, together
 
 SERVERS = ("kafka", "mongod", "s3")
 SETTINGS = {"kafka": "PIXERA_KAFKA_BOOTSTRAP", "mongod": "PIXERA_MONGO_URI", "s3": "PIXERA_S3_ENDPOINT"}
@@ -39,6 +39,9 @@ def starts(options: Options) -> dict[str, bool]:
 
 class Stack:
     """One running platform."""
+
+    stopped_last: tuple[str, ...] = SERVERS
+    """What services need to the end."""
 
     def __init__(self, options: Options, home: Home, ports: Mapping[str, int], progress: Progress) -> None:
         self._options = options
@@ -66,7 +69,7 @@ class Stack:
         await together(self._kafka(), self._mongo(), self._objects(), self._desk(), self._gateway())
         self._progress.begin(*(process.name for process in wanted))
         env = self.env()
-        await self._supervisor.start(*(services.program(each, self._home, env) for each in wanted))
+        await self._supervisor.start(*(self._program(each, env) for each in wanted))
         self._state.publish(self.gateway, self._ports, env)
         self._state.update(self._supervisor.running.values())
 
@@ -77,10 +80,10 @@ class Stack:
     async def down(self) -> None:
         """Stop services first, then what they need."""
         self._state.remove()
-        servers = {"envoy", *SERVERS}
+        servers = {"envoy", *self.stopped_last}
         await self._supervisor.stop(*(name for name in self._supervisor.running if name not in servers))
         await self._supervisor.stop("envoy")
-        await self._supervisor.stop(*SERVERS)
+        await self._supervisor.stop(*self.stopped_last)
 
     def env(self) -> dict[str, str]:
         """What a process needs to know to be part of this platform."""
@@ -96,6 +99,10 @@ class Stack:
             env["PIXERA_S3_PUBLIC_ENDPOINT"] = os.environ.get("PIXERA_S3_PUBLIC_ENDPOINT", endpoint)
         return env
 
+    def _program(self, process: WebProcess, env: Mapping[str, str]) -> Program:
+        """How a process of the services is run."""
+        return services.program(process, self._home, env)
+
     def _web_processes(self) -> list[WebProcess]:
         if not self._options.with_services:
             return []
@@ -106,8 +113,8 @@ class Stack:
     async def _kafka(self) -> None:
         if self._starts["kafka"]:
             self._progress.begin("kafka")
-            program = kafka.program(self._home, self._ports["kafka"], self._ports["kafka_controller"])
-            await self._supervisor.start(program)
+            ports = self._ports["kafka"], self._ports["kafka_controller"]
+            await self._supervisor.start(kafka.program(self._home, *ports, self._kafka_listeners()))
         await self._do("topics", self.env()["PIXERA_KAFKA_BOOTSTRAP"])
 
     async def _mongo(self) -> None:
@@ -132,8 +139,18 @@ class Stack:
     async def _gateway(self) -> None:
         if self._starts["gateway"]:
             self._progress.begin("envoy")
-            settings = GatewaySettings.of(self._ports, str(self._home.logs / "gateway.access.jsonl"))
+            settings = GatewaySettings.of(
+                self._gateway_ports(), str(self._home.logs / "gateway.access.jsonl")
+            )
             await self._supervisor.start(envoy.program(self._home, settings))
+
+    def _kafka_listeners(self) -> Sequence[kafka.Listener]:
+        """Kafka's doors besides the usual one."""
+        return ()
+
+    def _gateway_ports(self) -> Mapping[str, int]:
+        """Where the gateway listens, and where it finds the services."""
+        return self._ports
 
     async def _do(self, chore: str, *arguments: Any) -> None:
         """Do a chore in a child. Raises: StackError: it failed."""

@@ -86,10 +86,12 @@ class Supervisor:
             self._failure.result()
         await task
 
-    async def stop(self, *names: str) -> None:
-        """Ask these programs to end, all at once, and kill what does not in its time."""
+    async def stop(self, *names: str, by: signal.Signals = signal.SIGTERM) -> None:
+        """Ask these programs to end, all at once, and kill what does not in its time; they are not known any more."""
         entries = [self.running[name] for name in names if name in self.running]
-        await asyncio.gather(*(self._end(entry) for entry in entries))
+        await asyncio.gather(*(self._end(entry, by) for entry in entries))
+        for entry in entries:
+            del self.running[entry.program.name]
 
     def _begin(self, program: Program) -> Running:
         entry = self.running[program.name] = Running(program)
@@ -145,12 +147,12 @@ class Supervisor:
             pause = min(pause * 1.2, SLOWEST_POLL)
         return False
 
-    async def _end(self, entry: Running) -> None:
+    async def _end(self, entry: Running, by: signal.Signals) -> None:
         entry.stop.set()
         if entry.task is None:
             return
         if entry.child is not None:
-            entry.child.send(signal.SIGTERM)
+            entry.child.send(by)
         done, _ = await asyncio.wait({entry.task}, timeout=entry.program.stops_within)
         if not done and entry.child is not None:
             entry.child.send(signal.SIGKILL)

@@ -1,11 +1,5 @@
-"""What the parts of `make chaos` say to each other: the rig with its faults, and the checker with its history.
+"""What the parts of `make chaos` say to each other: the rig with its faults, and the checker with its history."""
 
-The checker's parts are found by name: `tests.chaos.history.Record()` is a History, `tests.chaos.workload.live` is
-Live, `tests.chaos.checker.unsettled` Unsettled and `.violations` Violations; `tests.chaos.defects.plant(name)`
-breaks one guarantee in the service process that calls it.
-"""
-
-import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +34,7 @@ class Fault:
     target: str
     at_s: float
     for_s: float
-    parameters: Mapping[str, float | str] = field(default_factory=dict)
+    parameters: Mapping[str, float | str] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
@@ -134,24 +128,3 @@ class History(Protocol):
 
     def resumed_after_s(self) -> Sequence[float]:
         """Seconds from a killed holder's being back to its erasure going on, one for each such erasure."""
-
-
-class Live(Protocol):
-    """Several people at once, through the gateway, tolerant of errors."""
-
-    async def __call__(self, rig: Rig, rng: random.Random, history: History, until_s: float) -> None:
-        """Act and record every operation. Args: until_s: `time.monotonic()` at which nobody begins anything new."""
-
-
-class Unsettled(Protocol):
-    """Looks at the stores."""
-
-    async def __call__(self, rig: Rig, history: History) -> list[str]:
-        """Say what is not idle and consistent yet, nothing when all is settled; a server that is down is said too."""
-
-
-class Violations(Protocol):
-    """Holds the settled platform against the history."""
-
-    async def __call__(self, rig: Rig, history: History) -> list[Violation]:
-        """Say which promises were broken."""

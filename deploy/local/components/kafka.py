@@ -1,5 +1,7 @@
 """Kafka as one KRaft node, tuned to start fast and stay small."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from shutil import copytree
@@ -14,33 +16,44 @@ from deploy.local.supervisor import Program
 MESSAGE_LIMIT = 1_048_576  # bytes
 
 
+@dataclass(frozen=True)
+class Listener:
+    """A further door for clients behind a proxy. Args: advertised: the proxy's port, which they are sent to."""
+
+    name: str
+    port: int
+    advertised: int
+
+
 def bootstrap(port: int) -> str:
     """How clients reach it."""
     return f"{HOST}:{port}"
 
 
-def program(home: Home, port: int, controller_port: int) -> Program:
-    """The server, its data in `<home>/data/kafka`."""
+def program(home: Home, port: int, controller_port: int, more: Sequence[Listener] = ()) -> Program:
+    """The server, its data in `<home>/data/kafka`. Args: more: listeners besides the usual one."""
     data = home.data / "kafka"
     if not (data / "meta.properties").exists():
         copytree(kafka_dist.FORMATTED, data, dirs_exist_ok=True)
     config = home.run / "kafka.properties"
-    config.write_text(properties(data, port, controller_port))
+    config.write_text(properties(data, port, controller_port, more))
     log = home.log("kafka")
     start = partial(execute, kafka_dist.java("kafka.Kafka", config), log=log, cwd=home.run)
     return Program("kafka", start, partial(listens, port), log, stops_within=15)
 
 
-def properties(data: Path, port: int, controller_port: int) -> str:
-    """The broker's settings."""
+def properties(data: Path, port: int, controller_port: int, more: Sequence[Listener] = ()) -> str:
+    """The broker's settings. Args: more: listeners besides the usual one."""
+    listeners = {"PLAINTEXT": port, "CONTROLLER": controller_port} | {each.name: each.port for each in more}
+    advertised = {"PLAINTEXT": port} | {each.name: each.advertised for each in more}
     settings = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "listeners": _addresses(listeners),
+        "advertised.listeners": _addresses(advertised),
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
         "log.dirs": data,
         "auto.create.topics.enable": "false",
         "message.max.bytes": MESSAGE_LIMIT,
@@ -70,3 +83,7 @@ def properties(data: Path, port: int, controller_port: int) -> str:
         "broker.heartbeat.interval.ms": 500,
     }
     return "".join(f"{key}={value}\n" for key, value in settings.items())
+
+
+def _addresses(listeners: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://{HOST}:{port}" for name, port in listeners.items())

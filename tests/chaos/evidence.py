@@ -1,0 +1,62 @@
+"""What is told of a seed while it runs, and what is kept of one that failed."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from deploy.local.home import ROOT, Home
+from tests.chaos.model import Moment
+from tests.chaos.runner import Outcome
+
+FAILED = ROOT / ".cache" / "chaos" / "failed"
+SHOWN_TIMELINE = 60
+console = Console(highlight=False, soft_wrap=True)
+
+
+def again(seed: int, defect: str | None = None) -> str:
+    """The command that plays a seed again."""
+    return f"make chaos SEED={seed}" + (f" DEFECT={defect}" if defect else "")
+
+
+def say(outcome: Outcome, defect: str | None) -> None:
+    """One line for a seed that went well; everything for one that did not."""
+    seed, faults = outcome.plan.seed, ", ".join(fault.name for fault in outcome.plan.faults)
+    if not outcome.violations:
+        console.print(
+            f"[green]✓[/] seed {seed}: {outcome.wall_s:.0f} s, at rest after {outcome.recovery_s:.1f} s; {faults}"
+        )
+        return
+    console.print(f"[red]✗[/] seed {seed} failed. Again: [bold]{again(seed, defect)}[/]")
+    console.print("\n".join(report(outcome, SHOWN_TIMELINE)), markup=False)
+    console.print(f"  all of it, with the logs: {folder(seed)}", markup=False)
+
+
+def keep(outcome: Outcome, home: Home) -> None:
+    """Effects: report and logs are in the seed's folder, and stay there."""
+    target = folder(outcome.plan.seed)
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(home.logs, target / "logs")
+    shutil.copy(home.root / "launcher.log", target / "logs")
+    (target / "report.txt").write_text("\n".join(report(outcome, None)) + "\n")
+
+
+def folder(seed: int) -> Path:
+    """Where a failed seed is kept."""
+    return FAILED / f"seed-{seed}"
+
+
+def report(outcome: Outcome, most: int | None) -> Iterator[str]:
+    """A failed seed line by line. Args: most: the last moments of the timeline; None for all."""
+    yield "  faults:"
+    yield from (f"    {fault}" for fault in outcome.plan.faults)
+    yield "  violations:"
+    yield from (f"    {violation}" for violation in outcome.violations)
+    yield "  timeline (seconds from its first moment):"
+    shown = outcome.timeline if most is None else outcome.timeline[-most:]
+    yield from (f"    {_line(moment, outcome.timeline[0].monotonic)}" for moment in shown)
+
+
+def _line(moment: Moment, since: float) -> str:
+    return f"{moment.monotonic - since:7.2f}  {moment.what:<15} {moment.name:<22} {moment.detail}".rstrip()

@@ -1,0 +1,1 @@
+"""`python -m tests.chaos.launch`: a platform for faults, with the options of `deploy.local.launch`."""

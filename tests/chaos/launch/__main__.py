@@ -1,0 +1,9 @@
+"""A module named `__main__` is not imported again by the forked services."""
+
+import sys
+
+from deploy.local.launcher import main
+from tests.chaos.stack import RiggedStack
+
+if __name__ == "__main__":
+    sys.exit(main(RiggedStack))

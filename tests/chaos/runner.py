@@ -1,0 +1,115 @@
+"""Plays seeds on a rig: people act, faults come and go, the platform comes to rest, and promises are held to it."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from tests.chaos import memory
+from tests.chaos.model import Fault, FaultFailed, History, Moment, Violation
+from tests.chaos.plan import Plan
+from tests.chaos.rig import LocalRig
+
+H = TypeVar("H", bound=History)
+
+SETTLES_S = 60.0
+LOOK_EVERY_S = 0.25
+JUDGED_WITHIN_S = 120.0
+STRAY_FOR_S = 1.0
+
+
+@dataclass(frozen=True)
+class Checks(Generic[H]):
+    """Who acts, and who judges.
+
+    Args: live: several people through the gateway, who begin nothing new after a monotonic time. unsettled: what is
+        not idle and consistent yet. violations: which promises were broken, once all is at rest.
+    """
+
+    history: Callable[[], H]
+    live: Callable[[LocalRig, random.Random, H, float], Coroutine[None, None, None]]
+    unsettled: Callable[[LocalRig, H], Awaitable[list[str]]]
+    violations: Callable[[LocalRig, H], Awaitable[list[Violation]]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one seed went.
+
+    Args: recovery_s: from the end of all faults, when people have stopped too, to rest; None: not in time.
+        died: names of the processes that ended, once for each time.
+    """
+
+    plan: Plan
+    wall_s: float
+    recovery_s: float | None
+    violations: list[Violation]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    died: Sequence[str] = ()
+    resumed_after_s: Sequence[float] = ()
+    timeline: Sequence[Moment] = ()
+
+
+async def play(rig: LocalRig, plan: Plan, checks: Checks[H]) -> Outcome:
+    """Play one seed on a rig that is at rest."""
+    began, history = time.monotonic(), checks.history()
+    found = await _act(rig, plan, checks, history)
+    recovery_s, waiting = await _rest(rig, checks, history)
+    if recovery_s is None:
+        found.append(Violation("recovery", f"not at rest within {SETTLES_S:.0f} s", "; ".join(waiting)))
+    found += await _judged(rig, checks, history)
+    log = [moment for moment in rig.log if moment.monotonic >= began]
+    return Outcome(
+        plan=plan,
+        wall_s=time.monotonic() - began,
+        recovery_s=recovery_s,
+        violations=found,
+        counts=dict(history.counts()),
+        died=[moment.name for moment in log if moment.what == "process-died"],
+        resumed_after_s=tuple(history.resumed_after_s()),
+        timeline=sorted([*log, *history.timeline()], key=lambda moment: moment.monotonic),
+    )
+
+
+async def _act(rig: LocalRig, plan: Plan, checks: Checks[H], history: H) -> list[Violation]:
+    """People act while faults come and go; none is in any more at the end. Returns which faults did not take."""
+    start = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(checks.live(rig, plan.workload(), history, start + plan.lasts_s))
+        faults = [group.create_task(_at_its_time(rig, fault, start)) for fault in plan.faults]
+    await rig.lift_all()
+    return [failure for task in faults if (failure := task.result())]
+
+
+async def _at_its_time(rig: LocalRig, fault: Fault, start: float) -> Violation | None:
+    await asyncio.sleep(start + fault.at_s - time.monotonic())
+    try:
+        await rig.inject(fault)
+        await asyncio.sleep(fault.for_s)
+        await rig.lift(fault)
+    except FaultFailed as error:
+        return Violation("rig", fault.name, str(error))
+    return None
+
+
+async def _rest(rig: LocalRig, checks: Checks[H], history: H) -> tuple[float | None, list[str]]:
+    """Wait until all is idle and consistent; returns after how long, and what was not in time."""
+    began = time.monotonic()
+    while waiting := await checks.unsettled(rig, history):
+        if time.monotonic() - began > SETTLES_S:
+            return None, waiting
+        await asyncio.sleep(LOOK_EVERY_S)
+    return time.monotonic() - began, []
+
+
+async def _judged(rig: LocalRig, checks: Checks[H], history: H) -> list[Violation]:
+    """What the checker says, and which processes are nobody's."""
+    async with asyncio.timeout(JUDGED_WITHIN_S):
+        found = await checks.violations(rig, history)
+    left = memory.strays(rig.launcher, rig.processes())
+    if left:
+        await asyncio.sleep(STRAY_FOR_S)  # one that is being started or ended is not lost
+        left &= memory.strays(rig.launcher, rig.processes())
+    return [*found, *(Violation("no-process-leaked", f"process {pid}", "nobody's child") for pid in left)]
