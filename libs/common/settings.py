@@ -45,7 +45,6 @@ class CommonSettings(BaseSettings):
     mongo_driver: MongoDriver = MongoDriver.MOTOR
     mongo_database_prefix: str = Field("pixera_", description="each service's database is this and its name")
 
-    vault_database: str = Field("vault", description="the database of people's keys, behind the prefix")
     vault_master_key: SecretStr | None = Field(
         None,
         description="for services that seal: base64 of the 96 bytes that wrap people's keys; several, separated by "

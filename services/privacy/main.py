@@ -54,7 +54,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
         policy=settings.policy,
     )
     scan_client, scan_storage = Mongo.connect(settings, platform.name), Storage(settings)
-    scanner = Scanner(scan_client, scan_storage, settings.mongo_database_prefix, settings.data_map)
+    scanner = Scanner(scan_client, scan_storage, settings)
     scanning = Scanning(cases, service, scanner, lease_s=settings.erasure_scan_lease_s)
     watching = Watching(cases, service, every_s=settings.erasure_tick_s)
     return Parts(

@@ -23,8 +23,14 @@ KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
         "ground": PROOF,
     },
     {
+        "where": "vault.keys",
+        "what": "keyed pseudonym, so that no key is made again",
+        "ground": PROOF,
+    },
+    {
         "where": "events and dead letters until their topics' retention ends",
-        "what": "opaque ids, amounts, sizes and times; through them a retained payment leads to the opaque id",
+        "what": "opaque ids, amounts, sizes and times; through them a retained payment leads to the opaque id; "
+        "what was sealed, which nobody can open any more",
         "ground": OPERATION,
     },
     {

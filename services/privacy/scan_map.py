@@ -14,12 +14,16 @@ MADE_FOR_THE_ID = frozenset({"outbox", "tombstones", "writes"})
 ABOUT_NOBODY = frozenset({"inbox", "leases"})
 """What every service's database has besides, without any id of a person."""
 
+DESTROYED = "destroy"
+"""How the data map says that rows are keys, which go by the name of the key and not by the person's id."""
+
 
 class Sort(Enum):
     """What the declarations say of a collection."""
 
     OF_PEOPLE = auto()
     ABOUT_NOBODY = auto()
+    KEYS = auto()
     MADE_FOR_THE_ID = auto()
     UNKNOWN = auto()
 
@@ -30,11 +34,14 @@ class ScanMap:
 
     subjects: dict[tuple[str, str], tuple[str, ...]]
     about_nobody: frozenset[tuple[str, str]]
+    keys: frozenset[tuple[str, str]]
 
     def sort_of(self, database: str, collection: str) -> Sort:
         """Return what is declared about a collection. Args: database: without the platform's prefix."""
         if collection in MADE_FOR_THE_ID:
             return Sort.MADE_FOR_THE_ID
+        if (database, collection) in self.keys:
+            return Sort.KEYS
         if (database, collection) in self.subjects:
             return Sort.OF_PEOPLE
         if collection in ABOUT_NOBODY or (database, collection) in self.about_nobody:
@@ -48,10 +55,14 @@ def load(path: Path) -> ScanMap:
     try:
         record = json.loads(path.read_text())
         subjects: dict[tuple[str, str], tuple[str, ...]] = {}
+        keys: set[tuple[str, str]] = set()
         for target in record["scan"]:
             key = (target["database"], target["collection"])
+            if target["erase"] == DESTROYED:
+                keys.add(key)
+                continue
             subjects[key] = (*subjects.get(key, ()), target["subject"])
         nobody = {(service, name) for service, names in record["about_nobody"].items() for name in names}
-        return ScanMap(subjects, frozenset(nobody))
+        return ScanMap(subjects, frozenset(nobody), frozenset(keys))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataMapMissing(f"{path.name} cannot be read: run `make contracts`") from error

@@ -8,14 +8,15 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from libs.common.clock import now
 from libs.common.mongo import Mongo
 from libs.common.storage import Storage
+from libs.common.vault.keys import key_name
 from services.privacy.scan_map import ScanMap, Sort, load
+from services.privacy.settings import PrivacySettings
 
 GENERIC_ROWS = 500
 """Rows read from a collection without declared subjects, the newest: what leaked in leaked lately."""
@@ -27,7 +28,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that should not be there. Args: kind: row, object, stray-id or unmapped; where: no personal data."""
+    """Something that should not be there.
+
+    Args:     kind: row, object, key, stray-id or unmapped; where: no personal data.
+    """
 
     kind: str
     where: str
@@ -69,12 +73,13 @@ class _Read:
 class Scanner:
     """Scans databases whose names begin with the prefix, and all buckets.
 
-    Args:     mongo, storage: clients of its own, not the service's; data_map: the file that says where to look.
+    Args:     mongo, storage: clients of its own, not the service's.
     """
 
-    def __init__(self, mongo: Mongo, storage: Storage, prefix: str, data_map: Path) -> None:
+    def __init__(self, mongo: Mongo, storage: Storage, settings: PrivacySettings) -> None:
         self._mongo, self._storage = mongo, storage
-        self._prefix, self._data_map = prefix, data_map
+        self._prefix, self._data_map = settings.mongo_database_prefix, settings.data_map
+        self._pseudonym_key = settings.pseudonym_key
 
     async def scan(self, user_id: UUID, locators: Iterable[str]) -> ScanReport:
         """Return what is left of the person.
@@ -126,6 +131,8 @@ class Scanner:
                 return await self._count_rows(database, collection, user_id, where)
             case Sort.ABOUT_NOBODY:
                 return await self._read_rows(database, collection, user_id, where)
+            case Sort.KEYS:
+                return await self._count_keys(database, collection, user_id, where)
             case Sort.MADE_FOR_THE_ID:
                 return _Read()
             case Sort.UNKNOWN:
@@ -139,6 +146,15 @@ class Scanner:
         either = {"$in": [user_id, str(user_id)]}
         counts = await asyncio.gather(*(rows.count({path: either}) for path in dict.fromkeys(paths)))
         return _Read((Finding("row", where, total),) if (total := sum(counts)) else ())
+
+    async def _count_keys(self, database: str, collection: str, user_id: UUID, where: str) -> _Read:
+        """Count keys by their name; what a destroyed one leaves has no material, and is kept. Look for the id too."""
+        rows = self._database(database).collection(collection)
+        keys = await rows.count(
+            {"keyAltNames": key_name(self._pseudonym_key, user_id), "keyMaterial": {"$exists": True}}
+        )
+        read = await self._read_rows(database, collection, user_id, where)
+        return _Read((*read.findings, Finding("key", where, keys)), read.rows) if keys else read
 
     async def _read_rows(self, database: str, collection: str, user_id: UUID, where: str) -> _Read:
         """Read rows that should be about nobody, and look for the id in any form, anywhere in them."""

@@ -48,6 +48,7 @@ DATA_MAP = {
         {"database": "auth", "collection": "users", "subject": "_id", "erase": "delete"},
         {"database": "gallery", "collection": "images", "subject": "user_id", "erase": "delete"},
         {"database": "gallery", "collection": "images", "subject": "shared.with", "erase": "delete"},
+        {"database": "vault", "collection": "keys", "subject": "keyAltNames", "erase": "destroy"},
     ],
     "about_nobody": {
         "privacy": [document.collection for document in HOLDINGS.operational],

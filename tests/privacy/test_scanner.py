@@ -9,7 +9,9 @@ import pytest
 
 from libs.common.mongo import Mongo
 from libs.common.privacy.holdings import locator
+from libs.common.sealing import Sealing
 from libs.common.storage import Version
+from libs.common.vault.keys import DataKeys
 from services.privacy.scanner import Scanner
 from tests.privacy.conftest import BUCKET, Privacy
 
@@ -21,7 +23,7 @@ class Platform:
         self.settings, self.storage = privacy.settings, privacy.storage
         self.client = Mongo.connect(privacy.settings, "privacy")
         self.prefix = privacy.settings.mongo_database_prefix
-        self.scanner = Scanner(self.client, privacy.storage, self.prefix, privacy.settings.data_map)
+        self.scanner = Scanner(self.client, privacy.storage, privacy.settings)
 
     async def put(self, place: str, **row: Any) -> None:
         database, collection = place.split(".")
@@ -41,7 +43,7 @@ async def platform_data(privacy: Privacy) -> AsyncIterator[Platform]:
     await platform.put("auth.users")
     await platform.put("gallery.images", user_id=uuid4())
     yield platform
-    for database in ("auth", "gallery", "left_over"):
+    for database in ("auth", "gallery", "left_over", "vault"):
         await platform.client.client.drop_database(platform.prefix + database)
     await platform.client.close()
 
@@ -114,6 +116,32 @@ async def test_every_version_of_every_object_counts(platform_data: Platform) -> 
     await storage.delete_prefix(BUCKET, f"{prefix}/")
     await storage.delete_prefix(BUCKET, f"{user_id}/")
     assert await platform_data.found(user_id) == set()
+
+
+async def test_a_key_that_was_not_destroyed_is_found_and_the_mark_of_one_that_was_is_not(
+    platform_data: Platform,
+) -> None:
+    user_id, other = uuid4(), uuid4()
+    keys = DataKeys(platform_data.client, platform_data.settings)
+    await keys.prepare()
+    sealing = Sealing(platform_data.settings, keys)
+    await sealing.seal(user_id, ["word"])
+    await sealing.seal(other, ["word"])
+    assert await platform_data.found(user_id) == {("key", "vault.keys", 1)}
+    await keys.destroy(user_id)
+    assert await platform_data.found(user_id) == set()
+    await sealing.close()
+
+
+async def test_an_id_that_strayed_into_the_vault_is_found(platform_data: Platform) -> None:
+    user_id = uuid4()
+    await platform_data.put("vault.keys", keyAltNames=[str(user_id)])
+    await platform_data.put("vault.notes", about=user_id)
+    assert await platform_data.found(user_id) == {
+        ("stray-id", "vault.keys", 1),
+        ("unmapped", "vault.notes", 1),
+        ("stray-id", "vault.notes", 1),
+    }
 
 
 async def test_a_scan_is_fast(platform_data: Platform) -> None:

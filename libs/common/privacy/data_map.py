@@ -3,23 +3,34 @@
 Source:   GDPR Art. 30(1), the record of processing activities.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from libs.common.events import event_classes, producer_of
 from libs.common.events.base import Event
 from libs.common.privacy.annotations import Personal, personal_fields
-from libs.common.privacy.holdings import CollectionHolding, Holdings, ObjectsHolding, Pseudonymise
+from libs.common.privacy.holdings import (
+    CollectionHolding,
+    Holdings,
+    KeysHolding,
+    ObjectsHolding,
+    Pseudonymise,
+)
 from libs.common.privacy.tombstones import Tombstone
 
 Record = dict[str, Any]
 
 OBJECTS_FIELD = Personal("user.content")
 PERSONS_KEY = "user_id"
+DESTROY = "destroy"
+KEY_NAME = "keyAltNames"
 
 
 class ScanTarget(NamedTuple):
-    """Where an independent scanner looks for a person's id, and what should have become of the rows there."""
+    """Where an independent scanner looks for a person's id, and what should have become of the rows there.
+
+    Where `erase` is `destroy`, rows are keys, and the subject is the name of the person's key.
+    """
 
     database: str
     collection: str
@@ -27,13 +38,15 @@ class ScanTarget(NamedTuple):
     erase: str
 
 
-def scan_map(everyone: Iterable[Holdings]) -> list[ScanTarget]:
+def scan_map(everyone: Sequence[Holdings]) -> list[ScanTarget]:
     """Return every place where rows of a person are declared to be; databases without their prefix."""
-    return [
+    rows = [
         ScanTarget(holdings.service, held.document.collection, held.subject, held.erase.kind)
         for holdings in everyone
         for held in holdings.collections
     ]
+    keys = [held for holdings in everyone for held in holdings.keys]
+    return rows + [ScanTarget(held.database, held.document.collection, KEY_NAME, DESTROY) for held in keys]
 
 
 def data_map(everyone: Iterable[Holdings]) -> Record:
@@ -88,6 +101,7 @@ def markdown(record: Record) -> str:
 def _holdings(holdings: Holdings) -> list[Record]:
     records = [_collection(holdings, held) for held in holdings.collections]
     records += [_objects(holdings, held) for held in holdings.objects]
+    records += [_keys(holdings, held) for held in holdings.keys]
     for topic in holdings.topics:
         erasure = f"Goes by itself: {topic.retention.name}."
         records.append(
@@ -115,6 +129,18 @@ def _objects(holdings: Holdings, held: ObjectsHolding) -> Record:
     erasure = "Every version and delete marker is deleted."
     return _record(
         holdings.name_of(held), "objects", holdings.service, where=where, erasure=erasure, fields=fields
+    )
+
+
+def _keys(holdings: Holdings, held: KeysHolding) -> Record:
+    where = f"{held.database}.{held.document.collection}, found by a keyed hash of the person's id"
+    fields = [_field(path, mark, "kept") for path, mark in personal_fields(held.document).items()]
+    erasure = (
+        "The key is destroyed after everything else: what it sealed is unreadable. "
+        "The hash is kept, so that none is made again."
+    )
+    return _record(
+        holdings.name_of(held), "keys", holdings.service, where=where, erasure=erasure, fields=fields
     )
 
 

@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from libs.common.audit import Audit
 from libs.common.bus.outbox import Outbox
 from libs.common.clock import now
 from libs.common.errors import Unavailable
 from libs.common.events.privacy import HoldingErasure, HoldingInventory
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
-from libs.common.privacy.holdings import CollectionHolding, Holdings, ObjectsHolding, Pseudonymise
+from libs.common.privacy.holdings import CollectionHolding, Holding, Holdings, ObjectsHolding, Pseudonymise
+from libs.common.privacy.keys import Keys
 from libs.common.privacy.metrics import ERASED, SWEPT
 from libs.common.privacy.objects import Objects
 from libs.common.privacy.progress import ErasureUnderWay, Progress, Tally, field_of
@@ -24,6 +26,7 @@ from libs.common.privacy.writes import Writes
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
 from libs.common.tasks import Loop
+from libs.common.vault.keys import DataKeys
 
 PASSES = 3
 RETENTION_EVERY_S = 3_600.0
@@ -79,6 +82,8 @@ class Holder:
         self._writes = Writes(mongo, tombstones)
         self._rows = Rows(holdings, mongo, self._progress)
         self._objects = Objects(holdings, storage, self._progress, settings.pseudonym_key)
+        audit = Audit(outbox, holdings.service)
+        self._keys = Keys(holdings, DataKeys(mongo, settings), mongo, self._progress, audit)
         self._retention = RetentionSweep(holdings, mongo, self._progress)
         tombstones.on_sweep(self.sweep)
 
@@ -92,7 +97,7 @@ class Holder:
         return [self._inventoried(each, counts, user_id) for each in self.holdings.all]
 
     async def erase(self, user_id: UUID, case_id: UUID) -> list[HoldingErasure]:
-        """Erase a person: objects before rows, every version. Repeated, or after a crash, it goes on where it was.
+        """Erase a person: objects, every version, then rows, then the key. After a crash it goes on where it was.
 
         Returns:  what was erased and what is retained by holding, in all since the tombstone was written.
         Raises:   StillHeld: a fresh look finds more after three passes; ErasureUnderWay. Both are retried.
@@ -105,6 +110,7 @@ class Holder:
         for _ in range(PASSES):
             _record(await self._objects.erase(user_id))
             _record(await self._rows.erase(user_id, tombstone.pseudonym or uuid4()))
+            _record(await self._keys.erase(user_id))
             left = await self.verify(user_id)
             if not any(left.values()):
                 return await self._outcome(user_id)
@@ -116,8 +122,10 @@ class Holder:
 
     async def verify(self, user_id: UUID) -> dict[str, int]:
         """Return how much is still held of a person by holding, by other queries than the erasure's."""
-        rows, objects = await asyncio.gather(self._rows.remaining(user_id), self._objects.remaining(user_id))
-        return {**rows, **objects}
+        rows, objects, keys = await asyncio.gather(
+            self._rows.remaining(user_id), self._objects.remaining(user_id), self._keys.remaining(user_id)
+        )
+        return {**rows, **objects, **keys}
 
     async def export(self, user_id: UUID) -> AsyncIterator[ExportedRow | ExportedObject]:
         """Yield all that is held of a person: rows by holding, then objects.
@@ -146,6 +154,7 @@ class Holder:
             swept = await self._rows.erase(user_id, tombstone.pseudonym or uuid4())
             if tombstone.completed_at is not None:
                 swept.add(await self._sweep_objects(user_id))
+                swept.add(await self._keys.erase(user_id))
             _record(swept)
             SWEPT.inc(swept.total)
 
@@ -181,10 +190,12 @@ class Holder:
         names = [self.holdings.name_of(each) for each in self.holdings.all]
         if tombstone.inventory is not None:
             return {name: tombstone.inventory.get(field_of(name), 0) for name in names}
-        rows, objects = await asyncio.gather(
-            self._rows.inventory(tombstone.id), self._objects.inventory(tombstone.id)
+        rows, objects, keys = await asyncio.gather(
+            self._rows.inventory(tombstone.id),
+            self._objects.inventory(tombstone.id),
+            self._keys.inventory(tombstone.id),
         )
-        return await self._progress.freeze_counts(tombstone.id, {**rows, **objects})
+        return await self._progress.freeze_counts(tombstone.id, {**rows, **objects, **keys})
 
     async def _outcome(self, user_id: UUID) -> list[HoldingErasure]:
         tombstone = await self._progress.read(user_id)
@@ -196,18 +207,16 @@ class Holder:
         except ErasureUnderWay:  # whoever has the claim lists them again, and the late loop after that
             return Tally()
 
-    def _inventoried(
-        self, holding: CollectionHolding | ObjectsHolding, counts: dict[str, int], user_id: UUID
-    ) -> HoldingInventory:
+    def _inventoried(self, holding: Holding, counts: dict[str, int], user_id: UUID) -> HoldingInventory:
         name = self.holdings.name_of(holding)
-        if isinstance(holding, CollectionHolding):
+        if not isinstance(holding, ObjectsHolding):
             return HoldingInventory(holding=name, kind="collection", found=counts[name])
         where = self._objects.locator(user_id)
         return HoldingInventory(
             holding=name, kind="objects", found=counts[name], locator=where, bucket=holding.bucket
         )
 
-    def _erased(self, holding: CollectionHolding | ObjectsHolding, tombstone: Tombstone) -> HoldingErasure:
+    def _erased(self, holding: Holding, tombstone: Tombstone) -> HoldingErasure:
         name = self.holdings.name_of(holding)
         field = field_of(name)
         count, retained = tombstone.erased.get(field, 0), tombstone.retained.get(field, 0)

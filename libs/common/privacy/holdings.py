@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from libs.common.document import Document
 from libs.common.mongo import Mongo
 from libs.common.privacy.annotations import Personal, Retention, personal_fields
+from libs.common.vault.keys import DATABASE, DataKey
 
 UNIQUE_ID = "user.unique_id"
 LOCATOR_LENGTH = 32
@@ -107,6 +108,20 @@ class ObjectsHolding:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysHolding:
+    """The keys that everything sealed is read with, one a person, in a database apart (ADR 0026).
+
+    A key goes when every other holding of its person is gone; with it goes what it sealed, wherever copies are.
+    """
+
+    database: str = DATABASE
+    document: type[Document] = DataKey
+
+
+Holding: TypeAlias = "CollectionHolding | ObjectsHolding | KeysHolding"
+
+
+@dataclass(frozen=True, slots=True)
 class TopicHolding:
     """Events that carry a person's opaque id, gone when the topic's retention ends."""
 
@@ -121,20 +136,23 @@ class Holdings:
     service: str
     collections: tuple[CollectionHolding, ...] = ()
     objects: tuple[ObjectsHolding, ...] = ()
+    keys: tuple[KeysHolding, ...] = ()
     topics: tuple[TopicHolding, ...] = ()
     operational: tuple[type[Document], ...] = ()
 
-    def name_of(self, holding: CollectionHolding | ObjectsHolding) -> str:
+    def name_of(self, holding: Holding) -> str:
         """Return the holding's name, as inventories, certificates and metrics have it."""
+        if isinstance(holding, KeysHolding):
+            return f"{holding.database}.{holding.document.collection}"
         if isinstance(holding, ObjectsHolding):
             return holding.name if "." in holding.name else f"{self.service}.{holding.name}"
         name = f"{self.service}.{holding.document.collection}"
         return f"{name}:{holding.label}" if holding.label else name
 
     @property
-    def all(self) -> tuple["CollectionHolding | ObjectsHolding", ...]:
+    def all(self) -> tuple[Holding, ...]:
         """Return every holding that is inventoried and erased."""
-        return (*self.collections, *self.objects)
+        return (*self.collections, *self.objects, *self.keys)
 
     @property
     def documents(self) -> tuple[type[Document], ...]:

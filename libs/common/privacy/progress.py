@@ -147,6 +147,12 @@ class Progress:
             {"_id": user_id}, {name: fields for name, fields in change.items() if fields}
         )
 
+    async def settle(self, user_id: UUID, holding: str, total: int) -> bool:
+        """Note how much of a holding went in all, where it keeps that count itself; False where it is noted."""
+        path = f"erased.{field_of(holding)}"
+        new = {"_id": user_id, path: {"$not": {"$gte": total}}}
+        return bool(await self._rows.update_one(new, {"$set": {path: total}}))
+
     async def complete(self, user_id: UUID) -> None:
         """Close the erasure, and forget which pseudonym was the person's."""
         await self._rows.update_one({"_id": user_id}, {"$set": {"completed_at": now(), "pseudonym": None}})

@@ -16,6 +16,9 @@ from libs.common.privacy.annotations import Basis, Operational, Personal, Purpos
 from libs.common.privacy.tombstones import LASTING
 from libs.common.settings import CommonSettings
 
+DATABASE = "vault"
+"""Behind the prefix, as every database of the platform."""
+
 NAME = b"pixera.vault-key.v1"
 STATES = 3
 """A name has nothing, then a key, then a mark, and nothing else after: so many tries meet every neighbour."""
@@ -58,7 +61,7 @@ def key_name(key: SecretStr, user_id: UUID) -> str:
 
 def vault_database(settings: CommonSettings) -> str:
     """Return the name of the vault's database."""
-    return settings.mongo_database_prefix + settings.vault_database
+    return settings.mongo_database_prefix + DATABASE
 
 
 class DataKeys:
