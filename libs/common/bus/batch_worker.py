@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import groupby
 
 from libs.common.bus import metrics
-from libs.common.bus.consumes import AlreadyDone
+from libs.common.bus.effects import Effected, Effects
 from libs.common.bus.envelope import Malformed, NotSubscribed, Received, Record
 from libs.common.bus.ownership import Ownership, next_offsets
 from libs.common.bus.parts import Parts
 from libs.common.bus.settling import Abandoned, Outcome
-from libs.common.bus.tracing import continued
 from libs.common.bus.trouble import is_passing
 from libs.common.logging import logger
 
@@ -27,7 +25,7 @@ class BatchWorker:
     """
 
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+        self._parts, self._effects = parts, Effects(parts)
         self._busy = asyncio.Lock()
         self._concluding: asyncio.Task[None] | None = None
 
@@ -85,7 +83,7 @@ class BatchWorker:
         backoff = self._parts.settler.backoff()
         while True:
             try:
-                await self._effect(received)
+                self._count(await self._effects.together(received))
             except Exception as error:  # noqa: BLE001 - a handler may raise anything
                 if not is_passing(error):
                     return False
@@ -121,63 +119,15 @@ class BatchWorker:
             await ownership.commit(next_offsets(passed))
 
     async def _settle_one(self, record: Record, ownership: Ownership) -> None:
-        outcome = await self._parts.settler.settle(record, partial(self._single, record), ownership.pause)
-        if outcome is not Outcome.DONE:  # `_effect` counts what it did itself
-            self._parts.count([record], outcome)
+        attempt = partial(self._effects.single, record)
+        self._parts.count([record], await self._parts.settler.settle(record, attempt, ownership.pause))
 
-    async def _single(self, record: Record) -> None:
-        received = [self._parts.receive(record)]
-        await self._effect(received)
-        await self._parts.sweep_late(received)
-
-    async def _effect(self, received: list[Received]) -> None:
-        """Commit inbox rows, effects and new events of these events in one transaction.
-
-        That nothing of it is there yet is taken for granted, because it nearly always is so; the inbox is read only
-        once it has refused a row. The fence is read before, and again after the commit.
-
-        Raises:   whatever a handler raises; nothing is committed then.
-        """
-        unique = {one.id: one for one in received}
-        void = await self._parts.erased(unique.values())
-        known: set[str] = set()
-        while True:
-            fresh = [one for one in unique.values() if one.id not in known]
-            todo = [one for one in fresh if one.fenced_subject not in void]
-            try:
-                await self._parts.mongo.transaction(partial(self._do, todo))
-            except AlreadyDone:
-                before, known = known, await self._parts.inbox.known(unique)
-                if known == before:
-                    raise
-            else:
-                return self._count(received, todo, [one for one in fresh if one.fenced_subject in void])
-
-    async def _do(self, received: list[Received]) -> None:
-        await self._parts.inbox.add(one.id for one in received)
-        await self._handle(received)
-
-    async def _handle(self, received: list[Received]) -> None:
-        """Call the handlers, in order; one that takes many events gets its neighbours together."""
-        group = self._parts.group
-        for handler, run in groupby(received, lambda one: group.handlers[type(one.event)]):
-            ones = list(run)
-            if handler in group.many:
-                with continued(ones[0].traceparent if len(ones) == 1 else None):
-                    await handler([one.event for one in ones])
-                continue
-            for one in ones:
-                with continued(one.traceparent):
-                    await handler(one.event)
-
-    def _count(self, received: list[Received], done: list[Received], erased: list[Received]) -> None:
-        settled = {one.id for one in (*done, *erased)}
+    def _count(self, effected: Effected) -> None:
         counted = (
-            (Outcome.DONE, done),
-            (Outcome.ERASED, erased),
-            (Outcome.DUPLICATE, [one for one in received if one.id not in settled]),
+            (Outcome.DONE, effected.done),
+            (Outcome.ERASED, effected.erased),
+            (Outcome.DUPLICATE, effected.duplicates),
         )
         for outcome, ones in counted:
             if ones:
                 self._parts.count([one.record for one in ones], outcome)
-        self._parts.observe_ages(done)

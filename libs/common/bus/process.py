@@ -16,6 +16,7 @@ from libs.common.bus.lease import LeaseRow
 from libs.common.bus.outbox import OutboxRow
 from libs.common.bus.parts import Parts
 from libs.common.bus.producer import Producer
+from libs.common.bus.redelivery import Redelivery
 from libs.common.bus.relay import Relay
 from libs.common.bus.settings import BusSettings
 from libs.common.bus.settling import Settler
@@ -57,7 +58,9 @@ class Bus:
         self._broker = KafkaBroker(
             self._bootstrap.split(","), client_id=f"pixera-{name}", consumer_only=True, logger=None
         )
-        self._consumers = [self._consumer(group) for group in groups_of(subscriptions)]
+        parts = [self._parts(group) for group in groups_of(subscriptions)]
+        self.redeliveries = {each.group.name: Redelivery(each) for each in parts}
+        self._consumers = [self._consumer(each) for each in parts]
         self._tasks: list[asyncio.Task[None]] = []
         self._consuming = False
 
@@ -86,9 +89,13 @@ class Bus:
         health = {"relay": self._relay.healthy() and not self._tasks[0].done()}
         return health | {consumer.group.name: consumer.healthy() for consumer in self._consumers}
 
-    def _consumer(self, group: Group) -> Consumer:
+    def _consumer(self, parts: Parts) -> Consumer:
+        worker = StreamWorker(parts) if parts.group.io else BatchWorker(parts)
+        return Consumer(parts.group, self._broker, worker, self._settings)
+
+    def _parts(self, group: Group) -> Parts:
         dead_letters = DeadLetters(self._producer, group.name, self._settings.dead_letters_a_minute)
-        parts = Parts(
+        return Parts(
             group=group,
             settings=self._settings,
             mongo=self._mongo,
@@ -97,8 +104,6 @@ class Bus:
             inbox=Inbox(self._mongo, group.name),
             settler=Settler(group.name, dead_letters, self._settings),
         )
-        worker = StreamWorker(parts) if group.io else BatchWorker(parts)
-        return Consumer(group, self._broker, worker, self._settings)
 
     async def _consume(self) -> None:
         """Make the topics that these groups need, then run them all."""

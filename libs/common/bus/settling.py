@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from typing import Protocol
 
 from libs.common.bus import metrics
-from libs.common.bus.dead_letters import DeadLetters, TooManyDeadLetters
+from libs.common.bus.dead_letters import TooManyDeadLetters
 from libs.common.bus.envelope import Malformed, NotSubscribed, Record, first_of
 from libs.common.bus.settings import BusSettings
 from libs.common.bus.trouble import Backoff, Verdict, code_of, is_passing, verdict
@@ -30,11 +31,27 @@ class Abandoned(Exception):
     """The partition is being given up while its record waits for better times."""
 
 
+class NotDelivered(Exception):
+    """A record fails and is left where it is. Args: code: stable reason; error: what happened, nothing personal."""
+
+    def __init__(self, code: str, error: str) -> None:
+        super().__init__(code)
+        self.code, self.error = code, error
+
+
+class GivenUp(Protocol):
+    """Where records go that are given up."""
+
+    async def put(self, record: Record, code: str, error: str) -> None:
+        """Take one. Raises: TooManyDeadLetters, NotDelivered: it is left where it is."""
+        ...
+
+
 class Settler:
     """Tries, waits and gives up, as an error's verdict says."""
 
-    def __init__(self, group: str, dead_letters: DeadLetters, settings: BusSettings) -> None:
-        self._group, self._dead_letters, self._settings = group, dead_letters, settings
+    def __init__(self, group: str, given_up: GivenUp, settings: BusSettings) -> None:
+        self._group, self._given_up, self._settings = group, given_up, settings
 
     def backoff(self) -> Backoff:
         """Return a fresh series of waits."""
@@ -44,7 +61,7 @@ class Settler:
         """Bring one record to its end, however often that has to be tried.
 
         Args:     attempt: does it once; pause: sleeps, and raises Abandoned where the record is ours no more.
-        Raises:   Abandoned, TooManyDeadLetters: it is not settled, its offset must not be committed.
+        Raises:   Abandoned, TooManyDeadLetters, NotDelivered: it is not settled, its offset must not be committed.
         """
         backoff, tries = self.backoff(), 0
         while True:
@@ -106,8 +123,8 @@ class Settler:
         backoff = self.backoff()
         while True:
             try:
-                await self._dead_letters.put(record, code, error)
-            except TooManyDeadLetters:
+                await self._given_up.put(record, code, error)
+            except (TooManyDeadLetters, NotDelivered):
                 raise
             except Exception as trouble:  # noqa: BLE001 - unless it is stored, the record must not be passed
                 self.note_retry(trouble, record)
