@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import certificates, erasures, mail, status
+from cli import certificates, erasures, events, mail, status
 
 app = typer.Typer(
     name="pixera",
@@ -12,5 +12,6 @@ app = typer.Typer(
 )
 app.add_typer(certificates.app, name="certificate")
 app.add_typer(erasures.app, name="erasure")
+app.add_typer(events.app, name="events")
 app.command("mail")(mail.show)
 app.command("status")(status.show)

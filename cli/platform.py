@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from getpass import getpass
@@ -18,6 +19,8 @@ DEFAULT_GATEWAY = "http://127.0.0.1:8080"
 DEFAULT_STAFF = "operator"
 HOST = "127.0.0.1"
 TIMEOUT_S = 10.0
+SILENCE_S = 45.0
+"""A stream that says nothing for so long is dead: it tells how far it is every second or so."""
 PAGE = 100
 LEAST_LEFT_S = 30.0
 """A token that lasts no longer than this is not used for another request."""
@@ -107,6 +110,20 @@ class Platform:
             if page["next_cursor"] is None or (limit is not None and len(items) >= limit):
                 return items[:limit]
             asked[cursor] = page["next_cursor"]
+
+    def staff_lines(self, service: str, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the lines of JSON of a staff route that streams them, as they come."""
+        url = f"{self.gateway}/api/{service}/v1/staff{path}"
+        headers = {"Authorization": f"Bearer {self.staff_token}"}
+        timeout = httpx.Timeout(TIMEOUT_S, read=SILENCE_S)
+        try:
+            with httpx.stream("GET", url, params=params, headers=headers, timeout=timeout) as answer:
+                if answer.is_error:
+                    answer.read()
+                    fail(f"{url} answers {answer.status_code}: {_detail(answer)}")
+                yield from map(json.loads, answer.iter_lines())
+        except (httpx.HTTPError, ValueError) as error:
+            fail(f"{url} broke off ({type(error).__name__}).")
 
     def _sign_in(self) -> Token:
         name = os.environ.get("PIXERA_STAFF_NAME") or DEFAULT_STAFF

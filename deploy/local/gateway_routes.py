@@ -58,7 +58,11 @@ OPEN_PATHS = (
 )
 # A provider's signature, or a case token, is checked by the service itself.
 OPEN_PREFIXES = ("/api/billing/v1/webhooks/", "/api/privacy/v1/cases/")
-EVENT_STREAM = r"/api/generation/v1/jobs/[^/]+/events"
+STREAMS = {
+    "generation": r"/api/generation/v1/jobs/[^/]+/events",
+    "privacy": r"/api/privacy/v1/staff/events(/timeline)?",
+}
+"""What is answered bit by bit, for as long as there is more of it."""
 
 
 def open_matches() -> list[Json]:
@@ -81,7 +85,7 @@ def routes(credential_limit: Json) -> list[Json]:
             "redirect": {"path_redirect": "/docs", "response_code": "FOUND"},
         },
         *(_credential(path, credential_limit) for path in CREDENTIAL_PATHS),
-        _event_stream(),
+        *(_stream(service, path) for service, path in STREAMS.items()),
         *(_api(service) for service in SERVICES),
         *(route for bucket in PUBLIC_BUCKETS for route in _bucket(bucket)),
         # What the merchant's side of the sandbox offers is for billing alone.
@@ -125,8 +129,8 @@ def _to_service(name: str, match: Json, service: str) -> Json:
     }
 
 
-def _event_stream() -> Json:
-    route = _to_service("generation events", {"safe_regex": {"regex": EVENT_STREAM}}, "generation")
+def _stream(service: str, path: str) -> Json:
+    route = _to_service(f"{service} events", {"safe_regex": {"regex": path}}, service)
     route["route"] |= {"timeout": "0s", "idle_timeout": STREAM_IDLE}
     return route
 

@@ -12,6 +12,8 @@ from libs.common.mongo import Mongo
 from libs.common.storage import Storage
 from services.privacy import handlers, privacy
 from services.privacy.certificates import Certificates
+from services.privacy.history import History
+from services.privacy.history_routes import router as history_router
 from services.privacy.repository import CaseRepository, CertificateRepository
 from services.privacy.routes import router
 from services.privacy.scanner import Scanner
@@ -32,7 +34,7 @@ def create_app(role: str = "all", settings: PrivacySettings | None = None) -> Fa
         role=role,
         settings=settings,
         holdings=privacy.HOLDINGS,
-        routers=[router],
+        routers=[router, history_router],
         compose=partial(compose, settings),
     )
 
@@ -49,6 +51,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
             Signer(settings.certificate_signing_key.get_secret_value()),
             previous_keys(settings.certificate_previous_keys),
         ),
+        history=History(settings.kafka_bootstrap, platform.work, platform.audit),
         subjects=Subjects(settings.pseudonym_key),
         token_key=settings.case_token_key,
         policy=settings.policy,

@@ -26,3 +26,4 @@ SCAN_SECONDS = Histogram(
 SCAN_FINDINGS = Counter(
     "pixera_erasure_scan_findings", "Places where a scan still saw an erased person.", ("kind",)
 )
+HISTORY_STREAMS = Gauge("pixera_history_streams", "Streams of the event log that are being read.")

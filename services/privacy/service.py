@@ -21,6 +21,7 @@ from services.privacy import holds, proof, saga, timeline
 from services.privacy.announcing import event_of
 from services.privacy.certificates import Certificates
 from services.privacy.errors import CaseNotFound
+from services.privacy.history import History
 from services.privacy.metrics import ALERTS, HOLDER_ACKED, VERIFIED_SECONDS
 from services.privacy.models import Case
 from services.privacy.progress import Outcome
@@ -63,11 +64,13 @@ class PrivacyService:
         audit: Audit,
         cases: CaseRepository,
         certificates: Certificates,
+        history: History,
         subjects: Subjects,
         token_key: SecretStr,
         policy: Policy,
     ) -> None:
-        self._work, self._audit, self._cases, self.certificates = work, audit, cases, certificates
+        self._work, self._audit, self._cases = work, audit, cases
+        self.certificates, self.history = certificates, history
         self._subjects, self._token_key, self._policy = subjects, token_key, policy
 
     async def open(self, event: UserDeletedV1) -> None:

@@ -1,0 +1,109 @@
+"""A stream of the event log on this side: followed with a bar, written whole or not at all, never half believed."""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cli.output import fail
+
+Line = dict[str, Any]
+
+RECORDS = frozenset({"event", "malformed"})
+
+
+def dated(since: datetime | None, until: datetime | None) -> dict[str, str]:
+    """Return the parameters that bound the time; what names no zone is UTC."""
+    moments = {"since": since, "until": until}
+    return {
+        name: (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+        for name, moment in moments.items()
+        if moment
+    }
+
+
+@contextmanager
+def followed(lines: Iterator[Line]) -> Iterator[Iterator[Line]]:
+    """Give a stream's records, with a bar on stderr of how much of the log was read.
+
+    A stream that did not say that it ended is not taken for whole: the command fails.
+    """
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        yield _records(lines, bar)
+
+
+def write_lines(lines: Iterator[Line]) -> None:
+    """Print records as lines of JSON."""
+    for line in lines:
+        sys.stdout.write(_text(line))
+
+
+def write_file(path: Path, lines: Iterator[Line]) -> Line:
+    """Write records and a manifest into a file; it appears with its last byte, or not at all.
+
+    Returns:  the manifest, which is the file's last line.
+    """
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                manifest = _write(file, lines)
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink()
+                raise
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror}.")
+    return manifest
+
+
+def _write(file: Any, lines: Iterator[Line]) -> Line:
+    digest, kinds, types = hashlib.sha256(), Counter[str](), Counter[str]()
+    for line in lines:
+        text = _text(line)
+        file.write(text)
+        digest.update(text.encode())
+        kinds[line["kind"]] += 1
+        types[str(line.get("type") or line["code"])] += 1
+    manifest = {
+        "kind": "manifest",
+        "events": kinds["event"],
+        "malformed": kinds["malformed"],
+        "by_type": dict(sorted(types.items())),
+        "sha256": digest.hexdigest(),
+    }
+    file.write(_text(manifest))
+    return manifest
+
+
+def _records(lines: Iterator[Line], bar: Progress) -> Iterator[Line]:
+    task = bar.add_task("reading", total=None)
+    last: Line = {}
+    for last in lines:
+        if last["kind"] in RECORDS:
+            yield last
+        else:
+            found = f"{last['events']} events, {last['malformed']} malformed"
+            bar.update(task, completed=last["read"], total=last["of"], description=found)
+    if last.get("kind") != "end":
+        fail(f"The stream ended early ({last.get('code', 'cut')}): what came of it is not everything.")
+
+
+def _text(line: Line) -> str:
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
