@@ -3,10 +3,12 @@
 from functools import partial
 from uuid import UUID
 
+from libs.common.events.base import Sealed
 from libs.common.events.gallery import ImageDeletedV1
 from libs.common.mongo import Row
 from libs.common.pagination import encode_cursor
 from libs.common.work import UnitOfWork
+from services.gallery.announcing import Seals, captioned
 from services.gallery.errors import ImageNotFound, ThumbnailNotReady
 from services.gallery.models import Image, ImageState, Size
 from services.gallery.objects import ImageObjects
@@ -18,8 +20,10 @@ LISTED = tuple((set(Image.model_fields) - {"id", "user_id"}) | {"_id"})
 class Images:
     """What a person does with images that are there."""
 
-    def __init__(self, images: ImageRepository, work: UnitOfWork, objects: ImageObjects) -> None:
-        self._images, self._work, self._objects = images, work, objects
+    def __init__(
+        self, images: ImageRepository, work: UnitOfWork, objects: ImageObjects, seals: Seals
+    ) -> None:
+        self._images, self._work, self._objects, self._seals = images, work, objects, seals
 
     async def page(self, user_id: UUID, cursor: str | None, limit: int) -> tuple[list[Row], str | None]:
         """Return a page of stored rows, newest first, and the cursor of the next one.
@@ -43,13 +47,12 @@ class Images:
         """Change a caption, or take it away.
 
         Raises:   ImageNotFound (404).  SubjectErased (410).
-        Personal: the caption.
+        Effects:  the image; publishes image.captioned.
+        Personal: the caption; sealed in the event.
         """
-        change = partial(self._images.caption, user_id, image_id, caption)
-        image = await self._work.run(change, subject=user_id)
-        if image is None:
-            raise ImageNotFound
-        return image
+        sealed = await self._seals.text(user_id, caption)
+        change = partial(self._caption, user_id, image_id, caption, sealed)
+        return await self._work.run(change, subject=user_id)
 
     async def download_url(self, user_id: UUID, image_id: UUID) -> str:
         """Return where the image's own bytes can be fetched for five minutes. Raises ImageNotFound (404)."""
@@ -72,6 +75,15 @@ class Images:
         Effects:  the image is hidden; publishes image.deleted.
         """
         await self._work.run(partial(self._delete, user_id, image_id), subject=user_id)
+
+    async def _caption(
+        self, user_id: UUID, image_id: UUID, caption: str | None, sealed_caption: Sealed | None
+    ) -> Image:
+        image = await self._images.caption(user_id, image_id, caption)
+        if image is None:
+            raise ImageNotFound
+        await self._work.outbox.add(captioned(user_id, image_id, sealed_caption))
+        return image
 
     async def _delete(self, user_id: UUID, image_id: UUID) -> None:
         if not await self._images.hide(user_id, image_id):

@@ -11,12 +11,12 @@ from libs.common.events.generation import GenerationCompletedV1
 from libs.common.privacy.tombstones import Tombstones
 from libs.common.storage import ObjectMissing, together
 from libs.common.work import UnitOfWork
+from services.gallery.announcing import uploaded
 from services.gallery.metrics import IMAGES
 from services.gallery.models import Image, ImageState
 from services.gallery.objects import ImageObjects
 from services.gallery.processing import Processing
 from services.gallery.repository import ImageRepository
-from services.gallery.uploads import uploaded
 
 
 class Imports:

@@ -8,6 +8,7 @@ from libs.common.app import Parts, Platform, create_process
 from libs.common.bus.consumes import subscriptions
 from libs.common.privacy.removals import Removals
 from services.gallery import handlers, privacy, routes
+from services.gallery.announcing import Seals
 from services.gallery.images import Images
 from services.gallery.imports import Imports
 from services.gallery.objects import ImageObjects
@@ -53,18 +54,20 @@ def parts_of(platform: Platform, settings: GallerySettings) -> Parts:
         timeout_s=settings.gallery_imaging_timeout_s,
         nice=settings.gallery_imaging_nice,
     )
+    seals = Seals(platform.sealing)
     service = GalleryService(
-        images=Images(images, work, objects),
+        images=Images(images, work, objects, seals),
         uploads=Uploads(
             images,
             uploads,
             work,
             objects,
             processing,
+            seals=seals,
             in_hand=settings.gallery_uploads_in_hand,
             open_per_person=settings.gallery_open_uploads_per_person,
         ),
-        thumbnails=Thumbnails(images, work, objects, processing),
+        thumbnails=Thumbnails(images, work, objects, processing, seals),
         imports=Imports(images, work, objects, processing, platform.tombstones),
         removal=Removal(
             images,

@@ -4,9 +4,11 @@ from functools import partial
 
 from libs.common.bus.consumes import Once
 from libs.common.errors import SubjectErased
-from libs.common.events.gallery import ImageReadyV1, ImageUploadedV1
+from libs.common.events.base import Sealed
+from libs.common.events.gallery import ImageUploadedV1
 from libs.common.storage import ObjectMissing
 from libs.common.work import UnitOfWork
+from services.gallery.announcing import Seals, ready
 from services.gallery.objects import ImageObjects
 from services.gallery.processing import Processing
 from services.gallery.repository import ImageRepository
@@ -16,9 +18,14 @@ class Thumbnails:
     """Makes what lists of images are shown with."""
 
     def __init__(
-        self, images: ImageRepository, work: UnitOfWork, objects: ImageObjects, processing: Processing
+        self,
+        images: ImageRepository,
+        work: UnitOfWork,
+        objects: ImageObjects,
+        processing: Processing,
+        seals: Seals,
     ) -> None:
-        self._images, self._work = images, work
+        self._images, self._work, self._seals = images, work, seals
         self._objects, self._processing = objects, processing
 
     async def make(self, event: ImageUploadedV1, once: Once) -> None:
@@ -35,19 +42,16 @@ class Thumbnails:
         made = await self._processing.thumbnails(data)
         await self._objects.keep_thumbnails(user_id, image_id, made.images)
         try:
-            ready = await once(partial(self._make_ready, event, made.placeholder))
+            sealed = await self._seals.text(user_id, made.placeholder)
+            done = await once(partial(self._make_ready, event, made.placeholder, sealed))
         except SubjectErased:
             await self._objects.remove_thumbnails(user_id, image_id)
             raise
-        if not ready and await self._images.find(user_id, image_id) is None:
+        if not done and await self._images.find(user_id, image_id) is None:
             await self._objects.remove_thumbnails(user_id, image_id)
 
-    async def _make_ready(self, event: ImageUploadedV1, placeholder: str) -> bool:
+    async def _make_ready(self, event: ImageUploadedV1, placeholder: str, sealed: Sealed | None) -> bool:
         if not await self._images.make_ready(event.user_id, event.image_id, placeholder):
             return False
-        await self._work.outbox.add(
-            ImageReadyV1(
-                user_id=event.user_id, image_id=event.image_id, job_id=event.job_id, index=event.index
-            )
-        )
+        await self._work.outbox.add(ready(event, sealed))
         return True

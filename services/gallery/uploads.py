@@ -8,9 +8,10 @@ from weakref import WeakValueDictionary
 
 from libs.common.clock import new_id, now
 from libs.common.errors import SubjectErased, TooLarge
-from libs.common.events.gallery import ImageUploadedV1
+from libs.common.events.base import Sealed
 from libs.common.storage import ObjectMissing, PresignedPost
 from libs.common.work import UnitOfWork
+from services.gallery.announcing import Seals, uploaded
 from services.gallery.errors import (
     AlreadyCompleted,
     BadImage,
@@ -45,11 +46,12 @@ class Uploads:
         objects: ImageObjects,
         processing: Processing,
         *,
+        seals: Seals,
         in_hand: int,
         open_per_person: int,
     ) -> None:
         self._images, self._uploads, self._work = images, uploads, work
-        self._objects, self._processing = objects, processing
+        self._objects, self._processing, self._seals = objects, processing, seals
         self._in_hand, self._most_open = asyncio.Semaphore(in_hand), open_per_person
         # One file of a person at a time; whoever waits for a turn keeps the lock alive.
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
@@ -83,7 +85,7 @@ class Uploads:
         Raises:   UploadNotFound (404).  NothingUploaded (409).  BadImage, one of its kinds (4xx): the file is
                   removed, and another may be posted.  SubjectErased (410).
         Effects:  the original without its metadata; an image; publishes image.uploaded.
-        Personal: caption, and when and with what the picture was taken.
+        Personal: caption, and when and with what the picture was taken; sealed in the event.
         """
         if done := await self._images.find(user_id, upload_id):
             return done
@@ -132,9 +134,10 @@ class Uploads:
 
     async def _store(self, image: Image, data: bytes) -> bool:
         """Store the original, then the row; False where another request was faster with the same bytes."""
+        sealed = await self._seals.details(image)
         await self._objects.keep(image, data)
         try:
-            await self._work.run(partial(self._enter, image), subject=image.user_id)
+            await self._work.run(partial(self._enter, image, sealed), subject=image.user_id)
         except AlreadyCompleted:
             return False
         except (SubjectErased, UploadNotFound):
@@ -149,27 +152,11 @@ class Uploads:
         await self._objects.remove_original(image.user_id, image.id)
         raise UploadNotFound
 
-    async def _enter(self, image: Image) -> None:
+    async def _enter(self, image: Image, sealed_details: Sealed | None) -> None:
         await self._images.insert(image)
         if not await self._uploads.mark_completed(image.user_id, image.id):
             raise UploadNotFound  # it expired while its bytes were looked at, or its image was deleted since
-        await self._work.outbox.add(uploaded(image))
-
-
-def uploaded(image: Image) -> ImageUploadedV1:
-    """Return the event that announces an image."""
-    return ImageUploadedV1(
-        user_id=image.user_id,
-        image_id=image.id,
-        source=image.source,
-        media_type=image.media_type,
-        size_bytes=image.size_bytes,
-        width=image.width,
-        height=image.height,
-        job_id=image.job_id,
-        index=image.index,
-        uploaded_at=image.created_at,
-    )
+        await self._work.outbox.add(uploaded(image, sealed_details))
 
 
 def _image(upload: Upload, cleaned: Cleaned) -> Image:

@@ -18,6 +18,7 @@ from libs.common.events.base import Event
 from libs.common.mongo import Mongo
 from libs.common.privacy.holdings import locator
 from libs.common.privacy.tombstones import Tombstone, Tombstones
+from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
 from libs.common.testing.serving import serving
@@ -140,6 +141,11 @@ class House:
     def service(self) -> GalleryService:
         service: GalleryService = self.app.state.parts.service
         return service
+
+    @property
+    def sealing(self) -> Sealing:
+        """Return what the process seals and opens with."""
+        return self.service.images._seals._sealing
 
     @property
     def tombstones(self) -> Tombstones:
