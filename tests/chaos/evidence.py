@@ -10,7 +10,7 @@ from deploy.local.home import ROOT, Home
 from tests.chaos.model import Moment
 from tests.chaos.runner import Outcome
 
-FAILED = ROOT / ".cache" / "chaos" / "failed"
+PLAYED = ROOT / ".cache" / "chaos" / "played"
 SHOWN_TIMELINE = 60
 console = Console(highlight=False, soft_wrap=True)
 
@@ -34,21 +34,23 @@ def say(outcome: Outcome, defect: str | None) -> None:
 
 
 def keep(outcome: Outcome, home: Home) -> None:
-    """Effects: report and logs are in the seed's folder, and stay there."""
+    """Effects: the report of a seed is in its folder, with all logs when it failed, until it is played again."""
     target = folder(outcome.plan.seed)
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(home.logs, target / "logs")
-    shutil.copy(home.root / "launcher.log", target / "logs")
+    target.mkdir(parents=True)
     (target / "report.txt").write_text("\n".join(report(outcome, None)) + "\n")
+    if outcome.violations:
+        shutil.copytree(home.logs, target / "logs")
+        shutil.copy(home.root / "launcher.log", target / "logs")
 
 
 def folder(seed: int) -> Path:
-    """Where a failed seed is kept."""
-    return FAILED / f"seed-{seed}"
+    """Where a seed is kept."""
+    return PLAYED / f"seed-{seed}"
 
 
 def report(outcome: Outcome, most: int | None) -> Iterator[str]:
-    """A failed seed line by line. Args: most: the last moments of the timeline; None for all."""
+    """A seed line by line. Args: most: the last moments of the timeline; None for all."""
     yield "  faults:"
     yield from (f"    {fault}" for fault in outcome.plan.faults)
     yield "  violations:"

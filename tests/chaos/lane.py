@@ -71,8 +71,8 @@ async def _on_one_rig(row: Row, played: Played) -> int:
             outcome = await _one(rigged, plan(seed, disks=rigged.has_disks))
             played.outcomes.append(outcome)
             evidence.say(outcome, row.defect)
+            evidence.keep(outcome, rigged.home)
             if outcome.violations:
-                evidence.keep(outcome, rigged.home)
                 break
             last = memory.measured(rigged.processes())
             first = last if count == WARM_AFTER else first

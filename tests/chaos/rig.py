@@ -10,6 +10,7 @@ from deploy.local.spawn import RunningStack, started
 from tests.chaos import disk, links, toxiproxy
 from tests.chaos.events import EventFile
 from tests.chaos.faults import injectors
+from tests.chaos.memory import strays
 from tests.chaos.model import Fault, FaultFailed, Moment, Process
 from tests.chaos.process import DEFECT
 from tests.chaos.stack import DISKS
@@ -46,11 +47,6 @@ class LocalRig:
         return self._stack.ports
 
     @property
-    def launcher(self) -> int:
-        """The process that keeps the others."""
-        return self._stack.launcher.pid
-
-    @property
     def log(self) -> list[Moment]:
         return sorted([*self._own, *self._events.read()], key=lambda moment: moment.monotonic)
 
@@ -80,6 +76,10 @@ class LocalRig:
 
     def processes(self) -> dict[str, Process]:
         return {name: Process(**told) for name, told in self._stack.processes().items()}
+
+    def strays(self) -> set[int]:
+        """The rig's processes that belong to none which runs: left behind by one that was killed."""
+        return strays(self._stack.launcher.pid, self.processes())
 
     def _say(self, what: str, fault: Fault) -> None:
         told = " ".join(f"{key}={value}" for key, value in fault.parameters.items())

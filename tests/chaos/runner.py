@@ -5,12 +5,17 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from tests.chaos import memory
-from tests.chaos.model import Fault, FaultFailed, History, Moment, Violation
+from tests.chaos.model import Fault, FaultFailed, History, Moment, Rig, Violation
 from tests.chaos.plan import Plan
-from tests.chaos.rig import LocalRig
+
+
+class Playable(Rig, Protocol):
+    """A rig that also knows which of its processes are nobody's."""
+
+    def strays(self) -> set[int]: ...
+
 
 H = TypeVar("H", bound=History)
 
@@ -29,9 +34,9 @@ class Checks(Generic[H]):
     """
 
     history: Callable[[], H]
-    live: Callable[[LocalRig, random.Random, H, float], Coroutine[None, None, None]]
-    unsettled: Callable[[LocalRig, H], Awaitable[list[str]]]
-    violations: Callable[[LocalRig, H], Awaitable[list[Violation]]]
+    live: Callable[[Playable, random.Random, H, float], Coroutine[None, None, None]]
+    unsettled: Callable[[Playable, H], Awaitable[list[str]]]
+    violations: Callable[[Playable, H], Awaitable[list[Violation]]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Outcome:
     timeline: Sequence[Moment] = ()
 
 
-async def play(rig: LocalRig, plan: Plan, checks: Checks[H]) -> Outcome:
+async def play(rig: Playable, plan: Plan, checks: Checks[H]) -> Outcome:
     """Play one seed on a rig that is at rest."""
     began, history = time.monotonic(), checks.history()
     found = await _act(rig, plan, checks, history)
@@ -73,7 +78,7 @@ async def play(rig: LocalRig, plan: Plan, checks: Checks[H]) -> Outcome:
     )
 
 
-async def _act(rig: LocalRig, plan: Plan, checks: Checks[H], history: H) -> list[Violation]:
+async def _act(rig: Playable, plan: Plan, checks: Checks[H], history: H) -> list[Violation]:
     """People act while faults come and go; none is in any more at the end. Returns which faults did not take."""
     start = time.monotonic()
     async with asyncio.TaskGroup() as group:
@@ -83,7 +88,7 @@ async def _act(rig: LocalRig, plan: Plan, checks: Checks[H], history: H) -> list
     return [failure for task in faults if (failure := task.result())]
 
 
-async def _at_its_time(rig: LocalRig, fault: Fault, start: float) -> Violation | None:
+async def _at_its_time(rig: Playable, fault: Fault, start: float) -> Violation | None:
     await asyncio.sleep(start + fault.at_s - time.monotonic())
     try:
         await rig.inject(fault)
@@ -94,7 +99,7 @@ async def _at_its_time(rig: LocalRig, fault: Fault, start: float) -> Violation |
     return None
 
 
-async def _rest(rig: LocalRig, checks: Checks[H], history: H) -> tuple[float | None, list[str]]:
+async def _rest(rig: Playable, checks: Checks[H], history: H) -> tuple[float | None, list[str]]:
     """Wait until all is idle and consistent; returns after how long, and what was not in time."""
     began = time.monotonic()
     while waiting := await checks.unsettled(rig, history):
@@ -104,12 +109,12 @@ async def _rest(rig: LocalRig, checks: Checks[H], history: H) -> tuple[float | N
     return time.monotonic() - began, []
 
 
-async def _judged(rig: LocalRig, checks: Checks[H], history: H) -> list[Violation]:
+async def _judged(rig: Playable, checks: Checks[H], history: H) -> list[Violation]:
     """What the checker says, and which processes are nobody's."""
     async with asyncio.timeout(JUDGED_WITHIN_S):
         found = await checks.violations(rig, history)
-    left = memory.strays(rig.launcher, rig.processes())
+    left = rig.strays()
     if left:
         await asyncio.sleep(STRAY_FOR_S)  # one that is being started or ended is not lost
-        left &= memory.strays(rig.launcher, rig.processes())
+        left &= rig.strays()
     return [*found, *(Violation("no-process-leaked", f"process {pid}", "nobody's child") for pid in left)]

@@ -1,5 +1,6 @@
 """The platform with seams for faults: every link through the proxy, small disks, clocks that jump, spare workers."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -74,7 +75,7 @@ class RiggedStack(Stack):
 
     async def fill_disk(self, server: str) -> None:
         """No room for one server's data."""
-        disk.fill(self._home, server)
+        await asyncio.to_thread(disk.fill, self._home, server)
 
     async def empty_disk(self, server: str) -> None:
         """Room again."""

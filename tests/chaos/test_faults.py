@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx
 import psutil
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 from minio import Minio
@@ -21,9 +22,9 @@ from pymongo.errors import PyMongoError
 from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
 
+from deploy.local import guard
 from deploy.local.gateway_routes import SERVICES
 from deploy.local.ports import HOST
-from libs.common.testing.kafka import raw_producer
 from libs.common.testing.waiting import eventually
 from tests.chaos import links, plan
 from tests.chaos.model import Fault, Kind
@@ -87,6 +88,23 @@ async def test_every_process_that_is_killed_comes_back(chaos_rig: LocalRig) -> N
     assert await eventually(lambda: all_ready(chaos_rig), PATIENCE_S)
     died = [moment.name for moment in chaos_rig.log if moment.what == "process-died"]
     assert set(plan.PROCESSES) <= set(died)
+
+
+async def test_process_that_nobody_knows_is_found(chaos_rig: LocalRig) -> None:
+    assert await eventually(lambda: _strays(chaos_rig, set()), PATIENCE_S)
+    mark = psutil.Process(chaos_rig.processes()["kafka"].pid).environ()[guard.MARK]
+    stray = await asyncio.create_subprocess_exec(
+        "sleep", "600", env={guard.MARK: mark}, start_new_session=True
+    )
+    try:
+        assert await eventually(lambda: _strays(chaos_rig, {stray.pid}))
+    finally:
+        stray.kill()
+        await stray.wait()
+
+
+async def _strays(rig: LocalRig, wanted: set[int]) -> bool:
+    return rig.strays() == wanted
 
 
 @pytest.mark.parametrize("target", ["gallery-api", "envoy", "pay"])
@@ -215,8 +233,12 @@ async def _make_topic(env: Mapping[str, str]) -> None:
 
 
 async def _to_kafka(env: Mapping[str, str]) -> None:
-    async with asyncio.timeout(5), raw_producer(env["PIXERA_KAFKA_BOOTSTRAP"]) as producer:
+    producer = AIOKafkaProducer(bootstrap_servers=env["PIXERA_KAFKA_BOOTSTRAP"], request_timeout_ms=3_000)
+    await producer.start()
+    try:
         await producer.send_and_wait("chaos.written", os.urandom(900_000))
+    finally:
+        await producer.stop()
 
 
 async def _to_s3(env: Mapping[str, str]) -> None:
