@@ -55,8 +55,8 @@ bench: setup ## Measure the platform against raw baselines, into bench/results/
 bench-start: setup ## Measure time to ready and idle memory, into bench/results/
 	@$(PY) -m bench.start
 
-mail: setup ## Print the e-mails the running platform captured
-	@$(PY) -m deploy.local.mailbox
+mail: setup ## Print the e-mails the running platform captured (`pixera mail`)
+	@.venv/bin/pixera mail
 
 clean: ## Remove data, environments and caches (downloads stay in the user's caches)
 	@rm -rf .pixera .tools .venv .cache

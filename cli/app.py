@@ -3,6 +3,7 @@
 import typer
 
 from cli import certificates, erasures, events, mail, status
+from cli.output import EXIT_CODES
 
 app = typer.Typer(
     name="pixera",
@@ -10,8 +11,20 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(certificates.app, name="certificate")
+app.command("status")(status.show)
 app.add_typer(erasures.app, name="erasure")
+app.add_typer(certificates.app, name="certificate")
 app.add_typer(events.app, name="events")
 app.command("mail")(mail.show)
-app.command("status")(status.show)
+
+
+def _tell_exit_codes(group: typer.Typer) -> None:
+    """Have the help of every command end with what its exit codes mean."""
+    for command in group.registered_commands:
+        command.epilog = command.epilog or EXIT_CODES
+    for below in group.registered_groups:
+        if below.typer_instance is not None:
+            _tell_exit_codes(below.typer_instance)
+
+
+_tell_exit_codes(app)

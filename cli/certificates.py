@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from cli.output import NO, AsJson, console, emit, fail, mark, table
+from cli.output import NO, AsJson, console, emit, fail, mark, moment, table
 from cli.platform import Platform
 from libs.common.certificate import KeyUnusable, Verdict, load_public_key, verify, verify_chain
 
@@ -53,7 +53,13 @@ def check_chain(as_json: AsJson = False) -> None:
         emit({"valid": chain.passed, "certificates": len(items), "invalid": broken, "detail": chain.detail})
     else:
         rows = [
-            (mark(verdict.valid), item["sequence"], item["case_id"], item["issued_at"], item["hash"][:16])
+            (
+                mark(verdict.valid),
+                item["sequence"],
+                item["case_id"],
+                moment(item["issued_at"]),
+                item["hash"][:16],
+            )
             for item, verdict in zip(items, verdicts, strict=True)
         ]
         table("Certificates", ("", "number", "case", "issued", "hash"), rows)

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from getpass import getpass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from cli.output import fail
+from cli.output import NO, UNKNOWN
 
 DEFAULT_GATEWAY = "http://127.0.0.1:8080"
 DEFAULT_STAFF = "operator"
@@ -24,6 +25,17 @@ SILENCE_S = 45.0
 PAGE = 100
 LEAST_LEFT_S = 30.0
 """A token that lasts no longer than this is not used for another request."""
+
+
+class Unanswered(Exception):
+    """The platform does not answer, or refuses. The text says what to do.
+
+    Args:     code: what the command ends with: an order that is refused is a no, all else cannot be found out.
+    """
+
+    def __init__(self, reason: str, code: int = UNKNOWN) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,11 @@ class Platform:
         default_factory=lambda: Path(os.environ.get("PIXERA_HOME") or Path(__file__).parents[1] / ".pixera")
     )
     _tokens: list[Token] = field(default_factory=list, repr=False)
+
+    @cached_property
+    def client(self) -> httpx.Client:
+        """Return the client that this command's requests share."""
+        return httpx.Client(timeout=TIMEOUT_S)
 
     @cached_property
     def stack(self) -> dict[str, Any]:
@@ -76,7 +93,7 @@ class Platform:
 
     def get(self, url: str, **params: str) -> Any:
         """Return what anybody may read."""
-        return _answer("GET", url, params=params)
+        return self._answer("GET", url, params=params)
 
     def staff(
         self, method: str, service: str, path: str, params: dict[str, Any] | None = None, json: Any = None
@@ -85,10 +102,11 @@ class Platform:
 
         Args:     path: behind `/api/<service>/v1/staff`.
         Returns:  the JSON that it answers, None where it answers with nothing.
+        Raises:   Unanswered.
         """
         url = f"{self.gateway}/api/{service}/v1/staff{path}"
         headers = {"Authorization": f"Bearer {self.staff_token}"}
-        return _answer(method, url, params=params, json=json, headers=headers)
+        return self._answer(method, url, params=params, json=json, headers=headers)
 
     def staff_pages(
         self,
@@ -112,7 +130,7 @@ class Platform:
             asked[cursor] = page["next_cursor"]
 
     def staff_lines(self, service: str, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the lines of JSON of a staff route that streams them, as they come."""
+        """Yield the lines of JSON of a staff route that streams them, as they come. Raises: Unanswered."""
         url = f"{self.gateway}/api/{service}/v1/staff{path}"
         headers = {"Authorization": f"Bearer {self.staff_token}"}
         timeout = httpx.Timeout(TIMEOUT_S, read=SILENCE_S)
@@ -120,15 +138,15 @@ class Platform:
             with httpx.stream("GET", url, params=params, headers=headers, timeout=timeout) as answer:
                 if answer.is_error:
                     answer.read()
-                    fail(f"{url} answers {answer.status_code}: {_detail(answer)}")
+                    raise _refusal(answer)
                 yield from map(json.loads, answer.iter_lines())
         except (httpx.HTTPError, ValueError) as error:
-            fail(f"{url} broke off ({type(error).__name__}).")
+            raise Unanswered(f"{url} broke off ({type(error).__name__}).") from error
 
     def _sign_in(self) -> Token:
         name = os.environ.get("PIXERA_STAFF_NAME") or DEFAULT_STAFF
         body = {"name": name, "password": self._password(name)}
-        signed = _answer("POST", f"{self.gateway}/api/auth/v1/staff/sessions", json=body)
+        signed = self._answer("POST", f"{self.gateway}/api/auth/v1/staff/sessions", json=body)
         return Token(signed["access_token"], time.monotonic() + signed["expires_in"] - LEAST_LEFT_S)
 
     def _password(self, name: str) -> str:
@@ -140,26 +158,36 @@ class Platform:
         except OSError:
             if sys.stdin.isatty():
                 return getpass(f"Password of {name}: ")
-            fail(f"Nobody to sign in as: set PIXERA_STAFF_PASSWORD, or run beside the stack ({self.home}).")
+            raise Unanswered(
+                f"Nobody to sign in as: set PIXERA_STAFF_PASSWORD, or run beside the stack ({self.home})."
+            ) from None
+
+    def _answer(self, method: str, url: str, **how: Any) -> Any:
+        try:
+            answer = self.client.request(method, url, **how)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unanswered(
+                f"{url} does not answer ({type(error).__name__}). Does the platform run? Try `pixera status`."
+            ) from error
+        if answer.is_error:
+            raise _refusal(answer)
+        if not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError:
+            raise Unanswered(f"{url} does not answer with JSON. Is that the gateway's address?") from None
 
 
-def _answer(method: str, url: str, **how: Any) -> Any:
-    try:
-        answer = httpx.request(method, url, timeout=TIMEOUT_S, **how)
-    except httpx.HTTPError as error:
-        fail(f"{url} does not answer ({type(error).__name__}). Does the platform run? Try `pixera status`.")
-    if answer.is_error:
-        fail(f"{url} answers {answer.status_code}: {_detail(answer)}")
-    if not answer.content:
-        return None
-    try:
-        return answer.json()
-    except ValueError:
-        fail(f"{url} does not answer with JSON.")
+def _refusal(answer: httpx.Response) -> Unanswered:
+    code = NO if answer.status_code == HTTPStatus.CONFLICT else UNKNOWN
+    return Unanswered(f"{_detail(answer)} ({answer.status_code} from {answer.url})", code)
 
 
 def _detail(answer: httpx.Response) -> str:
     try:
-        return str(answer.json().get("detail") or answer.reason_phrase)
+        problem = answer.json()
+        title, detail = problem.get("title"), problem.get("detail")
     except (ValueError, AttributeError):
         return answer.reason_phrase
+    return ": ".join(dict.fromkeys(part for part in (title, detail) if part)) or answer.reason_phrase

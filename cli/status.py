@@ -1,65 +1,60 @@
-"""`pixera status`: which parts of the platform answer."""
+"""`pixera status`: how the whole platform is, on one screen."""
 
+import dataclasses
 import time
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Annotated, Any
 
-import httpx
 import typer
+from rich.live import Live
 
-from cli.output import NO, AsJson, emit, mark, table
-from cli.platform import HOST, Platform
-
-TIMEOUT_S = 3.0
-GATEWAY_CHECKS = {
-    "gateway": "/healthz",
-    "auth": "/api/auth/v1/jwks.json",
-    "billing": "/api/billing/v1/packages",
-    "privacy": "/api/privacy/v1/keys",
-}
-"""What answers without a token, for platforms that do not run on this machine."""
+from cli.health import Finding, findings
+from cli.output import NO, UNKNOWN, AsJson, console, emit, fail
+from cli.platform import Platform
+from cli.screen import draw
+from cli.snapshot import Snapshot, take
 
 
-def show(as_json: AsJson = False) -> None:
-    """Ask every process whether it is ready: exit 0 if all are, 1 if not."""
-    addresses = _addresses(Platform())
-    with ThreadPoolExecutor(len(addresses)) as threads:
-        answers = dict(zip(addresses, threads.map(_ask, addresses.values()), strict=True))
+def show(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on looking until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks of --watch.")] = 2.0,
+    groups: Annotated[bool, typer.Option("--groups", help="Show every consumer group too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the platform is: processes, lag, outboxes, relays, dead letters, open erasures.
+
+    Without a staff account it tells only what answers.
+    """
+    if watch and as_json:
+        fail("--watch draws a screen: take --json in a loop of your own.")
+    platform = Platform()
+    snapshot = _watch(platform, every, groups=groups) if watch else take(platform)
+    found = findings(snapshot)
     if as_json:
-        emit({name: {"ready": ready, "detail": detail} for name, (ready, detail) in answers.items()})
-    else:
-        rows = [(mark(ready), name, detail, addresses[name]) for name, (ready, detail) in answers.items()]
-        table("Pixera", ("", "part", "", "address"), rows)
-    raise typer.Exit(0 if all(ready for ready, _ in answers.values()) else NO)
+        emit(_as_json(snapshot, found))
+    elif not watch:
+        console().print(draw(snapshot, found, every_group=groups))
+    raise typer.Exit(_code(snapshot, found))
 
 
-def _addresses(platform: Platform) -> dict[str, str]:
-    """Return what to ask, by name: every process of a stack on this machine, or what the gateway leads to."""
-    processes = {
-        name: f"http://{HOST}:{port}/readyz"
-        for name, port in platform.ports.items()
-        if name.endswith(("-api", "-worker")) or name in ("pay", "desk")
-    }
-    if not processes:
-        return {name: platform.gateway + path for name, path in GATEWAY_CHECKS.items()}
-    return {"gateway": f"{platform.gateway}/healthz", **processes}
+def _watch(platform: Platform, every: float, *, groups: bool) -> Snapshot:
+    """Draw again and again; return the last look."""
+    snapshot = take(platform)
+    with suppress(KeyboardInterrupt), Live(console=console(), screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(draw(snapshot, findings(snapshot), every_group=groups), refresh=True)
+            time.sleep(every)
+            snapshot = take(platform)
+    return snapshot
 
 
-def _ask(url: str) -> tuple[bool, str]:
-    started = time.perf_counter()
-    try:
-        answer = httpx.get(url, timeout=TIMEOUT_S)
-    except httpx.HTTPError as error:
-        return False, type(error).__name__
-    took = f"{(time.perf_counter() - started) * 1000:.0f} ms"
-    if answer.is_success:
-        return True, took
-    return False, f"{answer.status_code}: {', '.join(_failing(answer)) or answer.reason_phrase}"
+def _code(snapshot: Snapshot, found: list[Finding]) -> int:
+    if found:
+        return NO
+    return UNKNOWN if snapshot.untold else 0
 
 
-def _failing(answer: httpx.Response) -> list[str]:
-    """Return the names of the checks that a process says do not pass."""
-    try:
-        report = answer.json()
-    except ValueError:
-        return []
-    return [name for name, passed in report.items() if passed is False] if isinstance(report, dict) else []
+def _as_json(snapshot: Snapshot, found: list[Finding]) -> dict[str, Any]:
+    told = dataclasses.asdict(snapshot) | {"at": snapshot.at.isoformat()}
+    listed = [dataclasses.asdict(finding) | {"level": finding.level.name.lower()} for finding in found]
+    return {"well": _code(snapshot, found) == 0, "findings": listed, **told}

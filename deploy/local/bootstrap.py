@@ -47,6 +47,7 @@ def main() -> int:
         with one_at_a_time():
             step("uv", UV_HOME, install_uv, "requirements/tools.txt")
             step("Python packages", VENV, install_packages, "requirements/dev.txt")
+            install_command()
             if (sys.platform, platform.machine()) == ("linux", "x86_64"):
                 install_servers()
     except SetupError as error:
@@ -124,6 +125,14 @@ def install_packages(lock: Path) -> None:
         run("Python packages", UV, "venv", "--quiet", "--clear", "--python", sys.executable, VENV)
     options: list[str | Path] = ["--quiet", "--require-hashes", "--compile-bytecode", "--python", VENV]
     run("Python packages", UV, "pip", "sync", *options, lock)
+
+
+def install_command() -> None:
+    """Effects: `.venv/bin/pixera` runs the operators' command; shell completion needs a command of that name."""
+    wanted, command = (ROOT / "deploy" / "local" / "pixera.sh").read_text(), VENV / "bin" / "pixera"
+    if not command.is_file() or command.read_text() != wanted:
+        command.write_text(wanted)
+        command.chmod(0o755)
 
 
 def is_same_python() -> bool:

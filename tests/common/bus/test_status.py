@@ -1,6 +1,7 @@
 """What operators see of a service, also when half of it does not answer."""
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
 from libs.common.bus.consumes import Subscription
@@ -95,3 +96,16 @@ async def test_a_broker_that_does_not_answer_hides_its_own_part_only(bench: Benc
     assert list(found.unanswered) == ["groups"]
     assert found.outbox is not None
     assert found.outbox.pending == 2
+
+
+async def test_all_groups_of_a_service_are_told_apart(bench: Bench) -> None:
+    other = replace(bench.subscription(bench.note), group=f"{bench.name}.other")
+    await bench.bus(bench.subscription(bench.note)).start()
+    await bench.publish_numbers(4)
+    await bench.effects_reach(4)
+
+    async def told() -> bool:
+        found = await status(bench, bench.subscription(bench.note), other).measure()
+        return [(group.members, group.lag) for group in found.groups or ()] == [(1, 0), (0, 4)]
+
+    await eventually(told)
