@@ -86,6 +86,7 @@ async def ends(env: Env) -> dict[Partition, int]:
     """Return where every partition ends now."""
     places = await partitions(env)
     async with _consumer(env) as consumer:
+        consumer.assign(places)  # else it waits for metadata that nothing asks for
         return {
             (place.topic, place.partition): end for place, end in (await consumer.end_offsets(places)).items()
         }
