@@ -1,0 +1,106 @@
+"""The checker sees: nothing in a right history, and in each wrong one exactly the promise that was broken."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.chaos.checks import CHECKS
+from tests.chaos.checks.resumption import resumptions
+from tests.chaos.history import Outcome, digest
+from tests.chaos.samples import (
+    BOB,
+    CANCELLED,
+    CASE,
+    IMAGE,
+    at,
+    sample,
+)
+from tests.chaos.truth import Mailed
+from tests.chaos.wrongs import BROKEN, down, killed, moment, row
+
+
+def test_a_right_history_breaks_no_promise() -> None:
+    assert sample().broken() == []
+
+
+@pytest.mark.parametrize("wrong", BROKEN)
+def test_a_wrong_history_breaks_just_that_promise(wrong: str) -> None:
+    broken = sample()
+    spoil, promises = BROKEN[wrong]
+    spoil(broken)
+    assert broken.promises() == promises
+
+
+def test_every_check_is_shown_to_see() -> None:
+    seen: set[Callable[..., object]] = set()
+    for spoil, _ in BROKEN.values():
+        broken = sample()
+        spoil(broken)
+        truth = broken.truth()
+        seen |= {check for check in CHECKS if list(check(truth, broken.history))}
+    assert seen == set(CHECKS)
+
+
+def test_an_unknown_caption_may_have_been_written() -> None:
+    one = sample()
+    one.did(
+        "ada", "caption", 20, outcome=Outcome.UNKNOWN, given={"image_id": IMAGE, "caption": digest("third")}
+    )
+    assert one.broken() == []
+    row(one, "gallery.images", IMAGE, caption="third")
+    assert one.broken() == []
+
+
+def test_an_event_may_be_published_twice_under_its_own_id() -> None:
+    one = sample()
+    one.repeat("image.ready")
+    assert one.broken() == []
+
+
+def test_what_is_unknown_may_have_had_no_effect() -> None:
+    one = sample()
+    unknown = {"outcome": Outcome.UNKNOWN, "arguments": "pixels-8"}
+    one.did("ada", "upload", 20, given={"image_id": "image-8", "caption": ""}, **unknown)
+    one.did("ada", "delete-image", 21, given={"image_id": IMAGE}, outcome=Outcome.UNKNOWN)
+    assert one.broken() == []
+
+
+def test_an_interrupted_mail_worker_excuses_a_second_mail() -> None:
+    one = sample()
+    one.mails.append(Mailed("ada@example.org", "verify"))
+    one.log += down("auth-worker", 1, 2)
+    assert one.broken() == []
+
+
+def test_what_was_slowed_down_may_commit_behind_the_fence() -> None:
+    one = sample()
+    one.repeat("image.uploaded", id="late", time=at(14), key=BOB, body={"user_id": BOB, "image_id": "x"})
+    one.log += [moment("injected", "freeze gallery-api", 9), moment("lifted", "freeze gallery-api", 13.9)]
+    assert one.broken() == []
+
+
+def test_a_resumption_is_measured_and_excused_by_another_fault() -> None:
+    one = sample()
+    killed(one, back_s=-11)
+    (found,) = resumptions(one.truth())
+    assert (found.step.case_id, found.step.holder, found.step.what) == (CASE, "gallery", "erasure")
+    assert found.after_s == pytest.approx(11)
+    one.log += down("mongod", 12, 20)
+    assert one.broken() == []
+
+
+def test_a_step_that_went_on_in_time_is_none_too_late() -> None:
+    one = sample()
+    killed(one, back_s=-1)
+    assert one.broken() == []
+    assert [found.after_s for found in resumptions(one.truth())] == [pytest.approx(1)]
+
+
+def test_cancelled_before_its_credits_were_set_aside_is_settled() -> None:
+    one = sample()
+    for name in ("reserved-2", "release"):
+        one.rows["billing.ledger_entries"].pop(name)
+    row(one, "billing.reservations", CANCELLED, state="void")
+    one.drop("credits.reserved", job_id=CANCELLED)
+    one.drop("credits.released", job_id=CANCELLED)
+    assert one.broken() == []

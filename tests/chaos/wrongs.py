@@ -1,0 +1,201 @@
+"""Wrong histories: each the right one with just one thing broken, and the promises that this breaks."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from tests.chaos import samples
+from tests.chaos.history import Outcome
+from tests.chaos.model import Moment
+from tests.chaos.samples import ADA, BOB, CASE, DRAWN, GONE_IMAGE, IMAGE, JOB, PAYMENT, PREFIX, Sample, at
+from tests.chaos.truth import Mailed, Stored
+
+Break = Callable[[Sample], object]
+
+
+def row(one: Sample, collection: str, key: str, **fields: object) -> None:
+    """Change fields of a row."""
+    one.rows[collection][key] |= fields
+
+
+def _store(one: Sample, image: str, **fields: object) -> None:
+    name = f"{PREFIX}/{image}/original"
+    known = one.objects[name]
+    one.objects[name] = Stored(**{**vars(known), **fields})
+
+
+def moment(what: str, name: str, seconds: float) -> Moment:
+    """Return a moment of the rig's log."""
+    return Moment(what, name, "", seconds, at(seconds))
+
+
+def down(name: str, since: float, until: float) -> list[Moment]:
+    """Return what the log has of a process that was down for a while."""
+    return [moment("process-died", name, since), moment("process-ready", name, until)]
+
+
+def killed(one: Sample, *, back_s: float) -> None:
+    """Let gallery-worker die once it was asked to erase, and be back so long before, or after, its answer."""
+    asked, answered = one.event("erasure.requested").time, one.event("erasure.completed").time
+    later = timedelta(seconds=20)
+    one.change("erasure.completed", time=answered + later)
+    one.change("erasure.verified", time=answered + 2 * later)
+    died = (asked - at(0)).total_seconds() + 0.5
+    one.log += down("gallery-worker", died, (answered + later - at(0)).total_seconds() + back_s)
+
+
+def _unwelcome(one: Sample) -> None:
+    one.rows["billing.ledger_entries"].pop("welcome")
+    one.drop("credits.granted", reason="welcome")
+
+
+def _untold_deletion(one: Sample) -> None:
+    one.drop("image.deleted")
+
+
+def _taken_late(one: Sample) -> None:
+    body = {"user_id": BOB, "image_id": "x"}
+    one.repeat("image.uploaded", id="early", time=at(9), key=BOB, body=body)
+    one.rows["gallery.inbox"].update(late={"_id": "gallery.make-thumbnails:early", "at": at(14)})
+
+
+BROKEN: dict[str, tuple[Break, set[str]]] = {
+    "an account is lost": (
+        lambda s: s.rows["auth.users"].pop(ADA),
+        {"accounts", "event without its write: user.registered", "event without its write: user.verified"},
+    ),
+    "a deletion is lost": (lambda s: s.amend(10, got={"case_id": "another"}), {"deletions"}),
+    "a deleted account can sign in": (lambda s: s.amend(11, outcome=Outcome.OK), {"deletions"}),
+    "an image shows something else": (lambda s: _store(s, IMAGE, pixels="others"), {"images"}),
+    "an image has other bytes than before": (lambda s: _store(s, IMAGE, digest="others"), {"downloads"}),
+    "an image has another size than its row says": (lambda s: _store(s, DRAWN, size=9), {"files"}),
+    "an image has no file": (lambda s: s.objects.pop(f"{PREFIX}/{IMAGE}/original"), {"files"}),
+    "an image has no thumbnail": (lambda s: s.objects.pop(f"{PREFIX}/{DRAWN}/small"), {"files"}),
+    "a deleted image has a file": (
+        lambda s: s.objects.update({f"{PREFIX}/{GONE_IMAGE}/original": Stored(1, "d", "p", "PNG")}),
+        {"removed-images"},
+    ),
+    "a caption is an earlier one": (
+        lambda s: row(s, "gallery.images", IMAGE, caption="first"),
+        {"captions"},
+    ),
+    "a caption is nobody's": (lambda s: row(s, "gallery.images", IMAGE, caption="other"), {"captions"}),
+    "a job goes on": (
+        lambda s: row(s, "generation.jobs", JOB, state="running"),
+        {"jobs", "event without its write: generation.completed"},
+    ),
+    "one key made two jobs": (lambda s: s.amend(7, given={"key": "key-1"}), {"jobs"}),
+    "a purchase is lost": (lambda s: s.amend(9, got={"payment_id": "payment-2"}), {"payments"}),
+    "a refund is lost": (lambda s: row(s, "pay.checkouts", "checkout-1", state="refunded"), {"payments"}),
+    "an event was told under two ids": (lambda s: s.repeat("image.ready", id="twice"), {"once image.ready"}),
+    "an upload was not told": (
+        lambda s: s.drop("image.uploaded", image_id=DRAWN),
+        {"write without its event: image.uploaded"},
+    ),
+    "an upload was told that is not there": (
+        lambda s: s.change("payment.completed", body={"user_id": ADA, "payment_id": "payment-2"}),
+        {"event without its write: payment.completed", "write without its event: payment.completed"},
+    ),
+    "a deletion of an image was not told": (
+        _untold_deletion,
+        {"write without its event: image.deleted", "event without its write: image.uploaded"},
+    ),
+    "a grant was not told": (
+        lambda s: s.drop("credits.granted", reason="purchase"),
+        {"write without its event: credits.granted(purchase)"},
+    ),
+    "an id means two events": (
+        lambda s: s.repeat("image.ready", body={"user_id": ADA, "image_id": IMAGE, "job_id": "x"}),
+        {"identities"},
+    ),
+    "a job completed and failed": (
+        lambda s: s.repeat("generation.failed", id="new", body={"user_id": ADA, "job_id": JOB}),
+        {"one end", "event without its write: generation.failed"},
+    ),
+    "an event was not taken in": (
+        lambda s: s.rows["gallery.inbox"].pop(f"gallery.make-thumbnails:image.uploaded-{IMAGE}"),
+        {"taken in"},
+    ),
+    "a payment was credited with less": (
+        lambda s: row(s, "billing.payments", PAYMENT, credits=500),
+        {"grants"},
+    ),
+    "a purchase was granted twice": (
+        lambda s: s.rows["billing.ledger_entries"].update(again={**s.entry("purchase"), "_id": "again"}),
+        {"grants", "balances"},
+    ),
+    "a welcome was given twice": (
+        lambda s: s.rows["billing.ledger_entries"].update(again={**s.entry("welcome"), "_id": "again"}),
+        {"grants", "balances"},
+    ),
+    "nobody was welcomed": (
+        lambda s: (
+            s.rows["billing.ledger_entries"].pop("welcome"),
+            s.drop("credits.granted", reason="welcome"),
+        ),
+        {"welcomes", "balances"},
+    ),
+    "a job was captured and released": (
+        lambda s: s.rows["billing.ledger_entries"].update(
+            more={**s.entry("release"), "job_id": JOB}, less={**s.entry("reserved-2"), "job_id": "job-9"}
+        ),
+        {
+            "settlements",
+            "write without its event: credits.released",
+            "write without its event: credits.reserved",
+        },
+    ),
+    "a generated image was not delivered": (
+        lambda s: row(s, "generation.jobs", JOB, image_ids=[DRAWN, "image-9"]),
+        {"deliveries"},
+    ),
+    "a mail was sent twice": (lambda s: s.mails.append(Mailed("ada@example.org", "verify")), {"mails"}),
+    "an entry does not add up": (
+        lambda s: s.entry("welcome")["postings"].__setitem__(
+            0, {"account": "platform:welcome", "credits": -9}
+        ),
+        {"sums"},
+    ),
+    "the books are off": (lambda s: s.more.update(imbalance=3), {"sums"}),
+    "a balance is not what was booked": (
+        lambda s: row(s, "billing.balances", ADA, available=108),
+        {"balances"},
+    ),
+    "a balance is below 0": (lambda s: row(s, "billing.balances", ADA, reserved=-1), {"balances"}),
+    "a case stays open": (
+        lambda s: row(s, "privacy.cases", CASE, phase="ERASING"),
+        {"verified"},
+    ),
+    "a case has no certificate": (lambda s: s.rows["privacy.certificates"].clear(), {"verified"}),
+    "a service forgot whom it erased": (lambda s: s.rows["billing.tombstones"].clear(), {"verified"}),
+    "the chain is broken": (lambda s: s.more.update(chain_broken="broken at 2"), {"chain"}),
+    "the scanner finds something": (lambda s: s.more.update(strays=["caption in s3"]), {"traces"}),
+    "a holder acknowledged and left a row": (
+        lambda s: s.rows["gallery.uploads"].update(left={"_id": "left", "user_id": BOB, "completed": False}),
+        {"acknowledgements"},
+    ),
+    "a holder acknowledged and left an object": (
+        lambda s: s.objects.update({"prefix-bob/image-7/original": Stored(1, "d", "p", "PNG")}),
+        {"acknowledgements"},
+    ),
+    "a service published for somebody it had erased": (
+        lambda s: s.repeat(
+            "image.uploaded", id="late", time=at(14), key=BOB, body={"user_id": BOB, "image_id": "x"}
+        ),
+        {"fence"},
+    ),
+    "a service took an event in for somebody it had erased": (
+        _taken_late,
+        {"fence"},
+    ),
+    "somebody wrote after VERIFIED": (
+        lambda s: s.amend(12, outcome=Outcome.OK, at=at(20)),
+        {"old tokens"},
+    ),
+    "a key is in two partitions": (lambda s: s.change("image.ready", partition=1), {"places"}),
+    "two uploads were published in the wrong order": (
+        lambda s: s.change("image.uploaded", offset=500),
+        {"real time"},
+    ),
+    "there is a dead letter": (lambda s: s.more.update(letters=[samples.letter()]), {"dead letters"}),
+    "an erasure went on late": (lambda s: killed(s, back_s=-11), {"resumed"}),
+}
