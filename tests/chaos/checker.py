@@ -69,7 +69,7 @@ async def truth_of(rig: Rig, history: Record) -> Truth:
         objects=objects,
         locators=locators,
         mails=reading.mails(rig.home.mail, history.began),
-        log=rig.log,
+        log=[moment for moment in rig.log if moment.wall >= history.began],
         strays=left,
         chain_broken=_chain_broken(rig, rows["privacy.certificates"]),
         imbalance=imbalance,

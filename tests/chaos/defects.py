@@ -154,6 +154,7 @@ PLANTS: dict[str, Callable[[], None]] = {
 NAMES = tuple(PLANTS)
 
 WORKERS = ("billing-worker", "generation-worker", "gallery-worker", "auth-worker")
+CUTS = ("gallery", "generation", "billing", "generation", "gallery", "auth")
 
 
 def plant(name: str) -> None:
@@ -163,16 +164,17 @@ def plant(name: str) -> None:
 
 def hint(name: str) -> tuple[Fault, ...]:
     """Return the faults that expose a defect; none where the workload alone does. Raises KeyError."""
-    kills = tuple(Fault(Kind.KILL, target, 4.0 + 3.0 * number, 0.0) for number, target in enumerate(WORKERS))
     return {
-        "commit-before-effect": kills,
+        "commit-before-effect": tuple(
+            Fault(Kind.KILL, worker, 2.5 + 0.8 * number, 0.0) for number, worker in enumerate(WORKERS)
+        ),
         "publish-without-outbox": tuple(
-            Fault(Kind.CUT, f"{service}->mongod", 4.0 + 2.5 * number, 1.0, {"how": "reset"})
-            for number, service in enumerate(("gallery", "generation", "billing", "generation", "gallery"))
+            Fault(Kind.CUT, f"{service}->mongod", 1.5 + 0.8 * number, 0.5, {"how": "reset"})
+            for number, service in enumerate(CUTS)
         ),
         "inbox-off": (),
         "fence-off": (),
-        "object-after-row": tuple(Fault(Kind.KILL, "gallery-worker", at, 0.0) for at in (6.0, 10.0, 14.0)),
+        "object-after-row": tuple(Fault(Kind.KILL, "gallery-worker", at, 0.0) for at in (3.0, 5.0, 7.0)),
         "early-acknowledgement": (),
     }[name]
 

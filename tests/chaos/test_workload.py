@@ -17,7 +17,7 @@ from tests.chaos.history import Record
 from tests.chaos.model import Fault, FaultFailed, Moment, Process
 from tests.chaos.workload import WEIGHTS, draw, live
 
-LIFE_S = 12.0
+LIFE_S = 8.0
 SETTLES_S = 60.0
 SEED = 7
 

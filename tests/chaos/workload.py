@@ -15,8 +15,8 @@ from tests.chaos.provider import Provider
 from tests.chaos.reading import ends
 
 PEOPLE = (3, 5)
-STEPS = (18, 30)
-LONGEST_PAUSE_S = 0.7
+STEPS = (14, 30)
+LONGEST_PAUSE_S = 0.25
 LEAVING = 0.45
 """The share of people who delete their account in the middle of things."""
 
@@ -73,7 +73,7 @@ def _part(rng: random.Random, number: int) -> Part:
     name = f"p{number}{rng.getrandbits(48):012x}"
     kinds = rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=rng.randint(*STEPS))
     if rng.random() < LEAVING:
-        stays = rng.randint(4, len(kinds) - 4)
+        stays = rng.randint(2, 10)
         kinds = [*kinds[:stays], "delete-account", *AFTERWARDS]
     return Part(name, tuple(_step(rng, what) for what in kinds))
 

@@ -128,10 +128,7 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
         {"grants", "balances"},
     ),
     "nobody was welcomed": (
-        lambda s: (
-            s.rows["billing.ledger_entries"].pop("welcome"),
-            s.drop("credits.granted", reason="welcome"),
-        ),
+        _unwelcome,
         {"welcomes", "balances"},
     ),
     "a job was captured and released": (
