@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import certificates, erasures, events, mail, status
+from cli import certificates, erasures, events, keys, mail, status
 from cli.output import EXIT_CODES
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app.command("status")(status.show)
 app.add_typer(erasures.app, name="erasure")
 app.add_typer(certificates.app, name="certificate")
 app.add_typer(events.app, name="events")
+app.add_typer(keys.app, name="keys")
 app.command("mail")(mail.show)
 
 

@@ -115,3 +115,14 @@ async def test_mail(stack: RunningStack) -> None:
     assert isinstance(json.loads(mail.out), list)
     assert (await pixera("mail", PIXERA_URL=desk)).code == 0
     assert (await pixera("mail", PIXERA_URL="http://127.0.0.1:9")).code == 2
+
+
+async def test_the_keys_that_sign_are_among_those_that_are_published(api: dict[str, str]) -> None:
+    listed = await pixera("keys", "list", "--json", **api)
+    assert listed.code == 0, listed.err
+    keys = json.loads(listed.out)
+    assert [key["for"] for key in keys if key["signs"]] == ["access tokens", "certificates"]
+    assert all(key["published"] for key in keys)
+    assert "checks only" not in (await pixera("keys", "list", **api)).out
+    steps = json.loads((await pixera("keys", "rotate", "--json")).out)["steps"]
+    assert len(steps) == 5
