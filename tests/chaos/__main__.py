@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.chaos import disk, summary, toxiproxy
 from tests.chaos.evidence import console
 from tests.chaos.lane import Played, Row, play_row
 
-SEEDS, LANES = 60, 2
+SEEDS, LANES = 80, 2
 ROW = 10
 """Seeds that one rig plays: a start costs as much as one of them."""
 
@@ -52,7 +53,8 @@ def rows(arguments: argparse.Namespace) -> list[Row]:
     if arguments.seed is not None:
         return [Row([arguments.seed], arguments.defect)]
     seeds = range(arguments.first, arguments.first + arguments.seeds)
-    return [Row(seeds[at : at + ROW], arguments.defect) for at in range(0, len(seeds), ROW)]
+    length = min(ROW, ceil(len(seeds) / arguments.lanes))
+    return [Row(seeds[at : at + length], arguments.defect) for at in range(0, len(seeds), length)]
 
 
 def play(wanted: Sequence[Row], lanes: int) -> list[Played]:

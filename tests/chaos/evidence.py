@@ -55,7 +55,7 @@ def report(outcome: Outcome, most: int | None) -> Iterator[str]:
     yield from (f"    {fault}" for fault in outcome.plan.faults)
     yield "  violations:"
     yield from (f"    {violation}" for violation in outcome.violations)
-    yield "  timeline (seconds from its first moment):"
+    yield "  timeline (seconds from its beginning):"
     shown = outcome.timeline if most is None else outcome.timeline[-most:]
     yield from (f"    {_line(moment, outcome.timeline[0].monotonic)}" for moment in shown)
 

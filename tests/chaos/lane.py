@@ -11,6 +11,7 @@ from deploy.local.home import ROOT
 from libs.common import logging
 from tests.chaos import evidence, memory
 from tests.chaos.checker import unsettled, violations
+from tests.chaos.defects import hint
 from tests.chaos.history import Record
 from tests.chaos.model import Violation
 from tests.chaos.plan import Plan, plan
@@ -65,10 +66,11 @@ async def _on_one_rig(row: Row, played: Played) -> int:
     """Play until the row ends or a seed fails. Returns how many seeds were played."""
     home = HOMES / f"rig-{row.seeds[0]}"
     shutil.rmtree(home, ignore_errors=True)
+    exposing = hint(row.defect) if row.defect else ()
     count, first, last = 0, Sizes(), Sizes()
     async with rig(home, row.defect) as rigged:
         for count, seed in enumerate(row.seeds, start=1):
-            outcome = await _one(rigged, plan(seed, disks=rigged.has_disks))
+            outcome = await _one(rigged, plan(seed, disks=rigged.has_disks, also=exposing))
             played.outcomes.append(outcome)
             evidence.say(outcome, row.defect)
             evidence.keep(outcome, rigged.home)

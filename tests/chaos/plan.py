@@ -1,7 +1,7 @@
 """What happens in one seed: how long people act, and which faults come when. The seed decides, nothing else."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deploy.local.gateway_routes import SERVICES
@@ -39,8 +39,11 @@ class Plan:
         return random.Random(f"{self.seed} workload")
 
 
-def plan(seed: int, *, disks: bool = True) -> Plan:
-    """Draw a seed's plan. Args: disks: False leaves out what the machine cannot do, and changes nothing else."""
+def plan(seed: int, *, disks: bool = True, also: Sequence[Fault] = ()) -> Plan:
+    """Draw a seed's plan.
+
+    Args: disks: False leaves out what the machine cannot do, and changes nothing else. also: faults besides.
+    """
     rng = random.Random(f"{seed} faults")
     lasts_s = round(rng.uniform(SHORTEST_S, LONGEST_S), 1)
     drawn = [_fault(rng, lasts_s) for _ in range(rng.randint(1, MOST_FAULTS))]
@@ -49,7 +52,7 @@ def plan(seed: int, *, disks: bool = True) -> Plan:
     wanted = [
         fault for fault in drawn if first[fault.target] is fault and (disks or fault.kind != Kind.FULL_DISK)
     ]
-    return Plan(seed, lasts_s, tuple(sorted(wanted, key=lambda fault: fault.at_s)))
+    return Plan(seed, lasts_s, tuple(sorted([*wanted, *also], key=lambda fault: fault.at_s)))
 
 
 def _fault(rng: random.Random, lasts_s: float) -> Fault:

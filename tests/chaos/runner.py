@@ -59,16 +59,17 @@ class Outcome:
 
 async def play(rig: Playable, plan: Plan, checks: Checks[H]) -> Outcome:
     """Play one seed on a rig that is at rest."""
-    began, history = time.monotonic(), checks.history()
+    history = checks.history()
+    start = Moment("begin", f"seed {plan.seed}", f"people act for {plan.lasts_s} s")
     found = await _act(rig, plan, checks, history)
-    recovery_s, waiting = await _rest(rig, checks, history)
+    recovery_s, waited = await _rest(rig, checks, history)
     if recovery_s is None:
-        found.append(Violation("recovery", f"not at rest within {SETTLES_S:.0f} s", "; ".join(waiting)))
+        found.append(Violation("recovery", f"not at rest within {SETTLES_S:.0f} s", waited[-1].detail))
     found += await _judged(rig, checks, history)
-    log = [moment for moment in rig.log if moment.monotonic >= began]
+    log = [start, *waited, *(moment for moment in rig.log if moment.monotonic >= start.monotonic)]
     return Outcome(
         plan=plan,
-        wall_s=time.monotonic() - began,
+        wall_s=time.monotonic() - start.monotonic,
         recovery_s=recovery_s,
         violations=found,
         counts=dict(history.counts()),
@@ -99,14 +100,17 @@ async def _at_its_time(rig: Playable, fault: Fault, start: float) -> Violation |
     return None
 
 
-async def _rest(rig: Playable, checks: Checks[H], history: H) -> tuple[float | None, list[str]]:
-    """Wait until all is idle and consistent; returns after how long, and what was not in time."""
+async def _rest(rig: Playable, checks: Checks[H], history: H) -> tuple[float | None, list[Moment]]:
+    """Wait until all is idle and consistent; returns after how long, and what was waited for."""
     began = time.monotonic()
+    waited = [Moment("waiting", "for rest")]
     while waiting := await checks.unsettled(rig, history):
+        if (told := "; ".join(waiting)) != waited[-1].detail:
+            waited.append(Moment("waiting", "for rest", told))
         if time.monotonic() - began > SETTLES_S:
-            return None, waiting
+            return None, waited
         await asyncio.sleep(LOOK_EVERY_S)
-    return time.monotonic() - began, []
+    return time.monotonic() - began, [*waited, Moment("at-rest", "")]
 
 
 async def _judged(rig: Playable, checks: Checks[H], history: H) -> list[Violation]:

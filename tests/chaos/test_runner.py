@@ -89,7 +89,7 @@ async def test_a_quiet_seed_has_no_violation_and_its_whole_timeline() -> None:
     assert outcome.violations == []
     assert outcome.recovery_s is not None
     assert outcome.recovery_s >= 2 * runner.LOOK_EVERY_S
-    assert {moment.what for moment in outcome.timeline} == {"injected", "sign-up"}
+    assert {"begin", "injected", "sign-up", "waiting", "at-rest"} == {each.what for each in outcome.timeline}
 
 
 async def test_what_the_checker_finds_is_the_seeds() -> None:
