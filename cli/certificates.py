@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cli.output import NO, AsJson, console, emit, fail, mark, moment, table
 from cli.platform import Platform
-from libs.common.certificate import KeyUnusable, Verdict, load_public_key, verify, verify_chain
+from libs.common.certificate import Verdict, verify, verify_chain
+from libs.common.signing import KeyUnusable, load_public_key
 
 PEM_END = "-----END PUBLIC KEY-----"
 

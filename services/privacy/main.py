@@ -7,8 +7,9 @@ from fastapi import FastAPI
 
 from libs.common.app import Parts, Platform, create_process
 from libs.common.bus.consumes import subscriptions
-from libs.common.certificate import Signer, load_public_key
+from libs.common.certificate import Signer
 from libs.common.mongo import Mongo
+from libs.common.signing import load_public_key
 from libs.common.storage import Storage
 from services.privacy import handlers, privacy
 from services.privacy.certificates import Certificates

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 
 from libs.common.app import provided
 from libs.common.audit import staff_actor
-from libs.common.certificate import key_id_of, public_jwk, public_pem
 from libs.common.clock import to_milliseconds
 from libs.common.errors import Forbidden, problems
 from libs.common.identity import Staff
 from libs.common.pagination import CursorParam, InvalidCursor, Limit, Page, decode_cursor, encode_cursor
+from libs.common.signing import key_id_of, public_jwk, public_pem
 from services.privacy.errors import CaseNotFound, CertificateNotFound, HoldTooLate, HoldUnfit, NotHeld
 from services.privacy.models import Case
 from services.privacy.schemas import (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.common.certificate import public_jwk, public_pem
+from libs.common.signing import public_jwk, public_pem
 from tests.cli.conftest import pixera
 from tests.common.test_certificate import GOOD, signer
 

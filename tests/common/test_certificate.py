@@ -8,17 +8,8 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from libs.common.certificate import (
-    GENESIS,
-    KeyUnusable,
-    Signer,
-    key_id_of,
-    load_public_key,
-    public_jwk,
-    public_pem,
-    verify,
-    verify_chain,
-)
+from libs.common.certificate import GENESIS, Signer, verify, verify_chain
+from libs.common.signing import KeyUnusable, key_id_of, load_public_key, public_jwk, public_pem
 
 
 def signer(seed: int = 7) -> Signer:

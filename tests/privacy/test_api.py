@@ -10,9 +10,10 @@ import pytest
 
 from libs.common import case_token
 from libs.common.bus.outbox import OutboxRow
-from libs.common.certificate import load_public_key, verify, verify_chain
+from libs.common.certificate import verify, verify_chain
 from libs.common.clock import now
 from libs.common.events.privacy import ActionRecordedV1
+from libs.common.signing import load_public_key
 from libs.common.testing.serving import serving
 from libs.common.testing.tokens import bearer
 from libs.common.testing.waiting import eventually
