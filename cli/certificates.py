@@ -1,18 +1,14 @@
 """`pixera certificate`: anyone checks a certificate, operators check the chain of all of them."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cli.output import NO, AsJson, console, emit, fail, mark, moment, table
 from cli.platform import Platform
+from cli.trust import keys_of
 from libs.common.certificate import Verdict, verify, verify_chain
-from libs.common.signing import KeyUnusable, load_public_key
-
-PEM_END = "-----END PUBLIC KEY-----"
 
 app = typer.Typer(help="Check certificates of erasure.", no_args_is_help=True)
 
@@ -34,7 +30,7 @@ def verify_file(
         certificate = file.read_bytes()
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.")
-    verdict = verify(certificate, _keys_of_file(key) if key else _keys_of_platform(url or Platform().gateway))
+    verdict = verify(certificate, keys_of(key, url))
     if as_json:
         emit(_as_json(verdict))
     else:
@@ -48,7 +44,7 @@ def check_chain(as_json: AsJson = False) -> None:
     platform = Platform()
     items = platform.staff_pages("privacy", "/certificates", "after")
     signed = [item["signed"].encode() for item in items]
-    verdicts, chain = verify_chain(signed, _keys_of_platform(platform.gateway))
+    verdicts, chain = verify_chain(signed, keys_of(None))
     if as_json:
         broken = [number for number, verdict in enumerate(verdicts, start=1) if not verdict.valid]
         emit({"valid": chain.passed, "certificates": len(items), "invalid": broken, "detail": chain.detail})
@@ -66,39 +62,6 @@ def check_chain(as_json: AsJson = False) -> None:
         table("Certificates", ("", "number", "case", "issued", "hash"), rows)
         console().print(mark(chain.passed), f"chain: {chain.detail}")
     raise typer.Exit(0 if chain.passed else NO)
-
-
-def _keys_of_file(file: Path) -> list[Ed25519PublicKey]:
-    try:
-        text = file.read_text()
-    except (OSError, UnicodeDecodeError):
-        fail(f"{file} cannot be read.")
-    try:
-        return _keys(json.loads(text))
-    except ValueError:
-        return _loaded(f"{part}{PEM_END}\n" for part in text.split(PEM_END)[:-1])
-
-
-def _keys_of_platform(address: str) -> list[Ed25519PublicKey]:
-    return _keys(Platform().get(f"{address.rstrip('/')}/api/privacy/v1/keys"))
-
-
-def _keys(published: Any) -> list[Ed25519PublicKey]:
-    try:
-        pems = [key["pem"] for key in published["keys"]]
-    except (KeyError, TypeError):
-        fail("These are not the public keys of /api/privacy/v1/keys.")
-    return _loaded(pems)
-
-
-def _loaded(pems: Any) -> list[Ed25519PublicKey]:
-    try:
-        keys = [load_public_key(pem.lstrip()) for pem in pems]
-    except KeyUnusable as error:
-        fail(f"The key cannot be used: {error}.")
-    if not keys:
-        fail("There is no public key in it.")
-    return keys
 
 
 def _as_json(verdict: Verdict) -> dict[str, Any]:

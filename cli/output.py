@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -64,6 +65,11 @@ def fail(reason: str) -> NoReturn:
     """Say on stderr why it could not be found out, and end."""
     complain(reason)
     raise typer.Exit(UNKNOWN)
+
+
+def working() -> Status:
+    """Return a line that says how far long work has come, on stderr and on terminals only."""
+    return Console(stderr=True, highlight=False).status("…")
 
 
 def mark(good: bool) -> Text:

@@ -93,7 +93,7 @@ class Platform:
 
     def get(self, url: str, **params: str) -> Any:
         """Return what anybody may read."""
-        return self._answer("GET", url, params=params)
+        return _json(self._answer("GET", url, params=params))
 
     def staff(
         self, method: str, service: str, path: str, params: dict[str, Any] | None = None, json: Any = None
@@ -104,9 +104,13 @@ class Platform:
         Returns:  the JSON that it answers, None where it answers with nothing.
         Raises:   Unanswered.
         """
+        return _json(self.staff_answer(method, service, path, params=params, json=json))
+
+    def staff_answer(self, method: str, service: str, path: str, **how: Any) -> httpx.Response:
+        """Call a staff route, and return its answer as it came, for what is not JSON. Raises: Unanswered."""
         url = f"{self.gateway}/api/{service}/v1/staff{path}"
         headers = {"Authorization": f"Bearer {self.staff_token}"}
-        return self._answer(method, url, params=params, json=json, headers=headers)
+        return self._answer(method, url, headers=headers, **how)
 
     def staff_pages(
         self,
@@ -146,7 +150,7 @@ class Platform:
     def _sign_in(self) -> Token:
         name = os.environ.get("PIXERA_STAFF_NAME") or DEFAULT_STAFF
         body = {"name": name, "password": self._password(name)}
-        signed = self._answer("POST", f"{self.gateway}/api/auth/v1/staff/sessions", json=body)
+        signed = _json(self._answer("POST", f"{self.gateway}/api/auth/v1/staff/sessions", json=body))
         return Token(signed["access_token"], time.monotonic() + signed["expires_in"] - LEAST_LEFT_S)
 
     def _password(self, name: str) -> str:
@@ -162,7 +166,7 @@ class Platform:
                 f"Nobody to sign in as: set PIXERA_STAFF_PASSWORD, or run beside the stack ({self.home})."
             ) from None
 
-    def _answer(self, method: str, url: str, **how: Any) -> Any:
+    def _answer(self, method: str, url: str, **how: Any) -> httpx.Response:
         try:
             answer = self.client.request(method, url, **how)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -171,12 +175,16 @@ class Platform:
             ) from error
         if answer.is_error:
             raise _refusal(answer)
-        if not answer.content:
-            return None
-        try:
-            return answer.json()
-        except ValueError:
-            raise Unanswered(f"{url} does not answer with JSON. Is that the gateway's address?") from None
+        return answer
+
+
+def _json(answer: httpx.Response) -> Any:
+    if not answer.content:
+        return None
+    try:
+        return answer.json()
+    except ValueError:
+        raise Unanswered(f"{answer.url} does not answer with JSON. Is that the gateway's address?") from None
 
 
 def _refusal(answer: httpx.Response) -> Unanswered:

@@ -37,9 +37,11 @@ class Audit:
         Args:     action: what was done, such as `dead-letter.redriven`; ground: the reason as a code, no free text;
                   actor: `staff_actor(...)` or the platform itself; subject: the person concerned; target: the id of
                   what it was done to; count: of how many.
-        Raises:   NoTransaction: called outside of one.
+        Raises:   NoTransaction: called outside of one.  ValueError: the target is, or names, the person: a bug.
         Effects:  publishes action.recorded.
         """
+        if subject is not None and target is not None and str(subject) in target:
+            raise ValueError(f"{action}: the ledger keeps the person under a pseudonym, not as the target")
         action_recorded = ActionRecordedV1(
             stream=self._stream,
             action=action,

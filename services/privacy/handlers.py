@@ -2,7 +2,7 @@
 
 from libs.common.bus.consumes import consumes
 from libs.common.events.auth import UserDeletedV1
-from libs.common.events.privacy import ErasureCompletedV1, InventoryCompletedV1
+from libs.common.events.privacy import ActionRecordedV1, ErasureCompletedV1, InventoryCompletedV1
 from services.privacy.service import PrivacyService
 
 
@@ -27,3 +27,12 @@ async def collect(event: InventoryCompletedV1 | ErasureCompletedV1, service: Pri
         await service.note_inventory(event)
     else:
         await service.note_erasure(event)
+
+
+@consumes(ActionRecordedV1, group="privacy.record-audit", batch=1_000)
+async def record_audit(events: list[ActionRecordedV1], service: PrivacyService) -> None:
+    """Write what was done into the audit ledger, in the order in which each service did it.
+
+    Effects:  an entry for each event; the stream's head is held until the commit.
+    """
+    await service.ledger.append(events)

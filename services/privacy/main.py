@@ -9,9 +9,15 @@ from libs.common.app import Parts, Platform, create_process
 from libs.common.bus.consumes import subscriptions
 from libs.common.certificate import Signer
 from libs.common.mongo import Mongo
-from libs.common.signing import load_public_key
+from libs.common.signing import SigningKey, load_public_key
 from libs.common.storage import Storage
+from libs.common.tasks import Loop
 from services.privacy import handlers, privacy
+from services.privacy.auditing import routes as audit_routes
+from services.privacy.auditing.checking import Checking
+from services.privacy.auditing.checkpoints import Checkpoints
+from services.privacy.auditing.ledger import AuditLedger
+from services.privacy.auditing.rows import AuditRows
 from services.privacy.certificates import Certificates
 from services.privacy.history import History
 from services.privacy.history_routes import router as history_router
@@ -35,25 +41,33 @@ def create_app(role: str = "all", settings: PrivacySettings | None = None) -> Fa
         role=role,
         settings=settings,
         holdings=privacy.HOLDINGS,
-        routers=[router, history_router],
+        routers=[router, history_router, audit_routes.router],
         compose=partial(compose, settings),
     )
 
 
 def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     """Put privacy together. The scanner has clients of its own: it shares nothing with the erasure."""
-    cases = CaseRepository(platform.mongo)
+    cases, audit_rows = CaseRepository(platform.mongo), AuditRows(platform.mongo)
+    subjects, signing_key = (
+        Subjects(settings.pseudonym_key),
+        settings.certificate_signing_key.get_secret_value(),
+    )
+    previous = previous_keys(settings.certificate_previous_keys)
+    checkpoints = Checkpoints(audit_rows, platform.work, platform.audit, SigningKey(signing_key), previous)
     service = PrivacyService(
         work=platform.work,
         audit=platform.audit,
         cases=cases,
         certificates=Certificates(
             CertificateRepository(platform.mongo),
-            Signer(settings.certificate_signing_key.get_secret_value()),
-            previous_keys(settings.certificate_previous_keys),
+            Signer(signing_key),
+            previous,
         ),
+        ledger=AuditLedger(audit_rows, platform.work, platform.audit, subjects),
+        checkpoints=checkpoints,
         history=History(settings.kafka_bootstrap, platform.work, platform.audit),
-        subjects=Subjects(settings.pseudonym_key),
+        subjects=subjects,
         token_key=settings.case_token_key,
         policy=settings.policy,
     )
@@ -61,10 +75,12 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     scanner = Scanner(scan_client, scan_storage, settings)
     scanning = Scanning(cases, service, scanner, lease_s=settings.erasure_scan_lease_s)
     watching = Watching(cases, service, every_s=settings.erasure_tick_s)
+    checking = Checking(audit_rows, checkpoints, every_s=settings.audit_check_every_s)
+    auditing: list[Loop] = [checking.run, partial(checkpoints.run, settings.audit_checkpoint_every_s)]
     return Parts(
         service=service,
         subscriptions=subscriptions(handlers, service),
-        background=[scanning.run, scanning.follow, watching.tick, watching.gauge],
+        background=[scanning.run, scanning.follow, watching.tick, watching.gauge, *auditing],
         closing=[scan_client.close, scan_storage.close],
     )
 

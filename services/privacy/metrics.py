@@ -27,3 +27,18 @@ SCAN_FINDINGS = Counter(
     "pixera_erasure_scan_findings", "Places where a scan still saw an erased person.", ("kind",)
 )
 HISTORY_STREAMS = Gauge("pixera_history_streams", "Streams of the event log that are being read.")
+
+AUDIT_ENTRIES = Gauge("pixera_audit_entries", "Entries of the audit ledger.", ("stream",))
+AUDIT_BROKEN = Gauge(
+    "pixera_audit_chain_broken", "Streams of the audit ledger that the last check found broken."
+)
+AUDIT_VERIFIED = Gauge(
+    "pixera_audit_chain_verified_timestamp_seconds", "When the whole audit ledger was last checked and held."
+)
+AUDIT_CHECK_SECONDS = Histogram(
+    "pixera_audit_check_seconds",
+    "Time to check the whole audit ledger.",
+    ("outcome",),
+    buckets=(0.1, 0.5, 1, 5, 15, 60, 300, 900),
+)
+AUDIT_CHECKPOINT = Gauge("pixera_audit_checkpoint_timestamp_seconds", "When the last checkpoint was made.")

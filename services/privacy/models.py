@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from libs.common.audit_ledger import GENESIS
 from libs.common.document import Document, Index
 from libs.common.privacy.annotations import Operational
 from services.privacy.protocol import Phase, Policy
@@ -89,3 +90,48 @@ class ChainHead(Document):
     id: Operational[str] = Field(alias="_id")
     sequence: Operational[int] = 0
     hash: Operational[str]
+
+
+class AuditEntry(Document):
+    """One entry of the audit ledger. `entry` is what counts, byte for byte; the others repeat it, for indexes."""
+
+    collection: ClassVar[str] = "audit_entries"
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("stream", 1), ("sequence", 1)), unique=True),
+        Index((("at", -1), ("_id", -1))),
+        Index((("actor", 1), ("at", -1))),
+        Index((("subject", 1), ("at", -1)), partial={"subject": {"$type": "string"}}),
+    )
+
+    id: Operational[UUID] = Field(alias="_id")
+    stream: Operational[str]
+    sequence: Operational[int]
+    hash: Operational[str]
+    entry: Operational[bytes]
+    action: Operational[str]
+    actor: Operational[str]
+    subject: Operational[str | None]
+    at: Operational[datetime]
+
+
+class AuditHead(Document):
+    """The end of a stream: whoever appends holds this row until the commit. `peaks` let its Merkle tree grow."""
+
+    collection: ClassVar[str] = "audit_heads"
+
+    id: Operational[str] = Field(alias="_id")
+    sequence: Operational[int] = 0
+    hash: Operational[str] = GENESIS
+    peaks: Operational[list[bytes]] = Field(default_factory=list)
+    batches: Operational[int] = 0
+
+
+class AuditCheckpoint(Document):
+    """A checkpoint of the audit ledger, byte for byte as it was signed."""
+
+    collection: ClassVar[str] = "audit_checkpoints"
+
+    id: Operational[UUID] = Field(alias="_id")
+    at: Operational[datetime]
+    size: Operational[int]
+    signed: Operational[bytes]

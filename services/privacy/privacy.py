@@ -1,10 +1,28 @@
 """What privacy itself holds of people: nothing that says who, and the keys to what all services have sealed.
 
-A case has the person's id sealed with a key outside of the database, and drops it with VERIFIED; certificates have
-a keyed pseudonym. Both are the proof that somebody was erased, so erasure leaves them (GDPR Art. 5(2), 17(3)(e)).
+A case has the person's id sealed with a key outside of the database, and drops it with VERIFIED; certificates and the
+audit ledger have a keyed pseudonym. They prove what was done, so an erasure leaves them (GDPR Art. 5(2), 17(3)(e)).
 """
 
-from libs.common.privacy.holdings import Holdings, KeysHolding
-from services.privacy.models import Case, Certificate, ChainHead
+from libs.common.privacy.annotations import Retention
+from libs.common.privacy.holdings import Holdings, KeysHolding, ProofHolding
+from services.privacy.models import AuditCheckpoint, AuditEntry, AuditHead, Case, Certificate, ChainHead
 
-HOLDINGS = Holdings("privacy", keys=(KeysHolding(),), operational=(Case, Certificate, ChainHead))
+ERASURE = "proof-of-erasure"
+ACCOUNTABILITY = "accountability"
+FOR_GOOD = Retention(
+    "for good: it leads to nobody without the key, and proves nothing with a piece taken out"
+)
+PSEUDONYM = "keyed pseudonym, counts and times"
+ACTION = "keyed pseudonym, what was done and by which operator's id, counts and times"
+
+HOLDINGS = Holdings(
+    "privacy",
+    keys=(KeysHolding(),),
+    proofs=(
+        ProofHolding(Case, PSEUDONYM, ERASURE, FOR_GOOD),
+        ProofHolding(Certificate, PSEUDONYM, ERASURE, FOR_GOOD),
+        ProofHolding(AuditEntry, ACTION, ACCOUNTABILITY, FOR_GOOD),
+    ),
+    operational=(ChainHead, AuditHead, AuditCheckpoint),
+)

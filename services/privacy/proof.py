@@ -4,28 +4,29 @@ from datetime import datetime
 from typing import Any
 
 from services.privacy.models import Case
+from services.privacy.privacy import ERASURE, HOLDINGS
 from services.privacy.progress import Progress
 from services.privacy.scanner import ScanReport
 from services.privacy.state import Hold
 
 ISSUER = "pixera"
-PROOF = "proof-of-erasure"
-"""Source: GDPR Art. 5(2), accountability, and Art. 17(3)(e), defence of legal claims."""
 OPERATION = "technical-retention"
 """It goes by itself when its time is over; nothing reads it for another purpose."""
 
 KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
-    {"where": "privacy.cases", "what": "keyed pseudonym, counts and times", "ground": PROOF},
-    {"where": "privacy.certificates", "what": "keyed pseudonym, counts and times", "ground": PROOF},
+    *(
+        {"where": f"privacy.{held.document.collection}", "what": held.what, "ground": held.ground}
+        for held in HOLDINGS.proofs
+    ),
     {
         "where": "tombstones of every service",
         "what": "opaque id, so that nothing comes back",
-        "ground": PROOF,
+        "ground": ERASURE,
     },
     {
         "where": "vault.keys",
         "what": "keyed pseudonym, so that no key is made again",
-        "ground": PROOF,
+        "ground": ERASURE,
     },
     {
         "where": "events and dead letters until their topics' retention ends",

@@ -112,18 +112,21 @@ async def list_cases(
 
 
 @router.get("/staff/cases/{case_id}", responses=problems(Forbidden, CaseNotFound))
-async def show_case(case_id: UUID, _: Staff, service: Service) -> CaseOut:
-    """Return one case."""
-    return CaseOut.of(await service.case(case_id))
+async def show_case(case_id: UUID, staff: Staff, service: Service) -> CaseOut:
+    """Return one case.
+
+    Effects:  publishes action.recorded: somebody looked.
+    """
+    return CaseOut.of(await service.view(case_id, staff_actor(staff.id)))
 
 
 @router.post("/staff/cases/{case_id}/resend", responses=problems(Forbidden, CaseNotFound))
-async def resend(case_id: UUID, _: Staff, service: Service) -> CaseOut:
+async def resend(case_id: UUID, staff: Staff, service: Service) -> CaseOut:
     """Ask again for what the case waits for, with fresh patience; nothing happens to a VERIFIED one.
 
-    Effects:  publishes inventory.requested or erasure.requested, or starts a scan.
+    Effects:  publishes inventory.requested or erasure.requested, or starts a scan; publishes action.recorded.
     """
-    return CaseOut.of(await service.resend(case_id))
+    return CaseOut.of(await service.resend(case_id, staff_actor(staff.id)))
 
 
 @router.post(
@@ -156,13 +159,16 @@ async def count_erasures(_: Staff, service: Service) -> ErasuresOut:
 
 @router.get("/staff/certificates", responses=problems(Forbidden))
 async def list_certificates(
-    _: Staff,
+    staff: Staff,
     service: Service,
     after: Annotated[int, Query(ge=0, description="`sequence` of the last one known")] = 0,
     limit: Limit = PAGE,
 ) -> Page[CertificateOut]:
-    """Return certificates in the order of the chain; `next_cursor` is the next `after`."""
-    rows = await service.certificates.page(after, limit + 1)
+    """Return certificates in the order of the chain; `next_cursor` is the next `after`.
+
+    Effects:  publishes action.recorded: somebody took them.
+    """
+    rows = await service.export_certificates(after, limit + 1, staff_actor(staff.id))
     page = rows[:limit]
     more = str(page[-1].sequence) if len(rows) > limit else None
     return Page(items=[CertificateOut.of(row) for row in page], next_cursor=more)

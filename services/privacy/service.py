@@ -19,11 +19,13 @@ from libs.common.logging import logger
 from libs.common.work import UnitOfWork
 from services.privacy import holds, proof, saga, timeline
 from services.privacy.announcing import event_of
+from services.privacy.auditing.checkpoints import Checkpoints
+from services.privacy.auditing.ledger import AuditLedger
 from services.privacy.certificates import Certificates
 from services.privacy.errors import CaseNotFound
 from services.privacy.history import History
 from services.privacy.metrics import ALERTS, HOLDER_ACKED, VERIFIED_SECONDS
-from services.privacy.models import Case
+from services.privacy.models import Case, Certificate
 from services.privacy.progress import Outcome
 from services.privacy.protocol import (
     Alert,
@@ -51,6 +53,9 @@ from services.privacy.subjects import Subjects
 DUE_AT_ONCE = 100
 LONGEST_MONTH = timedelta(days=31)
 
+BY_STAFF = "by-staff"
+SCAN_FOUND_NOTHING = "scan-found-nothing"
+
 log = logger("privacy")
 
 
@@ -64,19 +69,22 @@ class PrivacyService:
         audit: Audit,
         cases: CaseRepository,
         certificates: Certificates,
+        ledger: AuditLedger,
+        checkpoints: Checkpoints,
         history: History,
         subjects: Subjects,
         token_key: SecretStr,
         policy: Policy,
     ) -> None:
-        self._work, self._audit, self._cases = work, audit, cases
-        self.certificates, self.history = certificates, history
+        self._work, self._audit, self._cases, self.certificates = work, audit, cases, certificates
+        self.ledger, self.checkpoints, self.history = ledger, checkpoints, history
         self._subjects, self._token_key, self._policy = subjects, token_key, policy
 
     async def open(self, event: UserDeletedV1) -> None:
         """Open the case of a person who deleted their account; a second time changes nothing."""
         case = await self._case_of(event.case_id, event.user_id)
-        await self._take(case, UserDeleted(now(), event.deleted_at))
+        if await self._take(case, UserDeleted(now(), event.deleted_at)):
+            await self._record("erasure.opened", case, "account-deleted")
 
     async def note_inventory(self, event: InventoryCompletedV1) -> None:
         """Take in what a holder found."""
@@ -104,12 +112,18 @@ class PrivacyService:
                 log.warning("case.not_ticked", case_id=str(case_id), exc_info=error)
         return len(due)
 
-    async def resend(self, case_id: UUID) -> Case:
+    async def resend(self, case_id: UUID, actor: str) -> Case:
         """Try again now, for an operator.
 
         Raises:   CaseNotFound (404).
         """
-        return await self._feed(case_id, lambda: Resend(now()))
+
+        async def write() -> Case:
+            case = await self._feed(case_id, lambda: Resend(now()))
+            await self._record("erasure.resent", case, BY_STAFF, actor)
+            return case
+
+        return await self._work.run(write)
 
     async def hold(self, case_id: UUID, until: datetime, ground: str, actor: str) -> Case:
         """Have nothing erased until a date, for an operator; in place of the hold there was.
@@ -141,6 +155,26 @@ class PrivacyService:
         if case is None:
             raise CaseNotFound
         return case
+
+    async def view(self, case_id: UUID, actor: str) -> Case:
+        """Return a case to an operator, and remember who looked. Raises CaseNotFound (404)."""
+
+        async def read() -> Case:
+            case = await self.case(case_id)
+            await self._record("case.viewed", case, BY_STAFF, actor)
+            return case
+
+        return await self._work.run(read)
+
+    async def export_certificates(self, after: int, limit: int, actor: str) -> list[Certificate]:
+        """Return certificates to an operator, in the order of the chain, and remember who took them."""
+
+        async def read() -> list[Certificate]:
+            rows = await self.certificates.page(after, limit)
+            await self._audit.record("certificates.exported", ground=BY_STAFF, actor=actor, count=len(rows))
+            return rows
+
+        return await self._work.run(read)
 
     async def case_for(self, case_id: UUID, token: str) -> Case:
         """Return a case to whoever has its token. Raises CaseNotFound (404): a wrong token looks like no case."""
@@ -230,7 +264,9 @@ class PrivacyService:
                     case.claim, case.claimed_until = None, None  # free for any worker, at once
                 case IssueCertificate():
                     case.certificate = await self._certify(case, report)
+                    await self._record("certificate.issued", case, SCAN_FOUND_NOTHING)
                 case PublishVerified():
+                    await self._record("erasure.verified", case, SCAN_FOUND_NOTHING)
                     case.sealed_subject, case.locators = None, []
                 case Alert(reason):
                     ALERTS.labels(reason.value).inc()
@@ -241,6 +277,11 @@ class PrivacyService:
                     )
         events = [event_of(command, case, user_id) for command in commands]
         await self._work.outbox.add(*filter(None, events))
+
+    async def _record(self, action: str, case: Case, ground: str, actor: str = SYSTEM) -> None:
+        """Tell the audit what was done to a case, and about whom while the case knows."""
+        subject = self.subject_of(case)[0] if case.sealed_subject else None
+        await self._audit.record(action, ground=ground, actor=actor, subject=subject, target=str(case.id))
 
     async def _certify(self, case: Case, report: ScanReport | None) -> int:
         if report is None:

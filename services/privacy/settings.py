@@ -33,6 +33,11 @@ class PrivacySettings(CommonSettings):
     erasure_scan_lease_s: float = Field(5.0, description="a scan whose process died is taken over after this")
     erasure_tick_s: float = Field(1.0, description="how often due cases are looked for")
 
+    audit_checkpoint_every_s: float = Field(
+        3_600.0, description="a checkpoint, where anything came since the last"
+    )
+    audit_check_every_s: float = Field(3_600.0, description="how often the whole ledger is checked")
+
     @property
     def policy(self) -> Policy:
         """Return how patient the saga is."""

@@ -51,7 +51,7 @@ DATA_MAP = {
         {"database": "vault", "collection": "keys", "subject": "keyAltNames", "erase": "destroy"},
     ],
     "about_nobody": {
-        "privacy": [document.collection for document in HOLDINGS.operational],
+        "privacy": [document.collection for document in HOLDINGS.about_nobody],
         "gallery": ["styles"],
     },
 }

@@ -116,7 +116,7 @@ async def test_forty_found_and_none_erased_is_incomplete(privacy: Privacy) -> No
     assert "attempts-exhausted" in case.saga.attention
     assert await privacy.service.tick_due() == 0
 
-    case = await privacy.service.resend(erasure.case_id)
+    case = await privacy.service.resend(erasure.case_id, "staff:1")
     assert case.phase is Phase.ERASING
     await privacy.deliver(*(erasure.erasure(holder, case.saga.attempt) for holder in HOLDERS))
     assert (await privacy.case(erasure)).phase is Phase.SCANNING

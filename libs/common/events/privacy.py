@@ -104,7 +104,7 @@ class ActionRecordedV1(Event, topic="action.recorded", subject="stream", fenced=
     stream, so one service's actions keep their order. `actor` is `staff:<opaque id>` or `system`; `user_id` is the
     person concerned, whom the ledger keeps under a keyed pseudonym only; `ground` is why, `target` to what.
 
-    Consumers: none yet.
+    Consumers: privacy.record-audit.
     """
 
     stream: Holder

@@ -37,10 +37,10 @@ def _uncovered(holdings: Holdings, documents: Iterable[type[Document]]) -> Itera
 
 
 def _misplaced(holdings: Holdings) -> Iterator[str]:
-    for document in holdings.operational:
+    for document in holdings.about_nobody:
         if personal := sorted(personal_fields(document)):
             yield (
-                f"{document.__name__} is called operational and has personal fields ({', '.join(personal)}): "
+                f"{document.__name__} is said to be about nobody and has personal fields ({', '.join(personal)}): "
                 f"declare CollectionHolding({document.__name__}) instead"
             )
 

@@ -14,6 +14,7 @@ from libs.common.privacy.holdings import (
     Holdings,
     KeysHolding,
     ObjectsHolding,
+    ProofHolding,
     Pseudonymise,
 )
 from libs.common.privacy.tombstones import Tombstone
@@ -55,9 +56,10 @@ def data_map(everyone: Iterable[Holdings]) -> Record:
     return {
         "holdings": [record for holdings in services for record in _holdings(holdings)],
         "kept_by_every_service": [_tombstones()],
+        "kept_as_proof": [_proof(holdings, held) for holdings in services for held in holdings.proofs],
         "events": [_event(event) for event in event_classes()],
         "about_nobody": {
-            holdings.service: sorted(document.collection for document in holdings.operational)
+            holdings.service: sorted(document.collection for document in holdings.about_nobody)
             for holdings in services
         },
         "scan": [target._asdict() for target in scan_map(services)],
@@ -83,6 +85,16 @@ def markdown(record: Record) -> str:
             ("field", "category", "purpose", "basis", "kept", "at erasure"),
             [tuple(field.values()) for field in holding["fields"]],
         )
+    lines += [
+        "",
+        "## Kept as proof",
+        "",
+        "An erasure leaves these: keyed pseudonyms, nothing that says who.",
+        "",
+    ]
+    lines += _table(
+        ("where", "what", "ground", "kept"), [tuple(each.values()) for each in record["kept_as_proof"]]
+    )
     lines += ["", "## Events", "", "Events carry opaque ids, and what only their person's key opens.", ""]
     lines += _table(
         ("event", "producer", "key", "fields"),
@@ -108,6 +120,11 @@ def _holdings(holdings: Holdings) -> list[Record]:
             _record(topic.topic, "topic", holdings.service, where=topic.topic, erasure=erasure, fields=[])
         )
     return records
+
+
+def _proof(holdings: Holdings, held: ProofHolding) -> Record:
+    where = f"{holdings.service}.{held.document.collection}"
+    return {"where": where, "what": held.what, "ground": held.ground, "kept": held.kept.name}
 
 
 def _collection(holdings: Holdings, held: CollectionHolding) -> Record:

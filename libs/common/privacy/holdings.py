@@ -129,6 +129,19 @@ class TopicHolding:
     retention: Retention
 
 
+@dataclass(frozen=True, slots=True)
+class ProofHolding:
+    """Rows that prove what was done, and that an erasure leaves as they are: keyed pseudonyms, nothing that says who.
+
+    Args:     what: is in them; ground: why they stay, as a code; kept: for how long.
+    """
+
+    document: type[Document]
+    what: str
+    ground: str
+    kept: Retention
+
+
 @dataclass(frozen=True)
 class Holdings:
     """All that one service holds. `operational` names its documents that are about nobody."""
@@ -138,6 +151,7 @@ class Holdings:
     objects: tuple[ObjectsHolding, ...] = ()
     keys: tuple[KeysHolding, ...] = ()
     topics: tuple[TopicHolding, ...] = ()
+    proofs: tuple[ProofHolding, ...] = ()
     operational: tuple[type[Document], ...] = ()
 
     def name_of(self, holding: Holding) -> str:
@@ -155,9 +169,14 @@ class Holdings:
         return (*self.collections, *self.objects, *self.keys)
 
     @property
+    def about_nobody(self) -> tuple[type[Document], ...]:
+        """Return the document classes whose rows hold no person's id."""
+        return (*(held.document for held in self.proofs), *self.operational)
+
+    @property
     def documents(self) -> tuple[type[Document], ...]:
         """Return every document class of the service, each once."""
-        return tuple(dict.fromkeys([*(held.document for held in self.collections), *self.operational]))
+        return tuple(dict.fromkeys([*(held.document for held in self.collections), *self.about_nobody]))
 
     def check(self, documents: Iterable[type[Document]] | None = None) -> None:
         """Refuse to start a service that stores something nobody answers for.
