@@ -9,6 +9,9 @@ from services.privacy.progress import Outcome
 HOLDERS = ("auth", "gallery", "generation", "billing", "privacy")
 """Every service that holds data of people. A case keeps the list it was opened with."""
 
+LAST = frozenset({"privacy"})
+"""Who is asked to erase when all others have explained what they found: it destroys the person's key (ADR 0026)."""
+
 
 class Phase(StrEnum):
     """Where a case stands."""
@@ -109,9 +112,10 @@ class PublishInventoryRequested:
 
 @dataclass(frozen=True, slots=True)
 class PublishErasureRequested:
-    """Ask every holder to erase."""
+    """Ask every holder to erase but the last; or the last."""
 
     attempt: int
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,6 @@ def _scanned(saga: Saga, happened: ScanFinished, policy: Policy) -> Step:
 
 def _advance(saga: Saga, at: datetime, policy: Policy) -> Step:
     """Go on as far as what is known allows."""
-    parts = saga.holders.values()
     if saga.opened_at is None or saga.phase is Phase.HELD or not saga.frozen:
         return saga, ()
     if saga.phase is Phase.SCANNING and not _short(saga):
@@ -129,9 +128,9 @@ def _advance(saga: Saga, at: datetime, policy: Policy) -> Step:
         return _request_erasure(saga, at)
     if saga.phase is not Phase.INCOMPLETE and _short(saga):
         return _set_back(saga, at, policy)
-    if any(part.answered < saga.needed or part.missing for part in parts):
+    if not saga.done(last=False):
         return saga, ()
-    return _request_scan(replace(saga, silences=0), at)
+    return _request_scan(replace(saga, silences=0), at) if saga.done(last=True) else _request_last(saga, at)
 
 
 def _short(saga: Saga) -> bool:
@@ -140,12 +139,22 @@ def _short(saga: Saga) -> bool:
 
 
 def _request_erasure(saga: Saga, at: datetime) -> Step:
-    """Ask everyone to erase, and count only answers from this attempt on."""
+    """Ask everyone to erase, the last when the others have, and count only answers from this attempt on."""
     attempt = saga.attempt + 1
     asked = replace(
         saga, phase=Phase.ERASING, attempt=attempt, needed=attempt, asked_at=at, silences=0, retry_at=None
     )
     return asked, (PublishErasureRequested(attempt),)
+
+
+def _request_last(saga: Saga, at: datetime) -> Step:
+    """Ask the last to erase, once: nothing of the person is left that its key could be needed for."""
+    if saga.last_asked >= saga.needed:
+        return saga, ()
+    asked = replace(
+        saga, phase=Phase.ERASING, last_asked=saga.attempt, asked_at=at, silences=0, retry_at=None
+    )
+    return asked, (PublishErasureRequested(saga.attempt, last=True),)
 
 
 def _request_scan(saga: Saga, at: datetime) -> Step:
@@ -189,8 +198,9 @@ def _ask_again(saga: Saga, at: datetime) -> Step:
     if saga.phase is Phase.INCOMPLETE:
         return _request_erasure(saga, at)
     # Silence: an answer to an earlier attempt still counts, so `needed` stays.
-    again = replace(again, attempt=saga.attempt + 1)
-    return again, (PublishErasureRequested(again.attempt),)
+    attempt, last = saga.attempt + 1, saga.done(last=False)
+    again = replace(again, attempt=attempt, last_asked=attempt if last else saga.last_asked)
+    return again, (PublishErasureRequested(attempt, last),)
 
 
 def _obey(saga: Saga, order: Order, policy: Policy) -> Step:

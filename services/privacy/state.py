@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.privacy.progress import Progress
-from services.privacy.protocol import HOLDERS, POLICY, Attention, Phase, Policy, backoff
+from services.privacy.protocol import HOLDERS, LAST, POLICY, Attention, Phase, Policy, backoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Saga:
               (or a later one) before a scan; run: the last scan's number; asked_at, silences: when the present
               question was last asked and how often it was asked again; setbacks: shortfalls and findings so far;
               retry_at: when an INCOMPLETE case tries again, None where it waits for an operator; holds: the present
-              hold and those before it.
+              hold and those before it; last_asked: the attempt with which the last holder was asked to erase.
     """
 
     phase: Phase = Phase.OPENED
@@ -48,6 +48,7 @@ class Saga:
     retry_at: datetime | None = None
     attention: tuple[Attention, ...] = ()
     holds: tuple[Hold, ...] = ()
+    last_asked: int = 0
 
     @property
     def hold(self) -> Hold | None:
@@ -59,6 +60,11 @@ class Saga:
     def frozen(self) -> bool:
         """Tell whether every holder has hidden, frozen and counted what it has."""
         return all(part.found is not None for part in self.holders.values())
+
+    def done(self, *, last: bool) -> bool:
+        """Tell whether the holders that are asked first, or last, have answered and explained all they found."""
+        parts = [part for name, part in self.holders.items() if (name in LAST) is last]
+        return all(part.answered >= self.needed and not part.missing for part in parts)
 
     @property
     def resting(self) -> bool:

@@ -68,8 +68,9 @@ def _of_command(command: Command, at: datetime) -> TimelineEntry | None:
     match command:
         case PublishInventoryRequested():
             return TimelineEntry(at=at, what="inventory-requested")
-        case PublishErasureRequested(attempt):
-            return TimelineEntry(at=at, what="erasure-requested", number=attempt)
+        case PublishErasureRequested(attempt, last):
+            what = "key-destruction-requested" if last else "erasure-requested"
+            return TimelineEntry(at=at, what=what, number=attempt)
         case StartScan(run):
             return TimelineEntry(at=at, what="scan-requested", number=run)
         case IssueCertificate():

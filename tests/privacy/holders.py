@@ -18,8 +18,10 @@ from libs.common.privacy.handlers import privacy_subscriptions
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.holdings import Holdings, locator
 from libs.common.privacy.tombstones import Tombstone, Tombstones
+from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
+from libs.common.vault.keys import DataKeys
 from libs.common.work import UnitOfWork
 from services.privacy.protocol import HOLDERS
 
@@ -66,10 +68,13 @@ class Others:
     settings: CommonSettings
     storage: Storage
     services: dict[str, Service]
+    keys: DataKeys
+    sealing: Sealing
 
     async def person(self) -> UUID:
-        """Return somebody who has a row in every collection, and objects in every bucket."""
+        """Return somebody who has a row in every collection, objects in every bucket, and a key."""
         user_id = uuid4()
+        await self.sealing.seal(user_id, ["words"])
         for service in self.services.values():
             await service.plant(user_id)
             for held in service.holdings.objects:
@@ -86,8 +91,9 @@ class Others:
         return case_id
 
     async def left(self, user_id: UUID) -> int:
-        """Return how many rows and object versions of a person there are."""
+        """Return how many rows, object versions and keys of a person there are."""
         rows = sum([await service.rows(user_id) for service in self.services.values()])
+        rows += await self.keys.count(user_id)
         prefix = f"{locator(self.settings.pseudonym_key, user_id)}/"
         buckets = {held.bucket for service in self.services.values() for held in service.holdings.objects}
         return rows + sum([len(await self.storage.list_versions(bucket, prefix)) for bucket in buckets])
@@ -102,11 +108,15 @@ async def others(settings: CommonSettings) -> AsyncIterator[Others]:
         for held in all_holdings()
         if held.service in OTHERS
     }
+    keys = DataKeys(services["gallery"].mongo, settings)
+    sealing = Sealing(settings, keys)
+    await keys.prepare()
     try:
         for service in services.values():
             await service.bus.start()
-        yield Others(settings, storage, services)
+        yield Others(settings, storage, services, keys, sealing)
     finally:
+        await sealing.close()
         for service in services.values():
             await service.bus.stop()
             await service.mongo.close()

@@ -1,6 +1,7 @@
 """The whole protocol over the real bus: five holders, a worker that dies, and a proof in the end."""
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -17,7 +18,7 @@ from libs.common.testing.serving import serving
 from libs.common.testing.waiting import eventually
 from services.privacy.main import create_app
 from services.privacy.models import Case, Certificate
-from services.privacy.protocol import Phase
+from services.privacy.protocol import HOLDERS, Phase
 from services.privacy.repository import CaseRepository
 from services.privacy.settings import PrivacySettings
 from tests.billing.processes import Process, environment, free_port
@@ -83,6 +84,13 @@ async def test_deletion_to_proof_over_the_real_bus(
         assert verdict.valid, verdict.checks
         assert case.sealed_subject is None
         assert case.saga.setbacks == 0
+        certified = json.loads(await certificate_of(mongo, case_id))["holders"]
+        (key,) = [held for part in certified for held in part["holdings"] if held["holding"] == "vault.keys"]
+        assert (key["found"], key["erased"]) == (1, 1)
+        told = [(entry.what, entry.holder) for entry in case.timeline]
+        asked = told.index(("key-destruction-requested", None))
+        erased = [told.index(("erasure-completed", name)) for name in HOLDERS]
+        assert max(erased[:-1]) < asked < erased[-1] < told.index(("scan-requested", None))
         assert took < 30, "far from the 2 s that the benchmark asks for, even on a busy machine"
 
         people = [await holders.person() for _ in range(10)]

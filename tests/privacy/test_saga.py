@@ -25,6 +25,7 @@ from services.privacy.protocol import (
     Input,
     PlaceHold,
     Policy,
+    PublishErasureRequested,
     Resend,
     ScanFinished,
 )
@@ -245,6 +246,18 @@ def _lower_inventory(part: progress.Progress, found: dict[str, int]) -> progress
     return replace(part, found=dict.fromkeys(found, 0))
 
 
+def _ask_the_last_at_once(case: Saga, at: datetime, policy: Policy) -> saga.Step:
+    """Have the key destroyed while the others erase."""
+    after, commands = ADVANCE(case, at, policy)
+    asked = [each for each in commands if isinstance(each, PublishErasureRequested)]
+    return after, (*commands, *(replace(each, last=True) for each in asked if not each.last))
+
+
+def _done_without_the_last(case: Saga, *, last: bool) -> bool:
+    """Go on to the scan while the key is still there."""
+    return last or DONE(case, last=False)
+
+
 def _hold_stops_nothing(case: Saga, order: PlaceHold) -> saga.Step:
     """Note the hold, and go on as if there were none."""
     after, commands = HOLD(case, order)
@@ -264,6 +277,7 @@ def _forget_to_freeze(case: Saga, at: datetime) -> saga.Step:
     return ASK_AGAIN(case, at)
 
 
+ADVANCE, DONE = saga._advance, Saga.done
 SCANNED, ERASED, STEP = saga._scanned, saga._erased, saga.step
 HOLD, END_HOLD, TICK, ASK_AGAIN = saga._hold, saga._end_hold, saga._tick, saga._ask_again
 
@@ -280,6 +294,8 @@ DEFECTS: dict[str, tuple[type[Erasures], object, str, Callable[..., object]]] = 
     "findings ignored": (WholeErasures, saga, "_scanned", _ignore_findings),
     "silence not noticed": (WholeErasures, saga, "_ask_again", _never_ask_again),
     "two certificates": (WholeErasures, saga, "step", _certify_each_time),
+    "key goes with the rest": (WholeErasures, saga, "_advance", _ask_the_last_at_once),
+    "key is not waited for": (WholeErasures, Saga, "done", _done_without_the_last),
     "hold stops nothing": (HeldErasures, saga, "_hold", _hold_stops_nothing),
     "hold comes too late": (HeldErasures, saga, "may_hold", lambda _: True),
     "hold ends early": (HeldErasures, saga, "_tick", _release_early),

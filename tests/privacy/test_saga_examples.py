@@ -6,6 +6,7 @@ import pytest
 
 from services.privacy.progress import Outcome, Progress
 from services.privacy.protocol import (
+    HOLDERS,
     Alert,
     Attention,
     ErasureCompleted,
@@ -165,6 +166,34 @@ def test_answers_join_alike_in_any_order() -> None:
 def test_backoff_stays_within_its_cap_for_ever() -> None:
     assert backoff(SECOND, MINUTE, 0) == SECOND
     assert backoff(SECOND, MINUTE, 10_000) == MINUTE
+
+
+def test_the_key_goes_when_all_others_have_erased_and_before_the_scan() -> None:
+    case = opened()
+    for holder in HOLDERS:
+        case, commands = step(case, InventoryCompleted(START, holder, {f"{holder}.rows": 1}))
+    assert commands == (PublishErasureRequested(1),)
+    for holder in HOLDERS[:-1]:
+        case, commands = step(case, ErasureCompleted(START, holder, 1, {f"{holder}.rows": Outcome(1)}))
+    assert commands == (PublishErasureRequested(1, last=True),)
+    assert step(case, ErasureCompleted(START, "auth", 1, {"auth.rows": Outcome(1)})) == (case, ())
+    silent, commands = step(case, Tick(START + MINUTE))
+    assert commands == (PublishErasureRequested(2, last=True),)
+    _, commands = step(silent, ErasureCompleted(START, "privacy", 1, {"privacy.rows": Outcome(1)}))
+    assert commands == (StartScan(1),)
+
+
+def test_the_key_is_kept_while_a_holder_has_not_erased() -> None:
+    case = opened()
+    for holder in HOLDERS:
+        case, _ = step(case, InventoryCompleted(START, holder, {f"{holder}.rows": 2}))
+    for holder in HOLDERS[:-1]:
+        gone = Outcome(1 if holder == "billing" else 2)
+        case, commands = step(case, ErasureCompleted(START, holder, 1, {f"{holder}.rows": gone}))
+        assert commands == ()
+    assert case.phase is Phase.INCOMPLETE
+    case, commands = step(case, Tick(START + MINUTE))
+    assert commands == (PublishErasureRequested(2),)
 
 
 def held(until: datetime = START + 90 * DAY) -> Saga:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from services.privacy import saga as machine
 from services.privacy.progress import Outcome
 from services.privacy.protocol import (
+    LAST,
     Alert,
     Command,
     ErasureCompleted,
@@ -80,7 +81,7 @@ def holders(lying: str | None, lie: str) -> dict[str, HolderModel]:
         "gallery": {"gallery.images": 40, "gallery.objects": 120},
         "generation": {"generation.jobs": 7, "generation.objects": 0},
         "billing": {"billing.payments": 5, "billing.accounts": 1},
-        "privacy": {"privacy.cases": 0},
+        "privacy": {"vault.keys": 1},
     }
     return {name: HolderModel(name, dict(held), lie if name == lying else "") for name, held in rows.items()}
 
@@ -176,7 +177,7 @@ class World:
             self.asked_to_erase = True
         match command:
             case PublishInventoryRequested() | PublishErasureRequested():
-                self.requests += [(name, command) for name in self.holders]
+                self._ask(command)
             case StartScan(run):
                 self.wanted_scans.append(run)
             case IssueCertificate():
@@ -188,6 +189,24 @@ class World:
                 self.alerts.append(reason)
             case Record(action):
                 self.recorded.append(action)
+
+    def _ask(self, command: PublishInventoryRequested | PublishErasureRequested) -> None:
+        asked = list(self.holders)
+        if isinstance(command, PublishErasureRequested):
+            asked = [name for name in self.holders if (name in LAST) is command.last]
+            if command.last:
+                self._hold_back_the_key()
+        self.requests += [(name, command) for name in asked]
+
+    def _hold_back_the_key(self) -> None:
+        """The key goes when nothing is left that it could be needed for, as far as the holders tell the truth."""
+        for name, known in self.heard.items():
+            if name not in LAST:
+                assert any(isinstance(each, ErasureCompleted) for each in known), f"{name} has erased nothing"
+                assert not _unexplained(known), f"the key is to go, and {name} has not explained all it found"
+        if not self.lying:
+            left = {name: sum(holder.rows.values()) for name, holder in self.holders.items()}
+            assert not any(count for name, count in left.items() if name not in LAST), left
 
     def _hold_to_promises(self, scan: Scan | None) -> None:
         assert self.certificates == 1, "a second certificate"
@@ -206,7 +225,7 @@ class World:
         match request:
             case PublishInventoryRequested():
                 self.answers.append(self.holders[name].freeze(self.now))
-            case PublishErasureRequested(attempt):
+            case PublishErasureRequested(attempt, _):
                 self.answers.append(self.holders[name].erase(self.now, attempt, at_most))
             case other:
                 raise TypeError(f"no request: {other}")

@@ -63,7 +63,9 @@ class InventoryCompletedV1(Event, topic="inventory.completed", subject="user_id"
 
 
 class ErasureRequestedV1(Event, topic="erasure.requested", subject="user_id", fenced=False):
-    """Every holder is to erase what it has of a person.
+    """Every holder is to erase what it has of a person, or only those of `holders`, where it is given.
+
+    The holder of the keys is asked by itself, when all others have erased.
 
     Consumers: <every service>.privacy.
     """
@@ -71,6 +73,7 @@ class ErasureRequestedV1(Event, topic="erasure.requested", subject="user_id", fe
     user_id: UUID
     case_id: UUID
     attempt: int = 1
+    holders: list[Holder] | None = None
 
 
 class ErasureCompletedV1(Event, topic="erasure.completed", subject="user_id", fenced=False):

@@ -44,7 +44,7 @@ class Answers:
         """
         if isinstance(event, InventoryRequestedV1):
             await self._inventory(event, once)
-        else:
+        elif event.holders is None or self._name in event.holders:
             await self._erase(event, once)
 
     async def _inventory(self, event: InventoryRequestedV1, once: Once) -> None:

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.common.audit import Audit
 from libs.common.bus.outbox import Outbox
 from libs.common.clock import now
 from libs.common.errors import Unavailable
@@ -82,8 +81,7 @@ class Holder:
         self._writes = Writes(mongo, tombstones)
         self._rows = Rows(holdings, mongo, self._progress)
         self._objects = Objects(holdings, storage, self._progress, settings.pseudonym_key)
-        audit = Audit(outbox, holdings.service)
-        self._keys = Keys(holdings, DataKeys(mongo, settings), mongo, self._progress, audit)
+        self._keys = Keys(holdings, DataKeys(mongo, settings), mongo, self._progress, outbox)
         self._retention = RetentionSweep(holdings, mongo, self._progress)
         tombstones.on_sweep(self.sweep)
 

@@ -5,6 +5,7 @@ from functools import partial
 from uuid import UUID
 
 from libs.common.audit import Audit
+from libs.common.bus.outbox import Outbox
 from libs.common.mongo import Mongo
 from libs.common.privacy.holdings import Holdings
 from libs.common.privacy.progress import Progress, Tally
@@ -18,10 +19,11 @@ class Keys:
     """The keys of the people of the platform, for the one service whose holdings have them."""
 
     def __init__(
-        self, holdings: Holdings, keys: DataKeys, mongo: Mongo, progress: Progress, audit: Audit
+        self, holdings: Holdings, keys: DataKeys, mongo: Mongo, progress: Progress, outbox: Outbox
     ) -> None:
         self._names = [holdings.name_of(each) for each in holdings.keys]
-        self._keys, self._mongo, self._progress, self._audit = keys, mongo, progress, audit
+        self._keys, self._mongo, self._progress = keys, mongo, progress
+        self._outbox, self._service = outbox, holdings.service
 
     async def inventory(self, user_id: UUID) -> dict[str, int]:
         """Count a person's keys by holding: one, or none."""
@@ -45,5 +47,6 @@ class Keys:
     async def _settle(self, user_id: UUID, name: str, gone: int) -> Tally:
         if not await self._progress.settle(user_id, name, gone):
             return Tally()
-        await self._audit.record(DESTROYED, ground="erasure", subject=user_id, target=name, count=gone)
+        audit = Audit(self._outbox, self._service)
+        await audit.record(DESTROYED, ground="erasure", subject=user_id, target=name, count=gone)
         return Tally(erased=Counter({name: gone}))

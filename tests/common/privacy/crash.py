@@ -53,6 +53,11 @@ class DyingProgress(Progress):
             die()
         await super().count(user_id, done)
 
+    async def settle(self, user_id: UUID, holding: str, total: int) -> bool:
+        if self.point == "key-destroyed-not-counted":
+            die()
+        return await super().settle(user_id, holding, total)
+
 
 class DyingHolder(Holder):
     """The real holder, of a process that dies once everything is erased and before it can say so."""
@@ -80,7 +85,7 @@ async def main(point: str, user_id: UUID, case_id: UUID) -> None:
             studio.holder.outbox,
             settings,
         )
-        holder._rows._progress = DyingProgress(studio.mongo)
+        holder._rows._progress = holder._keys._progress = DyingProgress(studio.mongo)
         await holder.erase(user_id, case_id)
 
 

@@ -28,13 +28,16 @@ from libs.common.privacy.holdings import (
     CollectionHolding,
     Delete,
     Holdings,
+    KeysHolding,
     ObjectsHolding,
     Pseudonymise,
     locator,
 )
 from libs.common.privacy.tombstones import Tombstone, Tombstones
+from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage, together
+from libs.common.vault.keys import DataKeys
 from libs.common.work import UnitOfWork
 
 BUCKET = "studio-tests"
@@ -136,6 +139,7 @@ HOLDINGS = StudioHoldings(
         CollectionHolding(Code),
     ),
     objects=(ObjectsHolding(BUCKET, "files"),),
+    keys=(KeysHolding(),),
     operational=(Counter,),
 )
 
@@ -150,6 +154,7 @@ class Studio:
     tombstones: Tombstones
     holder: Holder
     work: UnitOfWork
+    sealing: Sealing
 
     async def settle(self, *, pictures: int = 5, receipts: int = 3) -> UUID:
         """Make a person with data everywhere: an object of two versions and one deleted for each picture."""
@@ -164,6 +169,7 @@ class Studio:
         for row in rows:
             await self.mongo.collection(type(row)).insert_one(row.to_mongo())
         await self.put(user_id, [f"picture-{index}" for index in range(pictures)])
+        await self.sealing.seal(user_id, ["at the sea"])
         return user_id
 
     async def put(self, user_id: UUID, names: Sequence[str]) -> None:
@@ -210,6 +216,10 @@ async def open_studio(
     await mongo.prepare([*holdings.documents, Tombstone, OutboxRow])
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, "gallery")
     holder = Holder(holdings, mongo, storage, tombstones, outbox, settings)
-    yield Studio(settings, mongo, storage, tombstones, holder, UnitOfWork(mongo, outbox, tombstones))
+    keys = DataKeys(mongo, settings)
+    await keys.prepare()
+    sealing = Sealing(settings, keys)
+    yield Studio(settings, mongo, storage, tombstones, holder, UnitOfWork(mongo, outbox, tombstones), sealing)
+    await sealing.close()
     await storage.close()
     await mongo.close()

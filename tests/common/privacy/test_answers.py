@@ -50,7 +50,7 @@ async def test_an_inventory_is_answered_with_the_counts(studio: Studio) -> None:
     (body,) = await answers(studio, person, "inventory.completed")
     answer = InventoryCompletedV1.model_validate_json(body)
     assert (answer.user_id, answer.case_id, answer.holder) == (person, case, "gallery")
-    assert sum(each.found for each in answer.holdings) == 16
+    assert sum(each.found for each in answer.holdings) == 17
     assert (await studio.tombstone(person))["erasing_since"] is None
 
 
@@ -61,7 +61,7 @@ async def test_an_erasure_is_answered_and_closed_in_one_commit(studio: Studio) -
     (body,) = await answers(studio, person, "erasure.completed")
     answer = ErasureCompletedV1.model_validate_json(body)
     assert (answer.case_id, answer.attempt) == (case, 2)
-    assert sum(each.erased + each.retained for each in answer.holdings) == 16
+    assert sum(each.erased + each.retained for each in answer.holdings) == 17
     tombstone = await studio.tombstone(person)
     assert tombstone["completed_at"] is not None
     assert tombstone["pseudonym"] is None

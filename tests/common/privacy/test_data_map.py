@@ -48,4 +48,5 @@ def test_the_scanner_is_told_where_people_are() -> None:
     targets = scan_map([HOLDINGS])
     assert ScanTarget("gallery", "accounts", "_id", "delete") in targets
     assert ScanTarget("gallery", "receipts", "user_id", "pseudonymise") in targets
-    assert len(targets) == len(HOLDINGS.collections)
+    assert ScanTarget("vault", "keys", "keyAltNames", "destroy") in targets
+    assert len(targets) == len(HOLDINGS.collections) + len(HOLDINGS.keys)

@@ -5,14 +5,17 @@ from uuid import uuid4
 
 import pytest
 
+from libs.common.bus.outbox import OutboxRow
 from libs.common.errors import Unavailable
-from libs.common.events.privacy import HoldingErasure
+from libs.common.events.privacy import ActionRecordedV1, HoldingErasure
+from libs.common.mongo import Mongo
 from libs.common.privacy import rows
 from libs.common.privacy.annotations import TAX
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.progress import Progress
 from libs.common.privacy.rows import GROUND, UNTIL
 from libs.common.storage import Storage
+from libs.common.vault.keys import DataKey, DataKeys, vault_database
 from tests.common.privacy.studio import BUCKET, EPOCH, Picture, Receipt, Studio
 
 ROWS = {
@@ -22,7 +25,7 @@ ROWS = {
     "gallery.visits": 1,
     "gallery.codes": 1,
 }
-FOUND = {**ROWS, "gallery.files": 5}
+FOUND = {**ROWS, "gallery.files": 5, "vault.keys": 1}
 ERASED = {**FOUND, "gallery.receipts": 0}
 
 
@@ -164,3 +167,44 @@ async def test_rows_stay_until_the_objects_are_gone(studio: Studio) -> None:
     assert sum((await studio.rows(person)).values()) == sum(ROWS.values())
     assert erased(await held.erase(person, case)) == ERASED
     await down.close()
+
+
+async def test_the_key_goes_after_everything_else_and_the_audit_is_told_once(studio: Studio) -> None:
+    person, case = await studio.settle(), uuid4()
+    (sealed,) = await studio.sealing.seal(person, ["words"])
+    await studio.holder.inventory(person, case)
+    assert erased(await studio.holder.erase(person, case))["vault.keys"] == 1
+    assert erased(await studio.holder.erase(person, case))["vault.keys"] == 1
+    studio.sealing.forget(person)
+    assert await studio.sealing.opened(person, [sealed]) == [None]
+    rows = await studio.mongo.collection(OutboxRow).find({"topic": ActionRecordedV1.topic})
+    told = [ActionRecordedV1.model_validate_json(row["body"]) for row in rows]
+    (of_person,) = [each for each in told if each.user_id == person]
+    assert (of_person.action, of_person.ground, of_person.count) == ("key.destroyed", "erasure", 1)
+
+
+async def test_the_key_stays_while_an_object_cannot_be_deleted(studio: Studio) -> None:
+    person, held = await studio.settle(), studio.holder
+    down = Storage(studio.settings.model_copy(update={"s3_endpoint": "http://127.0.0.1:1"}))
+    broken = Holder(held.holdings, studio.mongo, down, studio.tombstones, held.outbox, studio.settings)
+    with pytest.raises(Unavailable):
+        await broken.erase(person, uuid4())
+    studio.tombstones.on_sweep(held.sweep)
+    await down.close()
+    (sealed,) = await studio.sealing.seal(person, ["words"])
+    assert await studio.sealing.opened(person, [sealed]) == ["words"]
+
+
+async def test_a_key_that_a_restored_vault_brought_back_is_swept(studio: Studio) -> None:
+    person, case = await studio.settle(), uuid4()
+    keys = Mongo(studio.mongo.client, vault_database(studio.settings)).collection(DataKey)
+    mine = {"keyAltNames": DataKeys(studio.mongo, studio.settings).name_of(person)}
+    backup = await keys.find_one(mine)
+    assert backup is not None
+    await studio.holder.erase(person, case)
+    await studio.holder.complete(person)
+    await keys.delete_one(mine)
+    await keys.insert_one(backup)
+    assert (await studio.holder.verify(person))["vault.keys"] == 1
+    await studio.holder.sweep_late()
+    assert (await studio.holder.verify(person))["vault.keys"] == 0

@@ -22,7 +22,12 @@ from tests.common.privacy.studio import BUCKET, Studio, open_studio
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES, RECEIPTS = 17, 9
-POINTS = ["chunk-written-down", "chunk-deleted-not-counted", "all-erased-not-announced"]
+POINTS = [
+    "chunk-written-down",
+    "chunk-deleted-not-counted",
+    "all-erased-not-announced",
+    "key-destroyed-not-counted",
+]
 POINTS_IN_TRANSACTIONS = ["rows-second-transaction", "rows-only-transaction"]
 
 
@@ -79,6 +84,7 @@ async def survive(studio: Studio, point: str) -> None:
     assert found["gallery.files"] == found["gallery.pictures"] == PICTURES
     assert await studio.rows(person) == {}
     assert await studio.objects(person) == 0
+    assert found["vault.keys"] == 1
     assert (await studio.tombstone(person))["chunks"] == {}
     assert (await studio.rows(other), await studio.objects(other)) == before
 
