@@ -14,6 +14,7 @@ from rich.text import Text
 from cli.event_stream import Line, dated, followed, write_file, write_lines
 from cli.output import AsJson, emit, table
 from cli.platform import Platform
+from cli.rebuilds import rebuild
 
 STDOUT = "stdout"
 MOST_ROWS = 1_000
@@ -23,6 +24,8 @@ TRACE_ID = slice(3, 35)
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
 
 app = typer.Typer(help="Read the log of events again, for operators.", no_args_is_help=True)
+
+app.command("rebuild")(rebuild)
 
 Since = Annotated[
     datetime | None, typer.Option(formats=FORMATS, help="From then on; UTC where it names no zone.")

@@ -23,6 +23,7 @@ from libs.common.privacy.holder import Holder
 from libs.common.privacy.holdings import Holdings
 from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.privacy.writes import Write, Writes
+from libs.common.rebuild.rebuilds import Rebuilds
 from libs.common.revocations import Revocations
 from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings, Role
@@ -90,6 +91,7 @@ class Parts:
     api_background: list[Loop] = field(default_factory=list)
     closing: list[Check] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
+    rebuilds: Rebuilds | None = None
 
 
 Compose = Callable[[Platform], Parts]

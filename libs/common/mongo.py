@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from bson import decode_all
+from bson import UuidRepresentation, decode_all, encode
+from bson.codec_options import CodecOptions
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import (
     AutoReconnect,
@@ -49,6 +50,7 @@ PASSING_ERRORS: tuple[type[Exception], ...] = (
 )
 """Failures that pass by themselves once the server is back."""
 
+STORED: CodecOptions[Row] = CodecOptions(tz_aware=True, uuid_representation=UuidRepresentation.STANDARD)
 TIMEOUT_MS = 10_000
 POOL_SIZE = 64
 DEFAULT_LIMIT = 1_000
@@ -150,11 +152,11 @@ class Collection:
         done = await self.raw.update_many(query, change, session=current_session())
         return int(done.matched_count)
 
-    async def upsert_many(self, changes: Iterable[tuple[Filter, Any]]) -> None:
+    async def upsert_many(self, changes: Iterable[tuple[Filter, Any]], *, ordered: bool = False) -> None:
         """Apply many (filter, change) pairs in one round trip, making the rows that are missing."""
         operations = [UpdateOne(query, change, upsert=True) for query, change in changes]
         if operations:
-            await self.raw.bulk_write(operations, ordered=False, session=current_session())
+            await self.raw.bulk_write(operations, ordered=ordered, session=current_session())
 
     async def find_one_and_update(
         self,
@@ -296,6 +298,11 @@ async def run_transaction(client: Any, work: Callable[[], Awaitable[T]]) -> T:
         return await repeated(session, begin, work)
 
 
+def row_bytes(row: Row) -> bytes:
+    """Return a row as it lies in the database, byte for byte."""
+    return encode(row, codec_options=STORED)
+
+
 def _client(settings: CommonSettings) -> Any:
     """Return a client of the driver that the settings name; imported here, so that only one is loaded."""
     options: Row = {
@@ -329,4 +336,5 @@ __all__ = [
     "OperationFailure",
     "PyMongoError",
     "require_transaction",
+    "row_bytes",
 ]

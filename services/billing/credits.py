@@ -8,9 +8,11 @@ from uuid import UUID
 from libs.common.bus.outbox import Outbox
 from libs.common.clock import now
 from libs.common.events.billing import (
+    AccountOpenedV1,
     CreditsCapturedV1,
     CreditsDeclinedV1,
     CreditsGrantedV1,
+    CreditsRefundedV1,
     CreditsReleasedV1,
     CreditsReservedV1,
 )
@@ -37,8 +39,12 @@ class Credits:
         self._reservations, self._outbox = reservations, outbox
 
     async def open_account(self, user_id: UUID) -> None:
-        """Give a person an empty balance, once."""
-        await self._balances.open(user_id)
+        """Give a person an empty balance, once.
+
+        Effects:  publishes account.opened, unless there is one.
+        """
+        if opened_at := await self._balances.open(user_id):
+            await self._outbox.add(AccountOpenedV1(user_id=user_id, opened_at=opened_at))
 
     async def welcome(self, user_id: UUID, credits_: int) -> None:
         """Give a person the welcome credits, once.
@@ -47,6 +53,7 @@ class Credits:
         """
         if credits_ == 0 or await self._entries.has(user_id, Kind.WELCOME):
             return
+        await self.open_account(user_id)
         await self._book(user_id, entry(Kind.WELCOME, credits_))
         await self._outbox.add(CreditsGrantedV1(user_id=user_id, credits=credits_, reason="welcome"))
 
@@ -55,6 +62,7 @@ class Credits:
 
         Effects:  an entry; publishes credits.granted.
         """
+        await self.open_account(payment.user_id)
         await self._book(payment.user_id, entry(Kind.PURCHASE, payment.credits), payment_id=payment.id)
         await self._outbox.add(
             CreditsGrantedV1(
@@ -65,12 +73,15 @@ class Credits:
     async def take_back(self, payment: Payment) -> None:
         """Take back the credits of a refunded payment, as far as they are still there: no balance goes below 0.
 
-        Effects:  an entry, unless all was spent; the rest is counted as shortfall.
+        Effects:  an entry and credits.refunded, unless all was spent; the rest is counted as shortfall.
         """
         available = (await self._balances.get(payment.user_id)).available
         taken = min(available, payment.credits)
         if taken:
             await self._book(payment.user_id, entry(Kind.REFUND, taken), payment_id=payment.id)
+            await self._outbox.add(
+                CreditsRefundedV1(user_id=payment.user_id, payment_id=payment.id, credits=taken)
+            )
         SHORTFALL.inc(payment.credits - taken)
 
     async def reserve(self, user_id: UUID, job_id: UUID, credits_: int) -> None:

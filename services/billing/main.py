@@ -7,7 +7,10 @@ from fastapi import FastAPI
 
 from libs.common.app import Parts, Platform, create_process
 from libs.common.bus.consumes import subscriptions
+from libs.common.rebuild.rebuilds import Rebuilds
+from libs.common.rebuild.routes import rebuild_routes
 from services.billing import handlers, privacy
+from services.billing.balances import Balances
 from services.billing.credits import Credits
 from services.billing.providers.sandbox.client import SandboxProvider
 from services.billing.repository import (
@@ -30,7 +33,7 @@ def create_app(role: str = "all", settings: BillingSettings | None = None) -> Fa
         role=role,
         settings=settings,
         holdings=privacy.HOLDINGS,
-        routers=[router, webhooks],
+        routers=[router, webhooks, rebuild_routes("billing")],
         compose=partial(compose, settings),
     )
 
@@ -57,9 +60,12 @@ def compose(settings: BillingSettings, platform: Platform) -> Parts:
                 platform.log.error("ledger.imbalance", credits=imbalance)
             await asyncio.sleep(settings.ledger_check_s)
 
+    rebuilds = Rebuilds(settings.kafka_bootstrap, platform.mongo, platform.work, platform.audit, [Balances()])
     return Parts(
         service=service,
+        starting=[rebuilds.prepare],
         subscriptions=subscriptions(handlers, service),
-        background=[watch_books],
+        background=[watch_books, rebuilds.work_for_ever],
+        rebuilds=rebuilds,
         closing=[provider.close],
     )

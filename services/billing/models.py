@@ -143,6 +143,20 @@ class BalanceRow(Document):
     opened_at: Spendable[datetime] = Field(default_factory=now)
 
 
+class BalanceFacts(Document):
+    """What the log says of a balance, while the balances are rebuilt from it; after that it goes.
+
+    `opened_at` is missing where the account was opened before the log begins.
+    """
+
+    collection: ClassVar[str] = "balances_rebuilt"
+
+    user_id: SubjectId = Field(alias="_id")
+    available: Spendable[int] = 0
+    reserved: Spendable[int] = 0
+    opened_at: Spendable[datetime | None] = None
+
+
 class ReservationState(StrEnum):
     """What became of a job's credits. `void`: the job was over before its credits were set aside."""
 

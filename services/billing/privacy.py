@@ -9,7 +9,14 @@ amount and a currency, and nothing that says who pays; there is nothing to erase
 
 from libs.common.privacy.annotations import TAX
 from libs.common.privacy.holdings import CollectionHolding, Holdings, Pseudonymise
-from services.billing.models import BalanceRow, LedgerEntry, Payment, Reservation, WebhookReceipt
+from services.billing.models import (
+    BalanceFacts,
+    BalanceRow,
+    LedgerEntry,
+    Payment,
+    Reservation,
+    WebhookReceipt,
+)
 
 TAX_LAW = "tax-law"
 """Source: GDPR Art. 17(3)(b) with Directive 2006/112/EC Art. 247 and the member state's tax code."""
@@ -23,6 +30,7 @@ HOLDINGS = Holdings(
         ),
         CollectionHolding(LedgerEntry, erase=Pseudonymise(keep_until=TAX, ground=TAX_LAW, drop=("job_id",))),
         CollectionHolding(BalanceRow, subject="_id"),
+        CollectionHolding(BalanceFacts, subject="_id"),
         CollectionHolding(Reservation),
     ),
     operational=(WebhookReceipt,),

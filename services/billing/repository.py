@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from libs.common.clock import now
@@ -123,11 +122,14 @@ class BalanceRepository:
     def __init__(self, mongo: Mongo) -> None:
         self._rows = mongo.collection(BalanceRow)
 
-    async def open(self, user_id: UUID) -> None:
-        """Give a person an empty balance, unless there is one."""
-        await self._rows.update_one(
-            {"_id": user_id}, {"$setOnInsert": _opened(("available", "reserved"))}, upsert=True
+    async def open(self, user_id: UUID) -> datetime | None:
+        """Give a person an empty balance and return since when there is one; None where there was one before."""
+        opened_at = now()
+        empty = {"available": 0, "opened_at": opened_at, "reserved": 0}
+        before = await self._rows.find_one_and_update(
+            {"_id": user_id}, {"$setOnInsert": empty}, upsert=True, before=True
         )
+        return opened_at if before is None else None
 
     async def get(self, user_id: UUID) -> Balance:
         """Return a person's balance; an empty one where nothing was booked yet."""
@@ -135,16 +137,13 @@ class BalanceRepository:
         return Balance(row["available"], row["reserved"]) if row else Balance()
 
     async def apply(self, user_id: UUID, entry: Entry) -> bool:
-        """Change a balance by an entry; false, and unchanged, where there is not enough.
+        """Change a balance by an entry; false, and unchanged, where there is not enough, or none.
 
         The condition is part of the update, so no two transactions can both spend the last credit.
         """
         changes = {field: change for field, of in BALANCE_OF.items() if (change := entry.change(of))}
         enough = {field: {"$gte": need} for field, of in BALANCE_OF.items() if (need := entry.need(of))}
-        update: dict[str, Any] = {"$inc": changes}
-        if not enough:
-            update["$setOnInsert"] = _opened(BALANCE_OF.keys() - changes.keys())
-        return bool(await self._rows.update_one({"_id": user_id} | enough, update, upsert=not enough))
+        return bool(await self._rows.update_one({"_id": user_id} | enough, {"$inc": changes}))
 
     async def replace(self, user_id: UUID, balance: Balance) -> bool:
         """Set a balance to what the entries say; true where it said otherwise."""
@@ -195,7 +194,3 @@ class ReceiptRepository:
             return False
         await self._rows.insert_one(WebhookReceipt(id=notice_id).to_mongo())
         return True
-
-
-def _opened(fields: Any) -> dict[str, int | datetime]:
-    return dict.fromkeys(fields, 0) | {"opened_at": now()}

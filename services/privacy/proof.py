@@ -30,7 +30,8 @@ KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
     },
     {
         "where": "events and dead letters until their topics' retention ends",
-        "what": "opaque ids, amounts, sizes and times; through them a retained payment leads to the opaque id; "
+        "what": "opaque ids, amounts, sizes and times, for 30 days, or 400 where they are the history that balances "
+        "and galleries are rebuilt from; through them a retained payment leads to the opaque id; "
         "what was sealed, which nobody can open any more",
         "ground": OPERATION,
     },

@@ -67,7 +67,7 @@ async def test_welcome_credits_are_given_once(billing: Billing) -> None:
     await billing.deliver("open-account", registered)
     await billing.deliver("grant-welcome-credits", UserVerifiedV1(user_id=user_id))
     assert await billing.balance(user_id) == (10, 0)
-    assert await billing.published(user_id) == ["credits.granted"]
+    assert await billing.published(user_id) == ["account.opened", "credits.granted"]
 
 
 async def test_a_payment_is_credited_once_also_at_the_same_time(billing: Billing) -> None:
@@ -78,7 +78,7 @@ async def test_a_payment_is_credited_once_also_at_the_same_time(billing: Billing
     )
     await asyncio.gather(*(billing.deliver("grant-credits", paid(payment)) for _ in range(4)))
     assert await billing.balance(user_id) == (100, 0)
-    assert await billing.published(user_id) == ["credits.granted"]
+    assert await billing.published(user_id) == ["account.opened", "credits.granted"]
 
 
 async def test_what_was_not_paid_is_not_credited(billing: Billing) -> None:
@@ -95,7 +95,7 @@ async def test_a_job_without_enough_credits_is_declined(billing: Billing) -> Non
     await billing.deliver("reserve-credits", requested(user_id, job_id))
     await billing.deliver("release-credits", failed(user_id, job_id))
     assert await billing.balance(user_id) == (CREDITS - 1, 0)
-    assert await billing.published(user_id) == ["credits.granted", "credits.declined"]
+    assert await billing.published(user_id) == ["account.opened", "credits.granted", "credits.declined"]
 
 
 async def test_a_job_that_asks_for_nothing_is_refused(billing: Billing) -> None:
@@ -110,7 +110,7 @@ async def test_a_job_cancelled_before_its_credits_were_reserved_holds_nothing(bi
     await billing.deliver("reserve-credits", requested(user_id, job_id))
     await billing.deliver("release-credits", failed(user_id, job_id))
     assert await billing.balance(user_id) == (CREDITS, 0)
-    assert await billing.published(user_id) == ["credits.granted"]
+    assert await billing.published(user_id) == ["account.opened", "credits.granted"]
 
 
 @given(order=st.lists(st.sampled_from(["requested", "completed", "failed"]), min_size=1, max_size=6))

@@ -68,6 +68,10 @@ class Inbox:
         except DuplicateKeyError:
             raise AlreadyDone(event_id) from None
 
+    async def forget(self) -> None:
+        """Forget all that this group has done."""
+        await self._rows.delete_many({"_id": {"$gte": self._key(""), "$lt": f"{self._group};"}})
+
     def _key(self, event_id: str) -> str:
         return f"{self._group}:{event_id}"
 

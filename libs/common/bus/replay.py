@@ -298,6 +298,9 @@ async def _spans(
 ) -> dict[TopicPartition, Span]:
     if not partitions:
         return {}
+    consumer.assign(
+        partitions
+    )  # before it is asked about them: else it waits for metadata that nothing asks for
     oldest = await consumer.beginning_offsets(partitions)
     ends = await consumer.end_offsets(partitions)
     first = await _offsets_at(consumer, partitions, selection.since)
@@ -322,9 +325,6 @@ async def _offsets_at(
 
 
 def _begin(consumer: AIOKafkaConsumer, spans: Mapping[TopicPartition, Span]) -> None:
-    if not spans:
-        return
-    consumer.assign(list(spans))
     for partition, span in spans.items():
         consumer.seek(partition, span.position)
     if done := [partition for partition, span in spans.items() if not span.left]:

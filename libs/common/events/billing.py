@@ -1,5 +1,6 @@
 """What billing publishes. Amounts of money are in minor units of the currency."""
 
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -17,6 +18,16 @@ class PaymentCompletedV1(Event, topic="payment.completed", subject="user_id"):
     package: Code
     amount_minor: int
     currency: Literal["EUR", "USD"]
+
+
+class AccountOpenedV1(Event, topic="account.opened", subject="user_id"):
+    """Somebody has a balance from now on, an empty one.
+
+    Consumers: none; it is where a rebuilt balance begins.
+    """
+
+    user_id: UUID
+    opened_at: datetime
 
 
 class CreditsGrantedV1(Event, topic="credits.granted", subject="user_id"):
@@ -73,4 +84,15 @@ class CreditsReleasedV1(Event, topic="credits.released", subject="user_id"):
 
     user_id: UUID
     job_id: UUID
+    credits: int
+
+
+class CreditsRefundedV1(Event, topic="credits.refunded", subject="user_id"):
+    """Credits of a refunded payment were taken back, as far as they had not been spent.
+
+    Consumers: none; it is the audit's and a rebuilt balance's source.
+    """
+
+    user_id: UUID
+    payment_id: UUID
     credits: int

@@ -6,6 +6,7 @@ Source:   GDPR Art. 30(1), the record of processing activities.
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from libs.common.bus.topics import kept
 from libs.common.events import event_classes, producer_of
 from libs.common.events.base import Event
 from libs.common.privacy.annotations import Personal, personal_fields
@@ -16,6 +17,7 @@ from libs.common.privacy.holdings import (
     ObjectsHolding,
     ProofHolding,
     Pseudonymise,
+    topics_of,
 )
 from libs.common.privacy.tombstones import Tombstone
 
@@ -97,9 +99,9 @@ def markdown(record: Record) -> str:
     )
     lines += ["", "## Events", "", "Events carry opaque ids, and what only their person's key opens.", ""]
     lines += _table(
-        ("event", "producer", "key", "fields"),
+        ("event", "producer", "key", "kept", "fields"),
         [
-            (each["event"], each["producer"], each["key"], ", ".join(each["fields"]))
+            (each["event"], each["producer"], each["key"], each["kept"], ", ".join(each["fields"]))
             for each in record["events"]
         ],
     )
@@ -114,7 +116,7 @@ def _holdings(holdings: Holdings) -> list[Record]:
     records = [_collection(holdings, held) for held in holdings.collections]
     records += [_objects(holdings, held) for held in holdings.objects]
     records += [_keys(holdings, held) for held in holdings.keys]
-    for topic in holdings.topics:
+    for topic in (*holdings.topics, *topics_of(holdings.service)):
         erasure = f"Goes by itself: {topic.retention.name}."
         records.append(
             _record(topic.topic, "topic", holdings.service, where=topic.topic, erasure=erasure, fields=[])
@@ -212,6 +214,7 @@ def _event(event: type[Event]) -> Record:
         "producer": producer_of(event),
         "key": event.subject,
         "about_a_person": PERSONS_KEY in event.model_fields,
+        "kept": f"{kept(event.topic).period.days} days",
         "fields": sorted(event.model_fields),
     }
 

@@ -14,7 +14,9 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from libs.common.bus.topics import OWN_RETENTION
 from libs.common.document import Document
+from libs.common.events import event_classes, producer_of
 from libs.common.mongo import Mongo
 from libs.common.privacy.annotations import Personal, Retention, personal_fields
 from libs.common.vault.keys import DATABASE, DataKey
@@ -209,6 +211,16 @@ class Holdings:
             for name in await mongo.collection_names()
             if name not in declared and not name.startswith("system.")
         )
+
+
+def topics_of(service: str) -> tuple[TopicHolding, ...]:
+    """Return the topics of a service's events about people that are kept for another time than most."""
+    produced = sorted({event.topic for event in event_classes() if producer_of(event) == service})
+    return tuple(
+        TopicHolding(name, Retention(f"{kept.period.days} days: {kept.reason}", kept.period))
+        for name in produced
+        if (kept := OWN_RETENTION.get(name))
+    )
 
 
 class UndeclaredHolding(TypeError):

@@ -14,6 +14,7 @@ from libs.common.bus.topics import (
     ensure_topics,
     event_topic,
     event_topics,
+    kept,
     leaderless,
 )
 from libs.common.events import event_classes
@@ -42,6 +43,27 @@ async def test_topics_are_made_once_as_declared(common_settings: CommonSettings)
     assert config["retention.ms"] == str(30 * 24 * 3_600_000)
     assert config["segment.ms"] == str(24 * 3_600_000)
     assert config["cleanup.policy"] == "delete"
+
+
+async def test_an_existing_topic_is_brought_to_what_is_declared(common_settings: CommonSettings) -> None:
+    bootstrap, name = common_settings.kafka_bootstrap, f"t{uuid4().hex[:8]}"
+    await ensure_topics(bootstrap, [Topic(name)])
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await client.start()
+    try:
+        operators = Topic(name).config | {"max.message.bytes": "2000000"}
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, operators)])
+    finally:
+        await client.close()
+    await ensure_topics(bootstrap, [Topic(name, retention=timedelta(days=400))])
+    _, config = await described(bootstrap, name)
+    assert config["retention.ms"] == str(400 * 24 * 3_600_000)
+    assert config["max.message.bytes"] == "2000000", "what an operator set beside it stays"
+
+
+def test_histories_are_kept_for_longer_and_say_why() -> None:
+    assert event_topic("credits.granted").retention > event_topic("user.registered").retention
+    assert all(kept(topic.name).reason for topic in event_topics())
 
 
 def test_a_segment_is_closed_in_time_for_its_records_to_go() -> None:

@@ -1,0 +1,70 @@
+"""`pixera events rebuild`: a read model rebuilt from the log, and held against the live one."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cli.output import NO, AsJson, console, emit, fail, mark, table
+from cli.platform import Platform
+
+LOOK_EVERY_S = 0.5
+OVER = frozenset({"done", "failed"})
+SERVICES = {"billing.balances": "billing"}
+"""The read models that can be rebuilt, and whose they are."""
+
+
+def rebuild(
+    model: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.")],
+    swap: Annotated[
+        bool, typer.Option("--swap/--compare", help="Replace rows that differ, or compare.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do replace them: without it, a swap only compares.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild a read model from the log, and compare it with the live one, which goes on serving.
+
+    Exit 0: every row is, byte for byte, what the log says (or was made so); 1: not, or the log does not reach back
+    far enough to say so; 2: it could not be found out.
+    """
+    if model not in SERVICES:
+        fail(f"{model} cannot be rebuilt; what can is: {', '.join(SERVICES)}.")
+    platform, service = Platform(), SERVICES[model]
+    run = platform.staff("POST", service, "/rebuilds", json={"model": model, "swap": swap and yes})
+    run = _followed(platform, service, run)
+    if run["state"] == "failed":
+        fail("The rebuild failed again and again: see the worker's log.")
+    if as_json:
+        emit(run)
+    else:
+        _show(run, only_asked=swap and not yes)
+    raise typer.Exit(0 if run["equal"] else NO)
+
+
+def _followed(platform: Platform, service: str, run: dict[str, Any]) -> dict[str, Any]:
+    """Return a rebuild once it is over, with a bar of how much of the log was read."""
+    terminal = Console(stderr=True)
+    columns = (TextColumn("reading the log"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        while run["state"] not in OVER:
+            time.sleep(LOOK_EVERY_S)
+            run = platform.staff("GET", service, f"/rebuilds/{run['id']}")
+            bar.update(task, completed=run["read"], total=run["total"] or None)
+    return run
+
+
+def _show(run: dict[str, Any], *, only_asked: bool) -> None:
+    table(f"Rebuild of {run['model']}", ("what", "how many"), sorted(run["result"].items()))
+    if run["equal"]:
+        console().print(mark(good=True), "Every row is what the log says, byte for byte.")
+    elif run["result"]["older"]:
+        console().print(mark(good=False), "Not all can be told: some rows began before the log does.")
+    else:
+        console().print(mark(good=False), "The live rows are not what the log says.")
+    if only_asked and run["result"]["differing"]:
+        console().print("Nothing was replaced: add --yes to do it.")

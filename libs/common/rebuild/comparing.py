@@ -1,0 +1,102 @@
+"""Live rows and rebuilt ones, compared byte for byte, person by person, each at a moment of rest (ADR 0024).
+
+In one snapshot are seen: a person's live rows, their facts, and what of theirs waits in the outbox. Then the log is
+read to its end. Whoever had nothing in the outbox, and nothing in the log since, was at rest in that snapshot: all of
+their events were folded and all of their writes were seen. Others are looked at again later.
+"""
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from libs.common.bus.outbox import OutboxRow
+from libs.common.mongo import Collection, Mongo, Row, row_bytes
+from libs.common.privacy.tombstones import Tombstones
+from libs.common.rebuild.model import Batch, Change, Judged, ReadModel
+
+LOOKED_AT = 1_000
+MOST_ROWS = 1_000_000
+
+
+class Comparing:
+    """Compares a read model with what was folded, and puts right what differs where that is wanted."""
+
+    def __init__(self, mongo: Mongo, tombstones: Tombstones, model: ReadModel) -> None:
+        self._mongo, self._tombstones, self._model = mongo, tombstones, model
+        self._live, self._facts = mongo.collection(model.live), mongo.collection(model.facts)
+        self._outbox = mongo.collection(OutboxRow)
+        self._topics = sorted({event.topic for event in model.events})
+
+    async def owners_after(self, last: UUID | None) -> list[UUID]:
+        """Return the next people who have rows or facts, by id."""
+        found = [await self._owners(rows, last) for rows in (self._live, self._facts)]
+        # Where one side gave all it was asked for, nothing is known of it beyond its last.
+        ends = [owners[-1] for owners, whole in found if owners and not whole]
+        owners = sorted({owner for owners, _ in found for owner in owners})
+        within = [owner for owner in owners if not ends or owner <= min(ends)]
+        return within[: self._model.people_at_once]
+
+    async def look(self, owners: list[UUID]) -> Batch:
+        """Return what there is of these people, at one moment."""
+        return await self._mongo.transaction(partial(self._look, owners))
+
+    async def judge(self, batch: Batch, moving: set[UUID]) -> Judged:
+        """Compare the rows of those at rest. Rows that began before the log are counted and left alone."""
+        apart = moving | batch.moving | batch.erased
+        facts = [each for each in batch.facts.values() if self._owner(each) not in apart]
+        rebuilt = dict(zip((each["_id"] for each in facts), await self._model.rows(facts), strict=True))
+        live = {key: row for key, row in batch.live.items() if self._owner(row) not in apart}
+        begun = [each["_id"] for each in facts if self._model.begun(each)]
+        pairs = [(key, live.get(key), rebuilt[key]) for key in begun]
+        there = [pair for pair in pairs if pair[1:] != (None, None)]
+        changes = [pair for pair in there if _bytes(pair[1]) != _bytes(pair[2])]
+        return Judged(len(there), len(live.keys() - set(begun)), changes)
+
+    async def put_right(self, changes: list[Change]) -> bool:
+        """Replace rows by rebuilt ones, in one transaction; False, and nothing, where one has changed meanwhile.
+
+        A write at the same moment is not lost: one of the two transactions meets the other, and is done again.
+        """
+        owners = {self._owner(row) for _, *rows in changes for row in rows if row is not None}
+        done = await self._mongo.transaction(partial(self._put_right, changes, owners))
+        if erased := await self._tombstones.among(owners):
+            await self._tombstones.sweep(erased)
+        return done
+
+    async def _look(self, owners: list[UUID]) -> Batch:
+        chosen = {self._model.owner: {"$in": owners}}
+        waiting = {"topic": {"$in": self._topics}, "key": {"$in": [str(owner) for owner in owners]}}
+        live = await self._live.find(chosen | self._model.shown, limit=MOST_ROWS)
+        facts = await self._facts.find(chosen, limit=MOST_ROWS)
+        outbox = await self._outbox.find(waiting, limit=MOST_ROWS, projection={"key": 1})
+        return Batch(
+            live={row["_id"]: row for row in live},
+            facts={row["_id"]: row for row in facts},
+            moving={UUID(row["key"]) for row in outbox},
+            erased=set(await self._tombstones.among(owners)),
+        )
+
+    async def _put_right(self, changes: list[Change], owners: set[UUID]) -> bool:
+        if await self._tombstones.among(owners):
+            return False
+        keys = [key for key, *_ in changes]
+        now = {row["_id"]: row for row in await self._live.find({"_id": {"$in": keys}}, limit=len(keys))}
+        if any(_bytes(now.get(key)) != _bytes(before) for key, before, _ in changes):
+            return False
+        await self._live.delete_many({"_id": {"$in": keys}})
+        await self._live.insert_many([after for *_, after in changes if after is not None])
+        return True
+
+    async def _owners(self, rows: Collection, last: UUID | None) -> tuple[list[UUID], bool]:
+        """Return whose rows come next, and whether these are all there are."""
+        path = self._model.owner
+        query = {path: {"$gt": last}} if last else {}
+        found = await rows.find(query, sort=[(path, 1)], limit=LOOKED_AT, projection={path: 1})
+        return sorted({row[path] for row in found}), len(found) < LOOKED_AT
+
+    def _owner(self, row: Row) -> Any:
+        return row[self._model.owner]
+
+
+def _bytes(row: Row | None) -> bytes | None:
+    return None if row is None else row_bytes(row)
