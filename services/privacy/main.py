@@ -28,6 +28,8 @@ from services.privacy.scanning import Scanning
 from services.privacy.service import PrivacyService
 from services.privacy.settings import PrivacySettings
 from services.privacy.subjects import Subjects
+from services.privacy.vault import Rotation
+from services.privacy.vault_routes import router as vault_router
 from services.privacy.watching import Watching
 
 END = "-----END PUBLIC KEY-----"
@@ -41,7 +43,7 @@ def create_app(role: str = "all", settings: PrivacySettings | None = None) -> Fa
         role=role,
         settings=settings,
         holdings=privacy.HOLDINGS,
-        routers=[router, history_router, audit_routes.router],
+        routers=[router, history_router, audit_routes.router, vault_router],
         compose=partial(compose, settings),
     )
 
@@ -67,6 +69,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
         ledger=AuditLedger(audit_rows, platform.work, platform.audit, subjects),
         checkpoints=checkpoints,
         history=History(settings.kafka_bootstrap, platform.work, platform.audit),
+        vault=Rotation(platform.sealing, platform.work, platform.audit),
         subjects=subjects,
         token_key=settings.case_token_key,
         policy=settings.policy,

@@ -49,6 +49,7 @@ from services.privacy.repository import CaseRepository, OpenCases
 from services.privacy.scanner import ScanReport
 from services.privacy.state import Saga
 from services.privacy.subjects import Subjects
+from services.privacy.vault import Rotation
 
 DUE_AT_ONCE = 100
 LONGEST_MONTH = timedelta(days=31)
@@ -72,12 +73,13 @@ class PrivacyService:
         ledger: AuditLedger,
         checkpoints: Checkpoints,
         history: History,
+        vault: Rotation,
         subjects: Subjects,
         token_key: SecretStr,
         policy: Policy,
     ) -> None:
         self._work, self._audit, self._cases, self.certificates = work, audit, cases, certificates
-        self.ledger, self.checkpoints, self.history = ledger, checkpoints, history
+        self.ledger, self.checkpoints, self.history, self.vault = ledger, checkpoints, history, vault
         self._subjects, self._token_key, self._policy = subjects, token_key, policy
 
     async def open(self, event: UserDeletedV1) -> None:

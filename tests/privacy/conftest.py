@@ -29,9 +29,11 @@ from libs.common.events.privacy import (
 from libs.common.mongo import Mongo
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.tombstones import Tombstone, Tombstones
+from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
 from libs.common.testing.tokens import JWKS
+from libs.common.vault.keys import DataKeys
 from libs.common.work import UnitOfWork
 from services.privacy.main import compose
 from services.privacy.models import Case
@@ -186,6 +188,9 @@ async def privacy(privacy_settings: PrivacySettings) -> AsyncIterator[Privacy]:
     await storage.ensure_buckets(BUCKET)
     await mongo.prepare([*BUS_DOCUMENTS, Tombstone, *HOLDINGS.documents])
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, "privacy")
+    keys = DataKeys(mongo, settings)
+    await keys.prepare()
+    sealing = Sealing(settings, keys)
     platform = Platform(
         name="privacy",
         settings=settings,
@@ -197,10 +202,12 @@ async def privacy(privacy_settings: PrivacySettings) -> AsyncIterator[Privacy]:
         tombstones=tombstones,
         holder=Holder(HOLDINGS, mongo, storage, tombstones, outbox, settings),
         log=logging.logger("privacy"),
+        vault=sealing,
     )
     parts = compose(settings, platform)
     yield Privacy(settings, platform, parts)
     for close in parts.closing:
         await close()
+    await sealing.close()
     await storage.close()
     await mongo.close()
