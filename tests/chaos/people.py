@@ -1,27 +1,18 @@
-"""A person under faults: through the gateway as everybody, and not put off by what breaks on the way."""
+"""What a person does: through the gateway as everybody, and not put off by what breaks on the way."""
 
 import asyncio
-import base64
 import io
 import json
 import random
 import re
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
 from urllib.parse import urljoin
 
-import httpx
 from PIL import Image
 
-from tests.chaos.history import Cast, Operation, Outcome, Record, began, digest
+from tests.chaos.client import POLL_S, Client, Json, subject_of
+from tests.chaos.history import Cast, Operation, Outcome, began, digest
 
-Json = dict[str, Any]
-
-TIMEOUT_S = 8.0
-POLL_S = 0.25
 TINY = 24
 """Pixels of an uploaded picture's side."""
 
@@ -37,9 +28,6 @@ def cast(name: str) -> Cast:
     )
 
 
-NOTHING = Operation("", "", Outcome.OK)
-
-
 @dataclass
 class Purchase:
     """A payment that the provider has said is made, and where it was paid."""
@@ -50,74 +38,14 @@ class Purchase:
 
 
 @dataclass
-class Person:
-    """Somebody with a client of their own. Each call is one operation of the history, whatever becomes of it.
+class Person(Client):
+    """Somebody with an account, and what they were given."""
 
-    `clock_ends` is the `time.monotonic()` after which nothing more is begun.
-    """
-
-    http: httpx.AsyncClient
-    cast: Cast
-    history: Record
-    clock_ends: float
-    token: str = ""
     refresh_token: str = ""
     deleted: bool = False
     image_ids: list[str] = field(default_factory=list)
     job_ids: list[str] = field(default_factory=list)
     purchases: dict[str, Purchase] = field(default_factory=dict)
-    last: Operation = NOTHING
-
-    @property
-    def over(self) -> bool:
-        """Tell whether nothing more is to be begun."""
-        return time.monotonic() >= self.clock_ends
-
-    async def call(
-        self,
-        what: str,
-        method: str,
-        path: str,
-        *,
-        arguments: str = "",
-        given: Mapping[str, str] | None = None,
-        takes: Mapping[str, str] | None = None,
-        http: httpx.AsyncClient | None = None,
-        **options: Any,
-    ) -> Json | None:
-        """Do one thing and record it; return the answer where it was acknowledged, else None.
-
-        Args:     takes: which fields of the answer are kept in the history, by the name that they get there.
-                  http: another client than the person's own, for what the provider does.
-        """
-        headers = {"User-Agent": self.cast.device} | options.pop("headers", {})
-        if self.token and path.startswith("/api/"):
-            headers.setdefault("Authorization", f"Bearer {self.token}")
-        note = partial(Operation, self.cast.name, what, arguments=arguments, given=dict(given or {}))
-        invoked, at = began()
-        try:
-            answer = await (http or self.http).request(method, path, headers=headers, **options)
-        except httpx.TransportError as error:
-            told = note(Outcome.UNKNOWN, type(error).__name__, invoked=invoked, returned=began()[0], at=at)
-            self._note(told)
-            return None
-        outcome, code = _judged(answer)
-        body = _body(answer)
-        got = {name: str(body[key]) for name, key in (takes or {}).items() if body.get(key) is not None}
-        self._note(note(outcome, code, got=got, invoked=invoked, returned=began()[0], at=at))
-        return body if outcome is Outcome.OK else None
-
-    async def retried(
-        self, what: str, method: str, path: str, *, tries: int = 3, **options: Any
-    ) -> Json | None:
-        """Do a thing that may be repeated until it is answered, as a good client does."""
-        for _ in range(tries):
-            if (body := await self.call(what, method, path, **options)) is not None:
-                return body
-            if self.over or self.last.outcome is Outcome.REFUSED:
-                return None
-            await asyncio.sleep(POLL_S)
-        return None
 
     async def sign_up(self) -> bool:
         """Register, follow the mail, sign in; tell whether that came to a session."""
@@ -167,11 +95,11 @@ class Person:
 
     async def download(self, image_id: str) -> None:
         """Fetch an image's own bytes by the link the platform gives."""
-        link = await self._answer("GET", f"/api/gallery/v1/images/{image_id}/download")
+        link = await self.answer("GET", f"/api/gallery/v1/images/{image_id}/download")
         if link is None or not link.is_redirect:
             return
         invoked, at = began()
-        file = await self._answer("GET", urljoin(str(link.url), link.headers["Location"]))
+        file = await self.answer("GET", urljoin(str(link.url), link.headers["Location"]))
         if file is not None and file.is_success:
             self.cast.pictures.append(file.content)
             told = Operation(
@@ -285,7 +213,7 @@ class Person:
 
     async def _verify(self) -> bool:
         """Follow the link of the mail, once it has come."""
-        answer = await self._answer("GET", "/mail/api/messages", params={"to": self.cast.email})
+        answer = await self.answer("GET", "/mail/api/messages", params={"to": self.cast.email})
         if answer is None or not answer.is_success:
             return False
         tokens = [
@@ -306,20 +234,6 @@ class Person:
         )
         return sent is not None
 
-    async def _answer(self, method: str, url: str, **options: Any) -> httpx.Response | None:
-        """Ask for something that changes nothing, and is not recorded; None where nothing answered."""
-        headers = {"User-Agent": self.cast.device}
-        if url.startswith("/api/"):
-            headers["Authorization"] = f"Bearer {self.token}"
-        try:
-            return await self.http.request(method, url, headers=headers, **options)
-        except httpx.TransportError:
-            return None
-
-    def _note(self, operation: Operation) -> None:
-        self.last = operation
-        self.history.note(operation)
-
     def _signed(self, session: Json | None) -> bool:
         if session is None:
             return False
@@ -334,26 +248,3 @@ def tiny_picture(rng: random.Random) -> tuple[bytes, str]:
     file = io.BytesIO()
     Image.frombytes("RGB", (TINY, TINY), pixels).save(file, "PNG")
     return file.getvalue(), digest(pixels)
-
-
-def subject_of(token: str) -> str:
-    """Return whom an access token is about."""
-    payload = token.split(".")[1]
-    subject: str = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"]
-    return subject
-
-
-def _judged(answer: httpx.Response) -> tuple[Outcome, str]:
-    if answer.status_code < httpx.codes.BAD_REQUEST:
-        return Outcome.OK, ""
-    code = f"{answer.status_code} {_body(answer).get('code', '')}".strip()
-    return (Outcome.UNKNOWN if answer.is_server_error else Outcome.REFUSED), code
-
-
-def _body(answer: httpx.Response) -> Json:
-    """Return an answer's JSON object; what has none is acknowledged by its status alone."""
-    try:
-        body = answer.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}

@@ -11,8 +11,9 @@ from standardwebhooks import Webhook
 
 from deploy.local.ports import HOST
 from services.billing.packages import PACKAGES
+from tests.chaos.client import TIMEOUT_S
 from tests.chaos.model import Rig
-from tests.chaos.people import TIMEOUT_S, Person
+from tests.chaos.people import Person
 
 NOTICES = "/api/billing/v1/webhooks/sandbox"
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import httpx
 
+from tests.chaos.client import TIMEOUT_S
 from tests.chaos.history import Record
 from tests.chaos.model import Rig
-from tests.chaos.people import TIMEOUT_S, Person, cast
+from tests.chaos.people import Person, cast
 from tests.chaos.provider import Provider
 from tests.chaos.reading import ends
 
