@@ -22,19 +22,6 @@ from tests.chaos.truth import SERVICES, Published, Row, Truth
 
 __all__ = ["truth_of", "unsettled", "violations"]
 
-OF_PEOPLE = {
-    "auth.users": "_id",
-    "auth.registrations": "user_id",
-    "auth.sessions": "user_id",
-    "gallery.images": "user_id",
-    "gallery.uploads": "user_id",
-    "generation.jobs": "user_id",
-    "billing.balances": "_id",
-    "billing.reservations": "user_id",
-    **{f"{service}.tombstones": "_id" for service in SERVICES},
-}
-"""Collections by the path that leads to whom a row is about."""
-
 
 async def violations(rig: Rig, history: Record) -> list[Violation]:
     """Say which promises were broken; settled first, or what is still under way looks broken.
@@ -74,6 +61,7 @@ async def truth_of(rig: Rig, history: Record) -> Truth:
         chain_broken=_chain_broken(rig, rows["privacy.certificates"]),
         imbalance=imbalance,
         readers=reading.readers(),
+        holdings={**reading.holdings(), "vault.keys": "user_id"},
     )
 
 
@@ -89,10 +77,12 @@ async def _rows(rig: Rig, history: Record, events: list[Published]) -> tuple[dic
         people = (
             _named_in(events) | {UUID(each) for each in history.user_ids} | {row["_id"] for row in registered}
         )
+        places = {**reading.holdings(), **{f"{service}.tombstones": "_id" for service in SERVICES}}
         found = {
             name: await reading.rows(client, name, {path: {"$in": [*people]}})
-            for name, path in OF_PEOPLE.items()
+            for name, path in places.items()
         }
+        found["vault.keys"] = await reading.keys(client, rig.env, people)
         found |= await _books(client, people, events, history)
         found |= await _cases(client, events)
         for service in SERVICES:

@@ -20,6 +20,7 @@ from libs.common.bus.outbox import Outbox, OutboxRow
 from libs.common.bus.ownership import Ownership, next_offsets
 from libs.common.bus.producer import Message, Producer
 from libs.common.bus.stream_worker import StreamWorker
+from libs.common.clock import now
 from libs.common.events.base import Event
 from libs.common.mongo import require_transaction
 from libs.common.privacy.objects import Objects
@@ -72,18 +73,33 @@ def publish_without_outbox() -> None:
 
 
 def inbox_off() -> None:
-    """Remember no event: one that comes again has its effect again.
+    """Write inbox rows and never look at them; every record is handed over twice, as after a lost commit of offsets.
 
-    Seen by: `taken in` (no inbox row), `dead letters` (an image that is there cannot be entered again), `mails`.
-    Exposed by: any workload; redelivery, after killing workers, shows what it leads to.
+    Seen by: `mails`, and `dead letters` (an image that is there cannot be entered again).
+    Exposed by: any workload; it needs no fault.
     """
 
-    async def nothing(self: Inbox, event_ids: Iterable[str] | str) -> None: ...
+    async def claim(self: Inbox, event_id: str) -> None:
+        row = {"$setOnInsert": {"at": now()}}
+        await self._rows.update_one({"_id": self._key(event_id)}, row, upsert=True)
 
-    async def none(self: Inbox, event_ids: Iterable[str]) -> set[str]:
+    async def add(self: Inbox, event_ids: Iterable[str]) -> None:
+        for event_id in event_ids:
+            await claim(self, event_id)
+
+    async def known(self: Inbox, event_ids: Iterable[str]) -> set[str]:
         return set()
 
-    _replace(Inbox, add=nothing, claim=nothing, known=none)
+    def twice(take: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def delivered(worker: Any, records: Sequence[Any], ownership: Ownership) -> None:
+            await take(worker, records, ownership)
+            await take(worker, records, ownership)
+
+        return delivered
+
+    _replace(Inbox, add=add, claim=claim, known=known)
+    for worker in (BatchWorker, StreamWorker):
+        _replace(worker, take=twice(worker.take))
 
 
 def fence_off() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -9,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -21,12 +23,15 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from contracts.asyncapi import all_subscriptions
 from deploy.local.desk.messages import read as read_mail
+from deploy.local.home import ROOT
 from libs.common.bus.topics import DEAD_LETTER_SUFFIX
 from libs.common.privacy.holdings import locator
+from libs.common.vault.keys import key_name
 from tests.chaos.history import Partition, digest
 from tests.chaos.truth import GALLERY, GENERATED, Letter, Mailed, Published, Row, Stored
 
 PREFIX = "pixera_"
+DATA_MAP = ROOT / "contracts" / "data-map.json"
 PATIENCE_MS = 5_000
 DOWN_AFTER_MS = 2_000
 
@@ -58,6 +63,15 @@ async def rows(client: "AsyncMongoClient[dict[str, Any]]", name: str, query: Map
     """Return the rows of `<service>.<collection>` that match."""
     service, _, collection = name.partition(".")
     return [*await database(client, service)[collection].find(query).to_list()]
+
+
+async def keys(client: "AsyncMongoClient[dict[str, Any]]", env: Env, people: Iterable[UUID]) -> list[Row]:
+    """Return whose key in the vault is not destroyed, as rows that name the person."""
+    secret = SecretStr(env["PIXERA_PSEUDONYM_KEY"])
+    owners = {key_name(secret, user_id): user_id for user_id in people}
+    query = {"keyAltNames": {"$in": [*owners]}, "keyMaterial": {"$exists": True}}
+    found = await rows(client, "vault.keys", query)
+    return [{"_id": row["_id"], "user_id": owners[name]} for row in found for name in row["keyAltNames"]]
 
 
 @asynccontextmanager
@@ -132,6 +146,14 @@ def letter_of(record: ConsumerRecord) -> Letter:
         event_id=headers.get("ce_id", ""),
         code=headers.get("dlq_error_code", ""),
     )
+
+
+@cache
+def holdings() -> Mapping[str, str]:
+    """Return the collections of people's rows, by the path that leads to the person, from the data map."""
+    scanned = json.loads(DATA_MAP.read_text())["scan"]
+    plain = [target for target in scanned if target["erase"] != "destroy"]
+    return {f"{target['database']}.{target['collection']}": target["subject"] for target in plain}
 
 
 @cache

@@ -50,6 +50,7 @@ class Sample:
                 "mails": self.mails,
                 "log": self.log,
                 "readers": READERS,
+                "holdings": {"gallery.uploads": "user_id"},
                 **self.more,
             }
         )

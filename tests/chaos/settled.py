@@ -28,20 +28,6 @@ UNDONE: dict[str, dict[str, Any]] = {
 }
 """Rows that somebody still has to do something about."""
 
-HELD = {
-    "gallery.images": "user_id",
-    "gallery.uploads": "user_id",
-    "generation.jobs": "user_id",
-    "generation.turns": "_id",
-    "billing.balances": "_id",
-    "billing.reservations": "user_id",
-    "billing.payments": "user_id",
-    "billing.ledger_entries": "user_id",
-    "auth.sessions": "user_id",
-    "auth.refresh_tokens": "user_id",
-}
-"""Where a write may have come too late for an erasure, and waits for the late sweep."""
-
 DOWN = (PyMongoError, KafkaError, MinioException, HTTPError, OSError, TimeoutError)
 
 
@@ -108,7 +94,9 @@ async def _late(rig: Rig, history: Record) -> list[str]:
         gone = [row["_id"] for row in await reading.rows(client, "auth.tombstones", {"_id": {"$in": known}})]
         found = [
             line
-            async for line in _counted(client, {name: {path: {"$in": gone}} for name, path in HELD.items()})
+            async for line in _counted(
+                client, {name: {path: {"$in": gone}} for name, path in reading.holdings().items()}
+            )
         ]
     found += await asyncio.to_thread(lambda: list(_objects(rig, gone)))
     return [f"of erased people, {line}" for line in found]

@@ -73,7 +73,8 @@ class Truth:
     Args: rows: by `<service>.<collection>`. events: by topic, partition and offset. objects: by bucket and name.
         locators: each person's prefix of objects. strays: traces of erased people that no certificate accounts for.
         chain_broken: what is wrong with the chain of certificates, empty where nothing is. imbalance: of all books.
-        readers: by topic, the groups that take its events in.
+        readers: by topic, the groups that take its events in. holdings: collections of people's rows, by the path to
+        the person.
     """
 
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class Truth:
     chain_broken: str = ""
     imbalance: int = 0
     readers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    holdings: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, name: str) -> Sequence[Row]:
         """Return the rows of a collection."""

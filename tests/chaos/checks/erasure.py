@@ -9,21 +9,8 @@ from tests.chaos.model import Violation
 from tests.chaos.standing import troubles
 from tests.chaos.truth import GALLERY, GENERATED, SERVICES, Truth
 
-HELD = (
-    "auth.users",
-    "auth.sessions",
-    "auth.registrations",
-    "gallery.images",
-    "gallery.uploads",
-    "generation.jobs",
-    "billing.balances",
-    "billing.reservations",
-    "billing.payments",
-    "billing.ledger_entries",
-)
-"""Collections where no row may name an erased person."""
-
-KEPT_BY = {GALLERY: "gallery", GENERATED: "generation"}
+KEPT_BY = {GALLERY: "gallery", GENERATED: "generation", "vault.keys": "privacy"}
+"""Who erases what is in no database of its own."""
 GRACE = timedelta(seconds=1)
 """How long a transaction may take that looked for the tombstone before it was written; it is swept after that."""
 
@@ -106,13 +93,13 @@ CHECKS = (verified, chain, traces, acknowledgements, fence, old_tokens)
 
 def _left(truth: Truth, user_id: str) -> Iterator[tuple[str, str, int]]:
     """Yield holder, place and number of what is left of a person."""
-    for name in HELD:
-        if number := sum(str(row.get("user_id", row["_id"])) == user_id for row in truth.of(name)):
-            yield name.partition(".")[0], name, number
+    for name, path in truth.holdings.items():
+        if number := sum(str(row[path]) == user_id for row in truth.of(name)):
+            yield KEPT_BY.get(name, name.partition(".")[0]), name, number
     prefix = truth.locators.get(user_id, user_id)
-    for bucket, service in KEPT_BY.items():
+    for bucket in (GALLERY, GENERATED):
         if number := sum(name.startswith(f"{prefix}/") for name in truth.objects.get(bucket, ())):
-            yield service, bucket, number
+            yield KEPT_BY[bucket], bucket, number
 
 
 def _over(truth: Truth) -> dict[tuple[str, str], datetime]:

@@ -1,6 +1,7 @@
 """Order per key held: what one person did one after the other was published in that order, in one partition."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 from tests.chaos.history import Operation, Record
@@ -31,18 +32,34 @@ def real_time(truth: Truth, history: Record) -> Iterator[Violation]:
         for event in truth.told(topic):
             first.setdefault(event.get(field), event)
         for person in history.people:
-            done = [each for each in history.of(what) if each.who == person and each.ok]
-            known = [(each, first[fact]) for each in done if (fact := _fact(each, field)) in first]
-            for (earlier, before), (later, after) in pairwise(
-                sorted(known, key=lambda pair: pair[0].invoked)
-            ):
-                if earlier.returned < later.invoked and before.offset > after.offset:
-                    told = f"{topic} {before.get(field)} came before {after.get(field)}"
+            spans = [span for span in _spans(history, person, what, field) if span.fact in first]
+            for earlier, later in pairwise(sorted(spans, key=lambda span: span.begun)):
+                before, after = first[earlier.fact], first[later.fact]
+                if earlier.over < later.begun and before.offset > after.offset:
+                    told = f"{topic} {earlier.fact} came before {later.fact}"
                     yield Violation("real time", before.key, f"{told}, and is published behind it")
 
 
 CHECKS = (places, real_time)
 
 
-def _fact(operation: Operation, field: str) -> str:
-    return operation.got.get(field) or operation.given.get(field, "")
+@dataclass(frozen=True)
+class _Span:
+    """When something can have been done: from the first try until the first answer."""
+
+    fact: str
+    begun: float
+    over: float
+
+
+def _spans(history: Record, person: str, what: str, field: str) -> Iterator[_Span]:
+    tries: dict[str, list[Operation]] = {}
+    for operation in history.of(what):
+        if operation.who == person and operation.possible:
+            tries.setdefault(operation.given.get("key") or operation.given.get(field, ""), []).append(
+                operation
+            )
+    for same in tries.values():
+        if done := [each for each in same if each.ok]:
+            fact = done[0].got.get(field) or done[0].given.get(field, "")
+            yield _Span(fact, min(each.invoked for each in same), min(each.returned for each in done))
