@@ -3,8 +3,10 @@
 import asyncio
 import json
 import random
+from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from libs.common.certificate import verify, verify_chain
 from libs.common.clock import now
@@ -13,7 +15,9 @@ from libs.common.mongo import PyMongoError
 from services.privacy.errors import CaseNotFound
 from services.privacy.models import Case
 from services.privacy.protocol import HOLDERS, Phase
+from services.privacy.repository import CaseRepository
 from services.privacy.scanner import Finding, ScanReport
+from services.privacy.watching import Watching
 from tests.privacy.conftest import KEY, Erasure, Privacy
 
 
@@ -202,3 +206,21 @@ async def test_the_next_step_is_committed_with_the_last_answer_or_not_at_all(pri
         await privacy.mongo.transaction(die)
     assert (await privacy.case(erasure)).phase is Phase.INVENTORY
     assert await privacy.published(erasure) == ["inventory.requested"]
+
+
+async def test_gauges_tell_how_many_are_open_and_how_many_are_held(privacy: Privacy) -> None:
+    watching = Watching(CaseRepository(privacy.mongo), privacy.service, every_s=1.0)
+
+    async def gauges() -> tuple[float, float]:
+        await watching.measure()
+        read = REGISTRY.get_sample_value
+        return read("pixera_erasure_open") or 0.0, read("pixera_erasure_held") or 0.0
+
+    before_open, before_held = await gauges()
+    erasure = Erasure()
+    await privacy.deliver(erasure.deleted())
+    assert await gauges() == (before_open + 1, before_held)
+    await privacy.service.hold(erasure.case_id, now() + timedelta(days=1), "legal-claim", "staff:1")
+    assert await gauges() == (before_open + 1, before_held + 1)
+    await privacy.service.release(erasure.case_id, "staff:1")
+    assert await gauges() == (before_open + 1, before_held)
