@@ -1,16 +1,16 @@
 """`pixera audit`: read the audit ledger, take it away, and check that nobody has touched it."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-from cli.output import NO, AsJson, console, emit, fail, mark, table, working
+from cli.output import NO, AsJson, console, emit, fail, mark, moment, table, working
 from cli.platform import Platform
 from cli.saving import saved
+from cli.times import Since, Until, dated
 from cli.trust import keys_of
 from libs.common.audit_ledger import Checkpoint, CheckpointInvalid, is_checkpoint, read_checkpoint
 from libs.common.audit_verify import Fault, LedgerCheck, Report
@@ -21,7 +21,6 @@ PROGRESS_EVERY = 1_000
 
 app = typer.Typer(help="Read and check the audit ledger: who did what to whose data.", no_args_is_help=True)
 
-Moment = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])]
 To = Annotated[Path | None, typer.Option(help="Write it to this file.")]
 
 
@@ -31,15 +30,14 @@ def list_entries(  # noqa: PLR0917 - typer passes options by name
     action: Annotated[str | None, typer.Option(help="Only this, such as staff.signed-in.")] = None,
     actor: Annotated[str | None, typer.Option(help="Only by them: staff:<id>, or system.")] = None,
     subject: Annotated[UUID | None, typer.Option(help="Only about this person.")] = None,
-    since: Moment = None,
-    until: Moment = None,
+    since: Since = None,
+    until: Until = None,
     limit: Annotated[int, typer.Option(min=1, help="How many, at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List entries, the latest first. Times without an offset are UTC."""
+    """List entries, the latest first."""
     asked = {"stream": stream, "action": action, "actor": actor, "subject": subject}
-    asked |= {"since": _utc(since), "until": _utc(until)}
-    params = {name: str(value) for name, value in asked.items() if value is not None}
+    params = {name: str(value) for name, value in asked.items() if value is not None} | dated(since, until)
     entries = Platform().staff_pages("privacy", "/audit/entries", "cursor", limit, params)
     if as_json:
         emit(entries)
@@ -225,13 +223,9 @@ def _read(path: Path) -> bytes:
         fail(f"{path} cannot be read: {error.strerror}.")
 
 
-def _utc(moment: datetime | None) -> str | None:
-    if moment is None:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
-
-
 def _short(entry: dict[str, Any], name: str) -> Any:
     """Return a cell; a pseudonym is long, and its beginning tells it from the others."""
     value = entry[name]
+    if name == "at":
+        return moment(value)
     return value[:16] if name == "subject" and value else value

@@ -1,6 +1,6 @@
 """`pixera erasure`: what is being erased and how far it has come; trying again, holding, letting go."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cli.output import AsJson, Level, console, due, emit, fail, moment, plain, table, told
 from cli.platform import Platform
+from cli.times import in_utc
 
 app = typer.Typer(help="Follow erasures, try again, hold them.", no_args_is_help=True)
 
@@ -78,7 +79,7 @@ def _end_of(text: str) -> datetime:
         given = datetime.fromisoformat(text)
     except ValueError:
         fail(f"{plain(text)} is no date: write it as 2026-12-31, or with a time as 2026-12-31T18:00Z.")
-    given = given if given.tzinfo else given.replace(tzinfo=UTC)
+    given = in_utc(given)
     return given + timedelta(days=1) if len(text) == DAY_LETTERS else given
 
 

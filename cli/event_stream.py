@@ -8,28 +8,16 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
-from cli.output import fail
+from cli.output import fail, progress
 
 Line = dict[str, Any]
 
 RECORDS = frozenset({"event", "malformed"})
-
-
-def dated(since: datetime | None, until: datetime | None) -> dict[str, str]:
-    """Return the parameters that bound the time; what names no zone is UTC."""
-    moments = {"since": since, "until": until}
-    return {
-        name: (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
-        for name, moment in moments.items()
-        if moment
-    }
 
 
 @contextmanager
@@ -38,12 +26,7 @@ def followed(lines: Iterator[Line]) -> Iterator[Iterator[Line]]:
 
     A stream that did not say that it ended is not taken for whole: the command fails.
     """
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    with bar:
+    with progress() as bar:
         yield _records(lines, bar)
 
 

@@ -1,7 +1,6 @@
 """`pixera events`: what happened to somebody, and the log read again."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,28 +10,20 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli.event_stream import Line, dated, followed, write_file, write_lines
+from cli.event_stream import Line, followed, write_file, write_lines
 from cli.output import AsJson, emit, table
 from cli.platform import Platform
 from cli.rebuilds import rebuild
+from cli.times import Since, Until, dated
 
 STDOUT = "stdout"
 MOST_ROWS = 1_000
 COLUMNS = ("time", "event", "published by", "about", "trace")
 TRACE_ID = slice(3, 35)
 """Where a `traceparent` has the trace's id. Source: W3C Trace Context."""
-FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
-
 app = typer.Typer(help="Read the log of events again, for operators.", no_args_is_help=True)
 
 app.command("rebuild")(rebuild)
-
-Since = Annotated[
-    datetime | None, typer.Option(formats=FORMATS, help="From then on; UTC where it names no zone.")
-]
-Until = Annotated[
-    datetime | None, typer.Option(formats=FORMATS, help="Before then; UTC where it names no zone.")
-]
 
 
 @app.command("timeline")

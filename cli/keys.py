@@ -1,13 +1,13 @@
-"""`pixera keys`: which keys sign and are published, and how each kind is changed. No private key passes here."""
+"""`pixera keys`: which keys sign and wrap, and changing them. No private key passes here."""
 
 import base64
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from cli.output import NO, AsJson, Level, complain, console, emit, table, told
+from cli.output import NO, AsJson, Level, console, emit, fail, mark, progress, table, told
 from cli.platform import Platform
 
 app = typer.Typer(help="See the platform's keys, and change them.", no_args_is_help=True)
@@ -27,43 +27,101 @@ SIGNING_STEPS = (
 
 @app.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """List the keys that tokens and certificates are checked with, and which of them sign now."""
+    """List the keys that sign, check and wrap.
+
+    Exit 1 where one signs that is not published, or where keys of people wait for the present master key.
+    """
     keys = _keys(Platform())
     if as_json:
         emit(keys)
     else:
-        table("Keys", ("", "for", "use", "id"), [_row(key) for key in keys])
-    if not all(key["published"] for key in keys):
-        complain(
-            "A key signs that is not published: nobody can check what it signed. Compare auth's processes."
-        )
+        table("Keys", ("", "for", "use", "id", "note"), [_row(key) for key in keys])
+    if not all(key["well"] for key in keys):
         raise typer.Exit(NO)
 
 
 @app.command("rotate")
-def rotate(as_json: AsJson = False) -> None:
-    """Say how the key that signs access tokens is changed without downtime."""
-    if as_json:
+def rotate(
+    master: Annotated[
+        bool, typer.Option("--master", help="Wrap the keys of people by the present master key.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say how the key that signs tokens is changed; with --master, wrap people's keys by a new master key.
+
+    The new one is put first in PIXERA_VAULT_MASTER_KEY before, the old one behind it; it may go when none waits. All
+    keys stay in use meanwhile, and an order that broke off is taken up by the next one.
+    """
+    if master:
+        _rewrap(Platform(), as_json=as_json)
+    elif as_json:
         emit({"steps": SIGNING_STEPS})
-        return
-    console().print(Text("Changing the key that signs access tokens", style="bold"))
-    for number, step in enumerate(SIGNING_STEPS, start=1):
-        console().print(Text(f" {number}. {step}"))
+    else:
+        console().print(Text("Changing the key that signs access tokens", style="bold"))
+        for number, step in enumerate(SIGNING_STEPS, start=1):
+            console().print(Text(f" {number}. {step}"))
+
+
+def _rewrap(platform: Platform, *, as_json: bool) -> None:
+    """Order one batch after the other until no key waits."""
+    state = platform.staff("GET", "privacy", "/vault")
+    done = 0
+    with progress() as bar:
+        task = bar.add_task("wrapping keys", total=state["waiting"])
+        while state["waiting"]:
+            state = platform.staff("POST", "privacy", "/vault/rotate")
+            if not state["rewrapped"]:
+                fail("Keys wait and none was wrapped: see the log of privacy's API.")
+            done += state["rewrapped"]
+            bar.update(task, completed=done)
+    if as_json:
+        emit({"master": state["master"], "keys": state["keys"], "rewrapped": done, "waiting": 0})
+    else:
+        told_so = (
+            f"All {state['keys']} keys of people are wrapped by {state['master']}; {done} were wrapped anew."
+        )
+        console().print(mark(good=True), told_so)
 
 
 def _keys(platform: Platform) -> list[dict[str, Any]]:
-    """Return every published key, and the one that signed the token we were just given."""
+    return [*_token_keys(platform), *_certificate_keys(platform), _master_key(platform)]
+
+
+def _token_keys(platform: Platform) -> list[dict[str, Any]]:
+    """Return the published keys, and the one that signed the token that we were just given."""
     published = [key["kid"] for key in platform.get(f"{platform.gateway}/api/auth/v1/jwks.json")["keys"]]
     signing = _signed_with(platform.staff_token)
-    tokens = [
-        {"for": "access tokens", "kid": kid, "signs": kid == signing, "published": kid in published}
+    return [
+        {
+            "for": "access tokens",
+            "id": kid,
+            "use": "signs" if kid == signing else "checks",
+            "well": kid in published,
+            "note": "" if kid in published else "not published: nobody can check what it signs",
+        }
         for kid in dict.fromkeys((signing, *published))
     ]
-    certificates = platform.get(f"{platform.gateway}/api/privacy/v1/keys")["keys"]
-    return tokens + [
-        {"for": "certificates", "kid": key["kid"], "signs": number == 0, "published": True}
-        for number, key in enumerate(certificates)
+
+
+def _certificate_keys(platform: Platform) -> list[dict[str, Any]]:
+    keys = platform.get(f"{platform.gateway}/api/privacy/v1/keys")["keys"]
+    uses = ("signs", *("checks" for _ in keys[1:]))
+    return [
+        {"for": "certificates and checkpoints", "id": key["kid"], "use": use, "well": True, "note": ""}
+        for key, use in zip(keys, uses, strict=True)
     ]
+
+
+def _master_key(platform: Platform) -> dict[str, Any]:
+    vault = platform.staff("GET", "privacy", "/vault")
+    waiting = f", {vault['waiting']} wait for `pixera keys rotate --master`" if vault["waiting"] else ""
+    return {
+        "for": "keys of people",
+        "id": vault["master"],
+        "use": "wraps",
+        "well": not vault["waiting"],
+        "note": f"{vault['keys']} keys{waiting}",
+    }
 
 
 def _signed_with(token: str) -> str:
@@ -73,11 +131,5 @@ def _signed_with(token: str) -> str:
 
 
 def _row(key: dict[str, Any]) -> list[Any]:
-    level = Level.WELL if key["published"] else Level.FAILING
-    use = "signs" if key["signs"] else "checks only"
-    return [
-        level.sign,
-        key["for"],
-        told(level, use if key["published"] else "signs, NOT published"),
-        key["kid"],
-    ]
+    level = Level.WELL if key["well"] else Level.LATE
+    return [level.sign, key["for"], told(level, key["use"]), key["id"], key["note"]]

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
@@ -70,6 +71,13 @@ def fail(reason: str) -> NoReturn:
 def working() -> Status:
     """Return a line that says how far long work has come, on stderr and on terminals only."""
     return Console(stderr=True, highlight=False).status("…")
+
+
+def progress() -> Progress:
+    """Return a bar of how far long work has come, on stderr and on terminals only."""
+    terminal = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal)
 
 
 def mark(good: bool) -> Text:

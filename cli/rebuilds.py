@@ -4,10 +4,8 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.output import NO, AsJson, console, emit, fail, mark, table
+from cli.output import NO, AsJson, console, emit, fail, mark, progress, table
 from cli.platform import Platform
 
 LOOK_EVERY_S = 0.5
@@ -47,10 +45,8 @@ def rebuild(
 
 def _followed(platform: Platform, service: str, run: dict[str, Any]) -> dict[str, Any]:
     """Return a rebuild once it is over, with a bar of how much of the log was read."""
-    terminal = Console(stderr=True)
-    columns = (TextColumn("reading the log"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-        task = bar.add_task("", total=None)
+    with progress() as bar:
+        task = bar.add_task("reading the log", total=None)
         while run["state"] not in OVER:
             time.sleep(LOOK_EVERY_S)
             run = platform.staff("GET", service, f"/rebuilds/{run['id']}")

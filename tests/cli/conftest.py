@@ -56,13 +56,20 @@ async def pixera(*arguments: str, **env: str) -> Ran:
 @pytest.fixture(scope="module")
 async def api(privacy: Privacy) -> AsyncIterator[dict[str, str]]:
     """The platform as far as these commands go; yields the environment that leads the command to it."""
+    async with answering(privacy) as environment:
+        yield environment
+
+
+@asynccontextmanager
+async def answering(privacy: Privacy, **changed: object) -> AsyncIterator[dict[str, str]]:
+    """Run auth and privacy for the block. Args: changed: settings of privacy's that are others."""
     settings = AuthSettings()
     assert settings.staff_password is not None
     keys = {"jwks": json.dumps(AccessTokens(settings).jwks)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIXERA_JWKS", keys["jwks"])
         people = auth("api")
-    app = _both(people, create_app("api", privacy.settings.model_copy(update=keys)))
+    app = _both(people, create_app("api", privacy.settings.model_copy(update=keys | changed)))
     async with serving(app) as address:
         yield {
             "PIXERA_URL": address,

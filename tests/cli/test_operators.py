@@ -1,13 +1,18 @@
 """The operators' commands against the running service."""
 
+import base64
 import json
+import secrets
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
+
+from pydantic import SecretStr
 
 from deploy.local.spawn import RunningStack
 from libs.common.clock import now
 from services.privacy.protocol import HOLDERS
-from tests.cli.conftest import pixera
+from tests.cli.conftest import answering, pixera
 from tests.privacy.conftest import Erasure, Privacy
 from tests.privacy.test_cases import report
 
@@ -121,8 +126,31 @@ async def test_the_keys_that_sign_are_among_those_that_are_published(api: dict[s
     listed = await pixera("keys", "list", "--json", **api)
     assert listed.code == 0, listed.err
     keys = json.loads(listed.out)
-    assert [key["for"] for key in keys if key["signs"]] == ["access tokens", "certificates"]
-    assert all(key["published"] for key in keys)
-    assert "checks only" not in (await pixera("keys", "list", **api)).out
+    assert [key["use"] for key in keys] == ["signs", "signs", "wraps"]
+    assert all(key["well"] for key in keys)
     steps = json.loads((await pixera("keys", "rotate", "--json")).out)["steps"]
-    assert len(steps) == 5
+    assert any("PIXERA_TOKEN_PREVIOUS_KEYS" in step for step in steps)
+
+
+async def test_the_keys_of_people_are_wrapped_by_a_new_master(privacy: Privacy) -> None:
+    old = privacy.settings.vault_master_key
+    assert old is not None
+    new = base64.b64encode(secrets.token_bytes(96)).decode()
+    people = [uuid4() for _ in range(3)]
+    for person in people:
+        await privacy.platform.sealing.seal(person, ["her words"])
+    both = SecretStr(f"{new},{old.get_secret_value()}")
+    async with answering(privacy, vault_master_key=both) as api:
+        waiting = await pixera("keys", "list", **api)
+        assert waiting.code == 1
+        assert "3 wait for" in waiting.out
+        rotated = await pixera("keys", "rotate", "--master", "--json", **api)
+        assert rotated.code == 0, rotated.err
+        assert json.loads(rotated.out)["rewrapped"] == 3
+        assert (await pixera("keys", "list", **api)).code == 0
+        again = await pixera("keys", "rotate", "--master", **api)
+        assert "0 were wrapped anew" in again.out
+    async with answering(privacy, vault_master_key=old) as api:
+        unknown = await pixera("keys", "rotate", "--master", **api)
+        assert (unknown.code, unknown.out) == (1, "")
+        assert "master" in unknown.err

@@ -1,0 +1,26 @@
+"""Times that people give: one way to write them, and UTC where no zone is named."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
+
+Since = Annotated[
+    datetime | None, typer.Option(formats=FORMATS, help="From then on; UTC where it names no zone.")
+]
+Until = Annotated[
+    datetime | None, typer.Option(formats=FORMATS, help="Before then; UTC where it names no zone.")
+]
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return a moment with its zone."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def dated(since: datetime | None, until: datetime | None) -> dict[str, str]:
+    """Return the parameters that bound the time."""
+    moments = {"since": since, "until": until}
+    return {name: in_utc(moment).isoformat() for name, moment in moments.items() if moment}
