@@ -23,9 +23,19 @@ class Trouble:
         """Tell whether it can have made a difference in this time."""
         return self.since <= until and (self.until == FOREVER or since <= self.until + AFTERMATH)
 
-    def concerns(self, *names: str) -> bool:
-        """Tell whether it is about one of these processes or links."""
-        return any(name in self.name for name in names)
+    @property
+    def kind(self) -> str:
+        """Return the kind of fault; nothing where a process was down."""
+        return self.name.rpartition(" ")[0]
+
+    @property
+    def target(self) -> str:
+        """Return the process, or the link by both its ends."""
+        return self.name.rpartition(" ")[2]
+
+    def concerns(self, *targets: str) -> bool:
+        """Tell whether it is about a process, or about a link of one: those whose names begin so."""
+        return self.target.startswith(targets)
 
 
 def troubles(log: Sequence[Moment]) -> list[Trouble]:

@@ -14,8 +14,8 @@ KEPT_BY = {GALLERY: "gallery", GENERATED: "generation", "vault.keys": "privacy"}
 GRACE = timedelta(seconds=1)
 """How long a transaction may take that looked for the tombstone before it was written; it is swept after that."""
 
-SLOWED = ("mongod", "clock", "freeze", "slow", "cut", "full-disk")
-"""Faults that can hold up such a transaction for longer."""
+SLOWED = {"clock", "freeze", "slow", "cut", "full-disk"}
+"""Faults that can hold up such a transaction for longer; a database that is down does so too."""
 
 FENCED = frozenset(topic for (topic, _), event in REGISTRY.items() if event.fenced)
 
@@ -113,5 +113,7 @@ def _over(truth: Truth) -> dict[tuple[str, str], datetime]:
 
 def _held_up(truth: Truth, service: str, since: datetime, until: datetime) -> bool:
     """Tell whether a fault can have kept a transaction of the service open for so long."""
-    felt = (each for each in troubles(truth.log) if each.felt(since, until))
-    return any(each.concerns(*SLOWED) and each.concerns(f"{service}-", "mongod") for each in felt)
+    near = [each for each in troubles(truth.log) if each.felt(since, until)]
+    return any(
+        each.concerns("mongod") or (each.kind in SLOWED and each.concerns(f"{service}-")) for each in near
+    )
