@@ -14,6 +14,9 @@ MIB = 1024 * 1024
 SIZES = {"kafka": 512, "mongod": 1024, "s3": 512}
 """In MiB. MongoDB lays out 200 MiB of journal before it writes anything."""
 FOLDERS = {"kafka": "kafka", "mongod": "mongo", "s3": "s3"}
+NEEDS_A_RESTART = {"s3"}
+"""SeaweedFS's index (goleveldb) refuses every write after one that failed, until it is opened again: its operator
+restarts it. Kafka and MongoDB end by themselves when their disk is full."""
 BALLAST = "ballast"
 MS_NOSUID, MS_NODEV = 2, 4  # Source: mount(2)
 
