@@ -15,9 +15,14 @@ SHOWN_TIMELINE = 60
 console = Console(highlight=False, soft_wrap=True)
 
 
-def again(seed: int, defect: str | None = None) -> str:
-    """The command that plays a seed again."""
-    return f"make chaos SEED={seed}" + (f" DEFECT={defect}" if defect else "")
+def again(outcome: Outcome, defect: str | None = None) -> str:
+    """The commands that play a seed again: by itself, and after the seeds that its rig had been through."""
+    seed, first = outcome.plan.seed, outcome.first
+    broken = f" DEFECT={defect}" if defect else ""
+    alone = f"make chaos SEED={seed}{broken}"
+    if first is None or first == seed:
+        return alone
+    return f"{alone}, or on a rig as old: make chaos FIRST={first} SEEDS={seed - first + 1} LANES=1{broken}"
 
 
 def say(outcome: Outcome, defect: str | None) -> None:
@@ -28,7 +33,7 @@ def say(outcome: Outcome, defect: str | None) -> None:
             f"[green]✓[/] seed {seed}: {outcome.wall_s:.0f} s, at rest after {outcome.recovery_s:.1f} s; {faults}"
         )
         return
-    console.print(f"[red]✗[/] seed {seed} failed. Again: [bold]{again(seed, defect)}[/]")
+    console.print(f"[red]✗[/] seed {seed} failed. Again: [bold]{again(outcome, defect)}[/]")
     console.print("\n".join(report(outcome, SHOWN_TIMELINE)), markup=False)
     console.print(f"  all of it, with the logs: {folder(seed)}", markup=False)
 

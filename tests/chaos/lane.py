@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deploy.local.errors import StackError
 from deploy.local.home import ROOT
@@ -71,6 +71,7 @@ async def _on_one_rig(row: Row, played: Played) -> int:
     async with rig(home, row.defect) as rigged:
         for count, seed in enumerate(row.seeds, start=1):
             outcome = await _one(rigged, plan(seed, disks=rigged.has_disks, also=exposing))
+            outcome = replace(outcome, first=row.seeds[0])
             played.outcomes.append(outcome)
             evidence.say(outcome, row.defect)
             evidence.keep(outcome, rigged.home)

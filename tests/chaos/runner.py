@@ -44,7 +44,7 @@ class Outcome:
     """How one seed went.
 
     Args: recovery_s: from the end of all faults, when people have stopped too, to rest; None: not in time.
-        died: names of the processes that ended, once for each time.
+        died: names of the processes that ended, once for each time. first: the seed that its rig played first.
     """
 
     plan: Plan
@@ -55,6 +55,7 @@ class Outcome:
     died: Sequence[str] = ()
     resumed_after_s: Sequence[float] = ()
     timeline: Sequence[Moment] = ()
+    first: int | None = None
 
 
 async def play(rig: Playable, plan: Plan, checks: Checks[H]) -> Outcome:

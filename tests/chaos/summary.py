@@ -13,6 +13,7 @@ from bench.report import commit, machine
 from tests.chaos.evidence import again
 from tests.chaos.lane import Played
 from tests.chaos.model import Kind, Violation
+from tests.chaos.runner import Outcome
 
 Rows = list[tuple[str, str]]
 
@@ -33,9 +34,9 @@ class Run:
             for outcome in played.outcomes:
                 yield from outcome.violations
 
-    def failed(self) -> list[int]:
+    def failed(self) -> list[Outcome]:
         """The seeds that broke a promise."""
-        return sorted(each.plan.seed for played in self.played for each in played.outcomes if each.violations)
+        return [each for played in self.played for each in played.outcomes if each.violations]
 
     def rows(self) -> Rows:
         """The summary, as names and values."""
@@ -75,8 +76,8 @@ def show(run: Run) -> None:
     console.print(table)
     for violation in (violation for played in run.played for violation in played.violations):
         console.print(f"[red]✗[/] of a rig as a whole: {violation}")
-    for seed in run.failed():
-        console.print(f"[red]✗[/] seed {seed}: {again(seed)}")
+    for outcome in run.failed():
+        console.print(f"[red]✗[/] seed {outcome.plan.seed}: {again(outcome)}")
 
 
 def write(run: Run, file: Path) -> None:
@@ -86,7 +87,7 @@ def write(run: Run, file: Path) -> None:
     rows = (f"| {name} | {value} |" for name, value in run.rows())
     kinds = Counter(violation.promise for violation in run.violations())
     broken = [f"- {promise}: {count}" for promise, count in kinds.items()]
-    seeds = [f"- again: `{again(seed)}`" for seed in run.failed()]
+    seeds = [f"- again: `{again(outcome)}`" for outcome in run.failed()]
     file.write_text("\n".join([head, "", "| | |", "|---|---|", *rows, "", *broken, *seeds]).rstrip() + "\n")
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,8 @@ async def test_a_failed_seed_says_how_to_play_it_again(
     assert "sign-up" in said
     assert (kept / "logs" / "auth-api.log").read_text() == "its log"
     run = Run("make chaos", 1, 60, [Played([outcome])])
-    assert run.failed() == [7]
+    assert run.failed() == [outcome]
     assert dict(run.rows())["violations"] == "1"
-    assert evidence.again(7) == "make chaos SEED=7"
+    assert evidence.again(outcome) == "make chaos SEED=7"
+    later = replace(outcome, first=4)
+    assert evidence.again(later).endswith("make chaos FIRST=4 SEEDS=4 LANES=1")
