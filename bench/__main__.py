@@ -5,13 +5,19 @@ import asyncio
 import shutil
 import sys
 
-from bench import api, bus, erasure, generation
+from bench import api, bus, erasure, generation, replay
 from deploy.local.home import ROOT
 from deploy.local.spawn import started
 from libs.common import logging
 
 HOME = ROOT / ".pixera" / "bench"
-BENCHMARKS = {"erasure": erasure.run, "bus": bus.run, "api": api.run, "generation": generation.run}
+BENCHMARKS = {
+    "erasure": erasure.run,
+    "bus": bus.run,
+    "api": api.run,
+    "generation": generation.run,
+    "replay": replay.run,
+}
 
 
 def main() -> int:

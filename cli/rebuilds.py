@@ -10,7 +10,7 @@ from cli.platform import Platform
 
 LOOK_EVERY_S = 0.5
 OVER = frozenset({"done", "failed"})
-SERVICES = {"billing.balances": "billing"}
+SERVICES = {"billing.balances": "billing", "gallery.images": "gallery"}
 """The read models that can be rebuilt, and whose they are."""
 
 

@@ -7,10 +7,13 @@ from fastapi import FastAPI
 from libs.common.app import Parts, Platform, create_process
 from libs.common.bus.consumes import subscriptions
 from libs.common.privacy.removals import Removals
+from libs.common.rebuild.rebuilds import Rebuilds
+from libs.common.rebuild.routes import rebuild_routes
 from services.gallery import handlers, privacy, routes
 from services.gallery.announcing import Seals
 from services.gallery.images import Images
 from services.gallery.imports import Imports
+from services.gallery.listing import Listing
 from services.gallery.objects import ImageObjects
 from services.gallery.processing import Processing
 from services.gallery.removal import Removal
@@ -33,7 +36,7 @@ def create_app(role: str = "all", given: GallerySettings | None = None) -> FastA
         role=role,
         settings=settings,
         holdings=privacy.HOLDINGS,
-        routers=[routes.router],
+        routers=[routes.router, rebuild_routes("gallery")],
         compose=compose,
     )
 
@@ -79,9 +82,18 @@ def parts_of(platform: Platform, settings: GallerySettings) -> Parts:
             orphans_every_s=settings.gallery_orphans_every_s,
         ),
     )
+    rebuilds = Rebuilds(
+        settings.kafka_bootstrap, platform.mongo, work, platform.audit, [Listing(platform.sealing)]
+    )
     return Parts(
         service=service,
+        starting=[rebuilds.prepare],
         subscriptions=subscriptions(handlers, service),
-        background=[service.removal.expire_for_ever, service.removal.remove_orphans_for_ever],
+        background=[
+            service.removal.expire_for_ever,
+            service.removal.remove_orphans_for_ever,
+            rebuilds.work_for_ever,
+        ],
+        rebuilds=rebuilds,
         closing=[processing.close],
     )

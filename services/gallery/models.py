@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -53,6 +53,26 @@ class Image(Document):
     job_id: Operational[UUID | None] = None
     index: Operational[int | None] = None
     created_at: Operational[datetime]
+
+
+class ImageFacts(Document):
+    """What the log says of an image, while the listing is rebuilt from it; after that it goes.
+
+    `uploaded` is missing where the image is older than the log. What is personal stays sealed.
+    """
+
+    collection: ClassVar[str] = "images_rebuilt"
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1),)),)
+
+    id: Operational[UUID] = Field(alias="_id")
+    user_id: SubjectId
+    uploaded: Operational[dict[str, Any] | None] = None
+    ready: Operational[bool] = False
+    captioned: Operational[bool] = False
+    deleted: Operational[bool] = False
+    sealed_details: Annotated[str | None, Personal("user.content.private")] = None
+    sealed_placeholder: Annotated[str | None, Personal("user.content.private")] = None
+    sealed_caption: Annotated[str | None, Personal("user.content.private")] = None
 
 
 class Upload(Document):

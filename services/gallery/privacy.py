@@ -1,13 +1,13 @@
 """What gallery holds of people: their images, in rows and in objects."""
 
 from libs.common.privacy.holdings import CollectionHolding, Holdings, ObjectsHolding
-from services.gallery.models import Image, Upload
+from services.gallery.models import Image, ImageFacts, Upload
 from services.gallery.objects import BUCKET
 
 OBJECTS = ObjectsHolding(BUCKET, "image-objects")
 
 HOLDINGS = Holdings(
     "gallery",
-    collections=(CollectionHolding(Image), CollectionHolding(Upload)),
+    collections=(CollectionHolding(Image), CollectionHolding(ImageFacts), CollectionHolding(Upload)),
     objects=(OBJECTS,),
 )

@@ -13,8 +13,9 @@ from libs.common.bus.envelope import Record
 from libs.common.bus.replay import LogUnavailable, Reading, Selection, paced
 from libs.common.errors import Invalid, TooMany
 from libs.common.events import event_classes
+from libs.common.vault.keys import DataKeys
 from libs.common.work import UnitOfWork
-from services.privacy.history_lines import Counts, lines_of, told
+from services.privacy.history_lines import Counts, lines_of, people_sealed_for, read, told
 from services.privacy.metrics import HISTORY_STREAMS
 
 AT_ONCE = 3
@@ -64,8 +65,8 @@ class Asked:
 class Stream:
     """What was asked for, line by line; now and then `progress`, and `end` or `failed` as the last."""
 
-    def __init__(self, reading: Reading, asked: Asked, released: Callable[[], None]) -> None:
-        self._reading, self._asked, self._released = reading, asked, released
+    def __init__(self, reading: Reading, asked: Asked, keys: DataKeys, released: Callable[[], None]) -> None:
+        self._reading, self._asked, self._keys, self._released = reading, asked, keys, released
         self._counts = Counts()
 
     async def lines(self) -> AsyncIterator[bytes]:
@@ -75,7 +76,7 @@ class Stream:
         try:
             async for records in paced(self._batches(), self._asked.rate):
                 for first in range(0, len(records), A_CHUNK):
-                    yield lines_of(records[first : first + A_CHUNK], self._counts)
+                    yield await self._shown(records[first : first + A_CHUNK])
                     await asyncio.sleep(0)
                 if time.monotonic() - told_at >= TELL_EVERY_S:
                     yield self._told("progress")
@@ -84,6 +85,11 @@ class Stream:
             yield self._told("failed", code=error.code)
         else:
             yield self._told("end")
+
+    async def _shown(self, records: list[Record]) -> bytes:
+        found = read(records)
+        people = people_sealed_for(found)
+        return lines_of(found, self._counts, await self._keys.having(people) if people else ())
 
     async def close(self) -> None:
         """End the reading; it is called once, however the stream ends."""
@@ -98,10 +104,10 @@ class Stream:
 
 
 class History:
-    """Opens streams of the log. Args: bootstrap: where Kafka is."""
+    """Opens streams of the log. Args: bootstrap: where Kafka is; keys: tells whose content is gone for good."""
 
-    def __init__(self, bootstrap: str, work: UnitOfWork, audit: Audit) -> None:
-        self._bootstrap, self._work, self._audit = bootstrap, work, audit
+    def __init__(self, bootstrap: str, work: UnitOfWork, audit: Audit, keys: DataKeys) -> None:
+        self._bootstrap, self._work, self._audit, self._keys = bootstrap, work, audit, keys
         self._open = 0
 
     async def open(self, asked: Asked, staff_id: UUID) -> Stream:
@@ -119,7 +125,7 @@ class History:
         except BaseException:
             self._taken(-1)
             raise
-        stream = Stream(reading, asked, partial(self._taken, -1))
+        stream = Stream(reading, asked, self._keys, partial(self._taken, -1))
         try:
             await self._work.run(partial(self._record, asked, staff_id, reading.total))
         except BaseException:

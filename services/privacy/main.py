@@ -12,6 +12,7 @@ from libs.common.mongo import Mongo
 from libs.common.signing import SigningKey, load_public_key
 from libs.common.storage import Storage
 from libs.common.tasks import Loop
+from libs.common.vault.keys import DataKeys
 from services.privacy import handlers, privacy
 from services.privacy.auditing import routes as audit_routes
 from services.privacy.auditing.checking import Checking
@@ -68,7 +69,9 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
         ),
         ledger=AuditLedger(audit_rows, platform.work, platform.audit, subjects),
         checkpoints=checkpoints,
-        history=History(settings.kafka_bootstrap, platform.work, platform.audit),
+        history=History(
+            settings.kafka_bootstrap, platform.work, platform.audit, DataKeys(platform.mongo, settings)
+        ),
         vault=Rotation(platform.sealing, platform.work, platform.audit),
         subjects=subjects,
         token_key=settings.case_token_key,

@@ -27,7 +27,7 @@ async def test_a_timeline_is_a_table_or_json(privacy: Privacy, api: dict[str, st
     ran = await pixera("events", "timeline", "--subject", str(me), **api)
     assert ran.code == 0, ran.err
     assert ran.out.index("user.registered.v1") < ran.out.index("credits.granted.v1")
-    assert "sealed_caption=sealed" in ran.out
+    assert "sealed_caption=erased" in ran.out
     as_json = await pixera("events", "timeline", "--subject", str(me), "--json", **api)
     assert json.loads(as_json.out)[0]["topic"] == "user.registered"
 

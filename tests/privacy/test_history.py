@@ -19,10 +19,12 @@ from libs.common.events.base import Event
 from libs.common.events.billing import CreditsGrantedV1
 from libs.common.events.gallery import ImageCaptionedV1
 from libs.common.events.generation import GenerationQueuedV1
+from libs.common.sealing import Sealing
 from libs.common.testing.kafka import raw_producer
 from libs.common.testing.serving import serving
 from libs.common.testing.tokens import bearer
 from libs.common.testing.waiting import eventually
+from libs.common.vault.keys import DataKeys
 from services.privacy import history
 from services.privacy.main import create_app
 from tests.privacy.conftest import Privacy
@@ -88,10 +90,33 @@ async def test_a_persons_timeline_is_in_order_and_opens_nothing(
     assert [event["type"] for event in events] == [event.type_name() for event in story]
     assert {event["source"] for event in events} == {"/pixera/tests"}
     assert str(other) not in json.dumps(shown)
-    assert events[-1]["data"]["sealed_caption"] == "sealed"
     assert CIPHERTEXT not in json.dumps(shown)
     assert (shown[-1]["kind"], shown[-1]["events"], shown[-1]["malformed"]) == ("end", 5, 0)
     assert await actions(privacy, me) == ["events.timeline-read"]
+
+
+async def test_what_is_sealed_says_whether_anybody_can_still_open_it(
+    privacy: Privacy, api: httpx.AsyncClient
+) -> None:
+    keys = DataKeys(privacy.mongo, privacy.settings)
+    await keys.prepare()
+    sealing = Sealing(privacy.settings, keys)
+    me = uuid4()
+    (caption,) = await sealing.seal(me, ["the lighthouse where we met"])
+    await publish(
+        privacy,
+        ImageCaptionedV1(user_id=me, image_id=new_id(), sealed_caption=caption, captioned_at=now()),
+        ImageCaptionedV1(user_id=me, image_id=new_id(), captioned_at=now()),
+    )
+
+    async def told() -> list[str | None]:
+        shown = await lines(api, "/events/timeline", subject=me)
+        return [line["data"]["sealed_caption"] for line in shown if line["kind"] == "event"]
+
+    assert await told() == ["sealed", None]
+    await keys.destroy(me)
+    assert await told() == ["erased", None]
+    await sealing.close()
 
 
 async def test_a_replay_is_filtered_and_written_down(privacy: Privacy, api: httpx.AsyncClient) -> None:

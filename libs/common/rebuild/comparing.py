@@ -52,12 +52,16 @@ class Comparing:
         changes = [pair for pair in there if _bytes(pair[1]) != _bytes(pair[2])]
         return Judged(len(there), len(live.keys() - set(begun)), changes)
 
+    async def erased_of(self, changes: list[Change]) -> bool:
+        """Tell whether somebody whose rows differ is being, or has been, erased."""
+        return bool(await self._tombstones.among(self._owners_of(changes)))
+
     async def put_right(self, changes: list[Change]) -> bool:
         """Replace rows by rebuilt ones, in one transaction; False, and nothing, where one has changed meanwhile.
 
         A write at the same moment is not lost: one of the two transactions meets the other, and is done again.
         """
-        owners = {self._owner(row) for _, *rows in changes for row in rows if row is not None}
+        owners = self._owners_of(changes)
         done = await self._mongo.transaction(partial(self._put_right, changes, owners))
         if erased := await self._tombstones.among(owners):
             await self._tombstones.sweep(erased)
@@ -93,6 +97,9 @@ class Comparing:
         query = {path: {"$gt": last}} if last else {}
         found = await rows.find(query, sort=[(path, 1)], limit=LOOKED_AT, projection={path: 1})
         return sorted({row[path] for row in found}), len(found) < LOOKED_AT
+
+    def _owners_of(self, changes: list[Change]) -> set[UUID]:
+        return {self._owner(row) for _, *rows in changes for row in rows if row is not None}
 
     def _owner(self, row: Row) -> Any:
         return row[self._model.owner]

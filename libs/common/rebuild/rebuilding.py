@@ -66,6 +66,8 @@ class Rebuilding:
         moving = (batch.moving | await self._folding.catch_up()) - batch.erased
         judged = await self._comparing.judge(batch, moving)
         corrected = 0
+        if await self._comparing.erased_of(judged.changes):
+            return set(owners)  # an erasure came in between, and what was sealed opens no more
         if judged.changes and self._run.swap:
             if not await self._comparing.put_right(judged.changes):
                 return set(owners)

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, ClassVar
@@ -83,6 +84,13 @@ class DataKeys:
     async def count(self, user_id: UUID) -> int:
         """Return 1 where a person has a key, else 0."""
         return await self._rows.count({"keyAltNames": self.name_of(user_id), "destroyed_at": None})
+
+    async def having(self, people: Iterable[UUID]) -> set[UUID]:
+        """Return those of these people who have a key; what was sealed for the others nobody opens any more."""
+        names = {self.name_of(user_id): user_id for user_id in people}
+        query = {"keyAltNames": {"$in": list(names)}, "destroyed_at": None}
+        rows = await self._rows.find(query, limit=len(names) or 1, projection={"keyAltNames": 1})
+        return {names[name] for row in rows for name in row["keyAltNames"]}
 
     async def destroy(self, user_id: UUID) -> int:
         """Destroy a person's key, and see to it that none is ever made again.

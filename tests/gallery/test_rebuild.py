@@ -1,0 +1,114 @@
+"""The listing rebuilt from the log is the live one, byte for byte, with what is sealed opened."""
+
+import asyncio
+import random
+from uuid import UUID, uuid4
+
+import pytest
+
+from libs.common.events.gallery import ImageCaptionedV1
+from libs.common.mongo import row_bytes
+from libs.common.rebuild.rebuilds import Rebuilds
+from libs.common.rebuild.runs import RebuildRun, State
+from libs.common.testing.log import begin_anew
+from libs.common.testing.waiting import eventually
+from services.gallery import listing
+from services.gallery.listing import Listing
+from services.gallery.models import Image, ImageFacts
+from tests.gallery.house import API, House, Person, photograph
+
+STAFF = uuid4()
+
+
+@pytest.fixture(autouse=True)
+async def fresh_log(house: House) -> None:
+    """Begin the log anew, with nobody in the gallery."""
+    await house.mongo.collection(Image).delete_many({})
+    await begin_anew(house.settings.kafka_bootstrap, [event.topic for event in Listing.events])
+
+
+async def rebuilt(house: House, *, swap: bool = False) -> RebuildRun:
+    """Order a rebuild, and return it once it is done."""
+    rebuilds: Rebuilds = house.app.state.parts.rebuilds
+    run = await rebuilds.ask("gallery.images", STAFF, swap=swap)
+
+    async def over() -> bool:
+        return (await rebuilds.find(run.id)).state in (State.DONE, State.FAILED)
+
+    await eventually(over, within_s=120)
+    return await rebuilds.find(run.id)
+
+
+async def live_for_a_while(person: Person, seed: int, steps: int) -> None:
+    """Upload, caption and delete at random, from a seed."""
+    chance, images = random.Random(seed), list[str]()
+    for _ in range(steps):
+        what = chance.randrange(4)
+        if what <= 1 or not images:
+            words = {"caption": f"caption {chance.random()}"} if chance.random() < 0.5 else {}
+            images.append((await person.upload(photograph(160, 120), **words))["id"])
+        elif what == 2:
+            later = {"caption": chance.choice([None, f"later {chance.random()}"])}
+            answer = await person.client.patch(f"{API}/images/{chance.choice(images)}", json=later)
+            assert answer.is_success
+        else:
+            gone = images.pop(chance.randrange(len(images)))
+            assert (await person.client.delete(f"{API}/images/{gone}")).is_success
+
+
+async def stored(house: House) -> dict[UUID, bytes]:
+    rows = await house.mongo.collection(Image).find({"state": {"$ne": "deleting"}})
+    return {row["_id"]: row_bytes(row) for row in rows}
+
+
+async def test_the_rebuilt_listing_is_the_live_one_under_writes(house: House) -> None:
+    people = [house.person() for _ in range(3)]
+    await asyncio.gather(*(live_for_a_while(each, seed, 6) for seed, each in enumerate(people)))
+    going_on = asyncio.gather(*(live_for_a_while(each, 10 + seed, 5) for seed, each in enumerate(people)))
+    verdict = await rebuilt(house)
+    await going_on
+    assert verdict.state is State.DONE
+    assert verdict.equal, verdict.result
+    again = await rebuilt(house)
+    assert again.equal, again.result
+    assert again.result["compared"] == len(await stored(house)) > 0
+    assert await house.mongo.collection(ImageFacts).count({}) == 0
+
+
+async def test_an_erased_person_stays_erased_and_is_no_difference(house: House) -> None:
+    gone, other = house.person(), house.person()
+    await gone.upload(caption="mine")
+    await other.upload(caption="theirs")
+    await house.tombstones.set(gone.id, uuid4())
+    await house.mongo.collection(Image).delete_many({"user_id": gone.id})
+    verdict = await rebuilt(house, swap=True)
+    assert (verdict.equal, verdict.result["compared"]) == (True, 1), verdict.result
+    assert await house.rows(gone.id) == []
+
+
+async def test_only_a_swap_puts_right_what_is_not_what_the_log_says(house: House) -> None:
+    person = house.person()
+    ids = [UUID((await person.upload(caption=f"number {number}"))["id"]) for number in range(3)]
+    for image_id in ids:
+        await person.ready(str(image_id))
+    rows, before = house.mongo.collection(Image), await stored(house)
+    await rows.update_one({"_id": ids[0]}, {"$set": {"caption": "wrong"}})
+    await rows.delete_one({"_id": ids[1]})
+    found = await rebuilt(house)
+    assert (found.equal, found.result["differing"]) == (False, 2)
+    assert await stored(house) != before
+    assert (await rebuilt(house, swap=True)).result["corrected"] == 2
+    assert await stored(house) == before
+
+
+async def test_a_wrong_fold_is_seen(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = house.person()
+    image = await person.upload(caption="first")
+    await person.client.patch(f"{API}/images/{image['id']}", json={"caption": "second"})
+    await person.ready(image["id"])
+    assert (await rebuilt(house)).equal
+    said = listing._said
+    monkeypatch.setattr(
+        listing, "_said", lambda event: {} if isinstance(event, ImageCaptionedV1) else said(event)
+    )
+    assert (await rebuilt(house)).result["differing"] == 1
