@@ -32,6 +32,9 @@ from tests.chaos.model import Fault, Kind
 WIDENED_S = 0.4
 """How long the moment between the two halves of what should be one step is made."""
 
+LONGER_S = 10.0
+"""The same where few steps are of that kind: a person seldom deletes an image."""
+
 
 def commit_before_effect() -> None:
     """Commit offsets as soon as records are read, and work on them a moment later.
@@ -134,7 +137,7 @@ def object_after_row() -> None:
 
     async def remove_image(self: Removal, user_id: UUID, image_id: UUID, once: Once) -> None:
         await once(partial(self._images.remove, user_id, image_id))
-        await asyncio.sleep(8 * WIDENED_S)
+        await asyncio.sleep(LONGER_S)
         await self._objects.remove_image(user_id, image_id)
 
     _replace(Removal, remove_image=remove_image)
@@ -190,7 +193,7 @@ def hint(name: str) -> tuple[Fault, ...]:
         ),
         "inbox-off": (),
         "fence-off": (),
-        "object-after-row": tuple(Fault(Kind.KILL, "gallery-worker", at, 0.0) for at in (3.0, 5.0, 7.0)),
+        "object-after-row": tuple(Fault(Kind.KILL, "gallery-worker", at, 0.0) for at in (4.0, 6.0, 8.0)),
         "early-acknowledgement": (),
     }[name]
 
