@@ -45,7 +45,7 @@ class Checkpoints:
         if last is not None:
             AUDIT_CHECKPOINT.set(last.at.timestamp())
         size = sum(head.sequence for head in await self._rows.heads())
-        if last is None or (now() - last.at >= every and size > last.size):
+        if size > (last.size if last else 0) and (last is None or now() - last.at >= every):
             await self.make()
 
     async def make(self, actor: str = SYSTEM) -> AuditCheckpoint:
