@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.event_stream import Line, followed, write_file, write_lines
+from cli.handing_over import hand_over
 from cli.output import AsJson, emit, table
 from cli.platform import Platform
 from cli.rebuilds import rebuild
 from cli.times import Since, Until, dated
 
-STDOUT = "stdout"
+STDOUT, GROUP = "stdout", "group:"
 MOST_ROWS = 1_000
 COLUMNS = ("time", "event", "published by", "about", "trace")
 TRACE_ID = slice(3, 35)
@@ -57,15 +58,22 @@ def replay(
     topics: Annotated[list[str] | None, typer.Option("--topic", help="May be repeated.")] = None,
     subject: Annotated[UUID | None, typer.Option(help="Only what is about this person.")] = None,
     to: Annotated[
-        str, typer.Option(help="`stdout`, or a file, which is there whole or not at all.")
+        str, typer.Option(help="`stdout`, a file (there whole or not at all), or `group:<name>`.")
     ] = STDOUT,
     rate: Annotated[int | None, typer.Option(min=1, help="Events a second, at most.")] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do hand them to the group: without it, it is only told.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read the log again and show what is chosen of it. The audit says that you looked.
 
     A file has a line of JSON for each event, and a last one with the counts and the SHA-256 of all lines before it.
+    To a group: what its inbox knows has no effect again; exit 1 where some could not be handed over.
     """
+    if to.startswith(GROUP):
+        wanted = {"types": types or [], "subject": subject and str(subject), "rate": rate, "deliver": yes}
+        hand_over(to.removeprefix(GROUP), wanted | dated(since, until), as_json=as_json)
     asked = {"type": types, "topic": topics, "subject": subject and str(subject), "rate": rate}
     params = {name: value for name, value in asked.items() if value} | dated(since, until)
     with followed(Platform().staff_lines("privacy", "/events", params)) as lines:

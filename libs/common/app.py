@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, FastAPI, Request
@@ -24,6 +25,9 @@ from libs.common.privacy.holdings import Holdings
 from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.privacy.writes import Write, Writes
 from libs.common.rebuild.rebuilds import Rebuilds
+from libs.common.replays.replays import Replays
+from libs.common.replays.routes import replay_routes
+from libs.common.replays.runs import ReplayRun
 from libs.common.revocations import Revocations
 from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings, Role
@@ -160,7 +164,7 @@ def create_process(
         },  # Observed does it, at a third of the cost
     )
     _equip(app, name, settings)
-    for router in [*routers, status_routes(name)] if role.serves else ():
+    for router in [*routers, status_routes(name), replay_routes(name)] if role.serves else ():
         app.include_router(router)
     return app
 
@@ -184,7 +188,7 @@ async def _connect(
     store = Storage(settings) if holdings.objects else None
     if store is not None:
         stack.push_async_callback(store.close)
-    await mongo.prepare([*BUS_DOCUMENTS, Tombstone, Write, *holdings.documents])
+    await mongo.prepare([*BUS_DOCUMENTS, Tombstone, Write, ReplayRun, *holdings.documents])
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, name)
     keys = DataKeys(mongo, settings)
     sealing = None
@@ -212,6 +216,9 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
     app.state.checks = [platform.mongo.ping, *parts.checks]
     app.state.bus = None
     subscriptions = [*parts.subscriptions, *privacy_subscriptions(platform.holder)]
+    replays = app.state.replays = Replays(
+        platform.settings.kafka_bootstrap, platform.mongo, platform.work, platform.audit, subscriptions
+    )
     if role.serves:
         loops += [app.state.revocations.follow, *parts.api_background]
         app.state.checks.append(app.state.revocations.check)
@@ -221,6 +228,7 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
     if role.works:
         loops += [*platform.holder.loops(), *parts.background]
         app.state.bus = Bus(platform.settings, platform.name, platform.mongo, platform.work, subscriptions)
+        loops.append(partial(replays.work_for_ever, app.state.bus.redeliveries))
         await app.state.bus.start()
         stack.push_async_callback(app.state.bus.stop)
     background = Background(loops)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from services.privacy.errors import DataMapMissing
 
-MADE_FOR_THE_ID = frozenset({"outbox", "tombstones", "writes"})
-"""Outbox rows and writes are opaque ids on their way, gone once done; a tombstone is the id itself, kept as proof."""
+MADE_FOR_THE_ID = frozenset({"outbox", "replays", "tombstones", "writes"})
+"""Outbox rows, writes and replays have opaque ids on their way, gone once done;
+a tombstone is the id itself, kept as proof."""
 
 ABOUT_NOBODY = frozenset({"inbox", "leases", "rebuilds"})
 """What every service's database has besides, without any id of a person."""

@@ -1,0 +1,78 @@
+"""The staff routes by which a service hands the log to one of its groups again; the same in every service."""
+
+from datetime import datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import AwareDatetime, BaseModel, Field
+
+from libs.common.errors import Forbidden, problems
+from libs.common.events.base import Code
+from libs.common.identity import Staff
+from libs.common.replays.replays import ReplayNotFound, Replays, UnknownGroup
+from libs.common.replays.runs import ReplayRun, State
+
+MOST_TYPES = 50
+
+
+class ReplayIn(BaseModel):
+    """Which events, to which group. Args: deliver: else it is only told what would become of them."""
+
+    group: Code
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    types: list[str] = Field(default_factory=list, max_length=MOST_TYPES)
+    subject: UUID | None = None
+    rate: int | None = Field(None, ge=1)
+    deliver: bool = False
+
+
+class ReplayOut(BaseModel):
+    """A replay and how far it is: `read` of `total` records, and what became of those that were selected."""
+
+    id: UUID
+    group: str
+    deliver: bool
+    state: State
+    read: int
+    total: int
+    counts: dict[str, int]
+    asked_at: datetime
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, run: ReplayRun) -> Self:
+        """Return a replay as operators see it."""
+        return cls.model_validate(run.model_dump())
+
+
+async def _replays(request: Request) -> Replays:
+    found: Replays = request.app.state.replays
+    return found
+
+
+Known = Annotated[Replays, Depends(_replays)]
+
+
+def replay_routes(service: str) -> APIRouter:
+    """Return a service's routes for replays to its groups."""
+    router = APIRouter(prefix=f"/api/{service}/v1/staff/replays", tags=[service])
+
+    @router.post("", status_code=202, responses=problems(Forbidden, UnknownGroup))
+    async def order_replay(wanted: ReplayIn, staff: Staff, replays: Known) -> ReplayOut:
+        """Hand events of the log to a group again, or tell what would become of them.
+
+        What the group's inbox knows has no effect again, and what is about somebody erased has none at all.
+
+        Raises:   UnknownGroup (422).
+        Effects:  the order, which a worker carries out; publishes action.recorded.
+        """
+        return ReplayOut.of(await replays.ask(ReplayRun(**wanted.model_dump()), staff.id))
+
+    @router.get("/{run_id}", responses=problems(Forbidden, ReplayNotFound))
+    async def show_replay(run_id: UUID, _: Staff, replays: Known) -> ReplayOut:
+        """Return how far a replay is."""
+        return ReplayOut.of(await replays.find(run_id))
+
+    return router

@@ -1,0 +1,116 @@
+"""A group is handed the log again: told before it is done, each event once, nothing of whom was erased."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID, uuid4
+
+import pytest
+
+from libs.common.audit import Audit
+from libs.common.bus.inbox import InboxRow
+from libs.common.bus.redelivery import Redelivery
+from libs.common.replays.replays import Replays, UnknownGroup
+from libs.common.replays.runs import ReplayRun, State
+from libs.common.testing.waiting import eventually
+from tests.common.bus.harness import Bench, Effect
+
+STAFF = uuid4()
+
+
+@asynccontextmanager
+async def replaying(bench: Bench, *, io: bool) -> AsyncIterator[Replays]:
+    """Run the group's consumer, and what carries out replays to it."""
+    subscription = bench.subscription(bench.note_once if io else bench.note, io=io)
+    bus, audit = bench.bus(subscription), Audit(bench.work.outbox, "auth")
+    replays = Replays(bench.bootstrap, bench.mongo, bench.work, audit, [subscription])
+    await bench.mongo.prepare([ReplayRun])
+    await bus.start()
+    working = asyncio.create_task(replays.work_for_ever(bus.redeliveries))
+    try:
+        yield replays
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def done(replays: Replays, run: ReplayRun) -> ReplayRun:
+    async def over() -> bool:
+        return (await replays.find(run.id)).state in (State.DONE, State.FAILED)
+
+    await eventually(over, within_s=120)
+    return await replays.find(run.id)
+
+
+async def forget(bench: Bench) -> None:
+    """Lose the effects and the inbox, as a restore of an old backup does."""
+    await bench.mongo.collection(Effect).delete_many({})
+    await bench.mongo.collection(InboxRow).delete_many({})
+
+
+@pytest.mark.parametrize("io", [False, True])
+async def test_what_was_lost_is_done_again_and_the_rest_is_not(bench: Bench, io: bool) -> None:
+    erased = uuid4()
+    async with replaying(bench, io=io) as replays:
+        await bench.publish_numbers(20)
+        await bench.publish(bench.event(user_id=erased, number=99))
+        await bench.effects_reach(21, within_s=60)
+        told = await done(replays, await replays.ask(ReplayRun(group=bench.group), STAFF))
+        assert told.counts == {"duplicate": 21}
+        await forget(bench)
+        await bench.tombstones.set(erased, uuid4())
+        bench.tombstones.on_sweep(nothing)
+        told = await done(replays, await replays.ask(ReplayRun(group=bench.group), STAFF))
+        assert told.counts == {"deliverable": 20, "erased": 1}
+        assert await bench.effects() == [], "a dry run has no effect"
+        order = ReplayRun(group=bench.group, deliver=True, subject=None)
+        given = await done(replays, await replays.ask(order, STAFF))
+        assert (given.state, given.counts) == (State.DONE, {"done": 20, "erased": 1})
+        again = await done(replays, await replays.ask(ReplayRun(group=bench.group, deliver=True), STAFF))
+        assert again.counts == {"duplicate": 20, "erased": 1}
+        assert sorted(await bench.effects()) == list(range(20))
+
+
+async def test_a_worker_that_dies_is_succeeded_where_it_was(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with replaying(bench, io=False) as replays:
+        await bench.publish_numbers(30)
+        await bench.effects_reach(30, within_s=60)
+        await forget(bench)
+        deliver, delivered = Redelivery.deliver, 0
+
+        async def dying(self: Redelivery, record: object) -> object:
+            nonlocal delivered
+            delivered += 1
+            if delivered == 10:
+                raise asyncio.CancelledError
+            return await deliver(self, record)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Redelivery, "deliver", dying)
+        run = await replays.ask(ReplayRun(group=bench.group, deliver=True, rate=100), STAFF)
+
+        async def dead() -> bool:
+            return delivered >= 10
+
+        await eventually(dead, within_s=60)
+        working = asyncio.create_task(replays.work_for_ever(bench.buses[0].redeliveries))
+        assert (await done(replays, run)).state is State.DONE
+        working.cancel()
+        assert sorted(await bench.effects()) == list(range(30))
+
+
+async def test_whom_a_replay_was_about_is_forgotten_with_it(bench: Bench) -> None:
+    me = uuid4()
+    async with replaying(bench, io=False) as replays:
+        await bench.publish_numbers(3, me)
+        await bench.publish_numbers(3)
+        await bench.effects_reach(6, within_s=60)
+        run = await done(replays, await replays.ask(ReplayRun(group=bench.group, subject=me), STAFF))
+        assert (run.counts, run.subject) == ({"duplicate": 3}, None)
+        with pytest.raises(UnknownGroup):
+            await replays.ask(ReplayRun(group="nobody.does-this"), STAFF)
+
+
+async def nothing(_: list[UUID]) -> None:
+    """Sweep nothing: no holder stands behind these tombstones."""
