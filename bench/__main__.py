@@ -5,7 +5,7 @@ import asyncio
 import shutil
 import sys
 
-from bench import api, bus, erasure, generation, replay
+from bench import api, bus, erasure, generation, replay, sealing
 from deploy.local.home import ROOT
 from deploy.local.spawn import started
 from libs.common import logging
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "api": api.run,
     "generation": generation.run,
     "replay": replay.run,
+    "sealing": sealing.run,
 }
 
 
