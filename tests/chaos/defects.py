@@ -153,7 +153,8 @@ def early_acknowledgement() -> None:
     async def erase(self: Objects, user_id: UUID) -> Tally:
         done = Tally()
         done.erased.update(await self.inventory(user_id))
-        await self._progress.count(user_id, done)
+        if done.total:
+            await self._progress.count(user_id, done)
         return done
 
     async def remaining(self: Objects, user_id: UUID) -> dict[str, int]:
