@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import audit, certificates, erasures, events, keys, mail, status
+from cli import audit, certificates, dlq, erasures, events, keys, mail, status
 from cli.output import EXIT_CODES
 
 app = typer.Typer(
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 app.command("status")(status.show)
 app.add_typer(erasures.app, name="erasure")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(certificates.app, name="certificate")
 app.add_typer(audit.app, name="audit")
 app.add_typer(events.app, name="events")

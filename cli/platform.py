@@ -30,12 +30,13 @@ LEAST_LEFT_S = 30.0
 class Unanswered(Exception):
     """The platform does not answer, or refuses. The text says what to do.
 
-    Args:     code: what the command ends with: an order that is refused is a no, all else cannot be found out.
+    Args:     code: what the command ends with: an order that is refused is a no, all else cannot be found out;
+              status: what HTTP answered, if anything did.
     """
 
-    def __init__(self, reason: str, code: int = UNKNOWN) -> None:
+    def __init__(self, reason: str, code: int = UNKNOWN, status: int | None = None) -> None:
         super().__init__(reason)
-        self.code = code
+        self.code, self.status = code, status
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def _json(answer: httpx.Response) -> Any:
 
 def _refusal(answer: httpx.Response) -> Unanswered:
     code = NO if answer.status_code == HTTPStatus.CONFLICT else UNKNOWN
-    return Unanswered(f"{_detail(answer)} ({answer.status_code} from {answer.url})", code)
+    return Unanswered(f"{_detail(answer)} ({answer.status_code} from {answer.url})", code, answer.status_code)
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -13,7 +13,11 @@ from structlog.stdlib import BoundLogger
 
 from libs.common import logging, tracing
 from libs.common.audit import Audit
+from libs.common.bus.archive import Reader
 from libs.common.bus.consumes import Subscription
+from libs.common.bus.letters.box import LetterBox
+from libs.common.bus.letters.desk import Desk
+from libs.common.bus.letters.routes import letter_routes
 from libs.common.bus.outbox import Outbox
 from libs.common.bus.process import BUS_DOCUMENTS, Bus
 from libs.common.identity import TokenVerifier
@@ -164,7 +168,8 @@ def create_process(
         },  # Observed does it, at a third of the cost
     )
     _equip(app, name, settings)
-    for router in [*routers, status_routes(name), replay_routes(name)] if role.serves else ():
+    common = [status_routes(name), replay_routes(name), letter_routes(name)]
+    for router in [*routers, *common] if role.serves else ():
         app.include_router(router)
     return app
 
@@ -222,18 +227,33 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
     if role.serves:
         loops += [app.state.revocations.follow, *parts.api_background]
         app.state.checks.append(app.state.revocations.check)
+        app.state.desk = _desk(stack, platform, subscriptions)
         app.state.status = Status(
             platform.name, platform.settings, platform.mongo, subscriptions, app.state.checks
         )
     if role.works:
         loops += [*platform.holder.loops(), *parts.background]
-        app.state.bus = Bus(platform.settings, platform.name, platform.mongo, platform.work, subscriptions)
+        app.state.bus = Bus(
+            platform.settings,
+            platform.name,
+            platform.mongo,
+            platform.work,
+            subscriptions,
+            audit=platform.audit,
+        )
         loops.append(partial(replays.work_for_ever, app.state.bus.redeliveries))
         await app.state.bus.start()
         stack.push_async_callback(app.state.bus.stop)
     background = Background(loops)
     background.start()
     stack.push_async_callback(background.stop)
+
+
+def _desk(stack: AsyncExitStack, platform: Platform, subscriptions: Sequence[Subscription]) -> Desk:
+    reader = Reader(platform.settings.kafka_bootstrap)
+    stack.push_async_callback(reader.close)
+    groups = {subscription.group for subscription in subscriptions}
+    return Desk(LetterBox(platform.mongo, platform.audit), platform.mongo, reader, groups)
 
 
 def _operations() -> APIRouter:

@@ -21,7 +21,7 @@ class UnitOfWork:
     """
 
     def __init__(self, mongo: Mongo, outbox: Outbox, tombstones: Tombstones) -> None:
-        self._mongo, self.outbox, self.tombstones = mongo, outbox, tombstones
+        self.mongo, self.outbox, self.tombstones = mongo, outbox, tombstones
 
     async def run(self, work: Callable[[], Awaitable[T]], *, subject: UUID | None = None) -> T:
         """Run `work` in a transaction on behalf of a person.
@@ -31,7 +31,7 @@ class UnitOfWork:
         Raises:   SubjectErased (410): the person is being, or has been, erased.
         """
         subjects = () if subject is None else (subject,)
-        done = await self._mongo.transaction(lambda: self._fenced(work, subjects))
+        done = await self.mongo.transaction(lambda: self._fenced(work, subjects))
         if erased := await self.tombstones.among(subjects):
             await self.tombstones.sweep(erased)
             raise SubjectErased

@@ -1,6 +1,6 @@
 """What auth holds of people and of operators, and that all of it goes with the account."""
 
-from libs.common.privacy.holdings import CollectionHolding, Holdings
+from libs.common.privacy.holdings import OF_THE_BUS, CollectionHolding, Holdings
 from services.auth.models import (
     Acceptance,
     PendingRegistration,
@@ -27,5 +27,6 @@ HOLDINGS = Holdings(
         CollectionHolding(StaffAccount, subject="_id"),
         CollectionHolding(StaffSession),
         CollectionHolding(Throttle, made_at="tried_at"),
+        *OF_THE_BUS,
     ),
 )

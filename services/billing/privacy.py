@@ -8,7 +8,7 @@ amount and a currency, and nothing that says who pays; there is nothing to erase
 """
 
 from libs.common.privacy.annotations import TAX
-from libs.common.privacy.holdings import CollectionHolding, Holdings, Pseudonymise
+from libs.common.privacy.holdings import OF_THE_BUS, CollectionHolding, Holdings, Pseudonymise
 from services.billing.models import (
     BalanceFacts,
     BalanceRow,
@@ -32,6 +32,7 @@ HOLDINGS = Holdings(
         CollectionHolding(BalanceRow, subject="_id"),
         CollectionHolding(BalanceFacts, subject="_id"),
         CollectionHolding(Reservation),
+        *OF_THE_BUS,
     ),
     operational=(WebhookReceipt,),
 )

@@ -1,6 +1,6 @@
 """What gallery holds of people: their images, in rows and in objects."""
 
-from libs.common.privacy.holdings import CollectionHolding, Holdings, ObjectsHolding
+from libs.common.privacy.holdings import OF_THE_BUS, CollectionHolding, Holdings, ObjectsHolding
 from services.gallery.models import Image, ImageFacts, Upload
 from services.gallery.objects import BUCKET
 
@@ -8,6 +8,11 @@ OBJECTS = ObjectsHolding(BUCKET, "image-objects")
 
 HOLDINGS = Holdings(
     "gallery",
-    collections=(CollectionHolding(Image), CollectionHolding(ImageFacts), CollectionHolding(Upload)),
+    collections=(
+        CollectionHolding(Image),
+        CollectionHolding(ImageFacts),
+        CollectionHolding(Upload),
+        *OF_THE_BUS,
+    ),
     objects=(OBJECTS,),
 )

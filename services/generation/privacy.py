@@ -1,6 +1,6 @@
 """What generation holds of people: the generation log, and images on their way to the gallery."""
 
-from libs.common.privacy.holdings import CollectionHolding, Holdings, ObjectsHolding
+from libs.common.privacy.holdings import OF_THE_BUS, CollectionHolding, Holdings, ObjectsHolding
 from services.generation.models import Job, Turn
 from services.generation.objects import BUCKET
 
@@ -8,6 +8,6 @@ OBJECTS = ObjectsHolding(BUCKET, "generated-images")
 
 HOLDINGS = Holdings(
     "generation",
-    collections=(CollectionHolding(Job), CollectionHolding(Turn, subject="_id")),
+    collections=(CollectionHolding(Job), CollectionHolding(Turn, subject="_id"), *OF_THE_BUS),
     objects=(OBJECTS,),
 )

@@ -2,10 +2,11 @@
 
 A case has the person's id sealed with a key outside of the database, and drops it with VERIFIED; certificates and the
 audit ledger have a keyed pseudonym. They prove what was done, so an erasure leaves them (GDPR Art. 5(2), 17(3)(e)).
+What the bus keeps in every service, it keeps here too: of the events that privacy reads, without an id of a person.
 """
 
 from libs.common.privacy.annotations import Retention
-from libs.common.privacy.holdings import Holdings, KeysHolding, ProofHolding
+from libs.common.privacy.holdings import OF_THE_BUS, Holdings, KeysHolding, ProofHolding
 from services.privacy.models import AuditCheckpoint, AuditEntry, AuditHead, Case, Certificate, ChainHead
 
 ERASURE = "proof-of-erasure"
@@ -18,6 +19,7 @@ ACTION = "keyed pseudonym, what was done and by which operator's id, counts and 
 
 HOLDINGS = Holdings(
     "privacy",
+    collections=OF_THE_BUS,
     keys=(KeysHolding(),),
     proofs=(
         ProofHolding(Case, PSEUDONYM, ERASURE, FOR_GOOD),

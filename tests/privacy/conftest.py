@@ -18,6 +18,7 @@ from libs.common.bus.consumes import Subscription
 from libs.common.bus.outbox import Outbox, OutboxRow
 from libs.common.bus.process import BUS_DOCUMENTS
 from libs.common.clock import new_id, now
+from libs.common.events import PRODUCERS
 from libs.common.events.auth import UserDeletedV1
 from libs.common.events.base import Event
 from libs.common.events.privacy import (
@@ -28,6 +29,7 @@ from libs.common.events.privacy import (
 )
 from libs.common.mongo import Mongo
 from libs.common.privacy.holder import Holder
+from libs.common.privacy.holdings import OF_THE_BUS
 from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings
@@ -51,6 +53,12 @@ DATA_MAP = {
         {"database": "gallery", "collection": "images", "subject": "user_id", "erase": "delete"},
         {"database": "gallery", "collection": "images", "subject": "shared.with", "erase": "delete"},
         {"database": "vault", "collection": "keys", "subject": "keyAltNames", "erase": "destroy"},
+        *(
+            {"database": service, "collection": held.document.collection, "subject": held.subject}
+            | {"erase": held.erase.kind}
+            for service in PRODUCERS
+            for held in OF_THE_BUS
+        ),
     ],
     "about_nobody": {
         "privacy": [document.collection for document in HOLDINGS.about_nobody],

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 
 from libs.common.bus import metrics
@@ -15,6 +16,15 @@ from libs.common.bus.trouble import is_passing
 from libs.common.logging import logger
 
 log = logger("bus.consumer")
+
+
+@dataclass(slots=True)
+class Run:
+    """Neighbours in a batch: events and what the group does not read, or one record that cannot be read."""
+
+    records: list[Record] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list)
+    ignored: list[Record] = field(default_factory=list)
 
 
 class BatchWorker:
@@ -44,6 +54,7 @@ class BatchWorker:
 
     async def drain(self, within_s: float) -> None:
         """Wait until what is under way is settled, or the time is over."""
+        self._parts.parking.expire()
         try:
             async with asyncio.timeout(within_s), self._busy:
                 if self._concluding is not None:
@@ -56,27 +67,53 @@ class BatchWorker:
         """Leave nothing running; nothing does outside of `take`."""
 
     async def _settle(self, records: Sequence[Record], ownership: Ownership) -> None:
-        """Settle what cannot be read first, then the rest together, or else one by one."""
-        readable, unreadable = self._sifted(records)
+        """Settle the runs of records in their order."""
         try:
-            for record in unreadable:
-                await self._settle_one(record, ownership)
-            if readable and not await self._as_one(readable, ownership):
-                await self._one_by_one(records, {id(record) for record in unreadable}, ownership)
-            else:
-                await self._concluded()
-                self._concluding = asyncio.create_task(self._conclude(records, readable, ownership))
+            await self._parts.settler.persist(records[0], self._parts.parking.refresh, ownership.pause)
+            for run in self._runs(records):
+                await self._settle_run(run, ownership)
         except Abandoned:
             log.info("batch.abandoned", group=self._parts.group.name, records=len(records))
 
-    def _sifted(self, records: Sequence[Record]) -> tuple[list[Received], list[Record]]:
-        readable, unreadable = [], []
+    def _runs(self, records: Sequence[Record]) -> list[Run]:
+        """Part a batch where a record cannot be read: what comes behind it may have to wait for it."""
+        runs = [Run()]
         for record in records:
             try:
-                readable.append(self._parts.receive(record))
-            except (Malformed, NotSubscribed):
-                unreadable.append(record)
-        return readable, unreadable
+                received = self._parts.receive(record)
+            except NotSubscribed:
+                runs[-1].ignored.append(record)
+            except Malformed:
+                runs += [Run([record]), Run()]
+                continue
+            else:
+                runs[-1].received.append(received)
+            runs[-1].records.append(record)
+        return [run for run in runs if run.records]
+
+    async def _settle_run(self, run: Run, ownership: Ownership) -> None:
+        """Let wait what must, and settle the rest together, or else one by one."""
+        settled = {id(record) for record in run.ignored} | await self._waiting(run.received, ownership)
+        if run.ignored:
+            self._parts.count(run.ignored, Outcome.IGNORED)
+        rest = [one for one in run.received if id(one.record) not in settled]
+        if len(settled) < len(run.records) and not (rest and await self._as_one(rest, ownership)):
+            await self._one_by_one(run.records, settled, ownership)
+        else:
+            await self._concluded()
+            self._concluding = asyncio.create_task(self._conclude(run.records, rest, ownership))
+
+    async def _waiting(self, received: Sequence[Received], ownership: Ownership) -> set[int]:
+        """Park the events whose key waits; return which records that were."""
+        held: dict[tuple[str, bytes | None], list[Received]] = {}
+        for one in filter(self._parts.parking.holds, received):
+            held.setdefault((one.topic, one.record.key), []).append(one)
+        waiting = set()
+        for ones in held.values():
+            if outcome := await self._parts.parked(ones, ownership.pause):
+                self._parts.count([one.record for one in ones], outcome)
+                waiting |= {id(one.record) for one in ones}
+        return waiting
 
     async def _as_one(self, received: list[Received], ownership: Ownership) -> bool:
         """Give all events their effect together; return whether that could be done."""
@@ -119,8 +156,12 @@ class BatchWorker:
             await ownership.commit(next_offsets(passed))
 
     async def _settle_one(self, record: Record, ownership: Ownership) -> None:
-        attempt = partial(self._effects.single, record)
-        self._parts.count([record], await self._parts.settler.settle(record, attempt, ownership.pause))
+        """Settle a record by itself; one before it may have failed a moment ago, and it then waits."""
+        outcome = await self._parts.parked_behind(record, ownership.pause)
+        if outcome is None:
+            attempt = partial(self._effects.single, record)
+            outcome = await self._parts.settler.settle(record, attempt, ownership.pause)
+        self._parts.count([record], outcome)
 
     def _count(self, effected: Effected) -> None:
         counted = (

@@ -30,6 +30,13 @@ DUPLICATES = Counter("pixera_inbox_duplicates", "Deliveries that had their effec
 DEAD_LETTERS = Counter(
     "pixera_dlq_records", "Records moved to the dead letters.", ("group", "topic", "reason")
 )
+DLQ_DEPTH = Gauge("pixera_dlq_depth", "Letters that wait, by state.", ("group", "state"))
+DLQ_OLDEST_AGE = Gauge(
+    "pixera_dlq_oldest_age_seconds", "Age of the open letter that waits longest.", ("group",)
+)
+REDRIVEN = Counter(
+    "pixera_dlq_redriven", "Letters delivered again, by what came of it.", ("group", "outcome")
+)
 RETRIES = Counter("pixera_consumer_retries", "Tries that failed and are repeated.", ("group", "reason"))
 LAST_PROGRESS = Gauge(
     "pixera_consumer_last_progress_timestamp_seconds", "When a consumer last settled something.", ("group",)

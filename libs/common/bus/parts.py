@@ -2,17 +2,20 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from libs.common.bus import metrics
-from libs.common.bus.envelope import Received, Record, receive
+from libs.common.bus.envelope import Malformed, NotSubscribed, Received, Record, receive
 from libs.common.bus.group import Group
 from libs.common.bus.inbox import Inbox
+from libs.common.bus.letters.parking import Parking
 from libs.common.bus.settings import BusSettings
-from libs.common.bus.settling import Outcome, Settler
+from libs.common.bus.settling import Outcome, Pause, Settler
 from libs.common.clock import now
+from libs.common.errors import SubjectErased
 from libs.common.mongo import Mongo
 from libs.common.privacy.tombstones import Tombstones
 from libs.common.work import UnitOfWork
@@ -29,6 +32,27 @@ class Parts:
     tombstones: Tombstones
     inbox: Inbox
     settler: Settler
+    parking: Parking
+
+    async def parked(self, ones: Sequence[Received], pause: Pause) -> Outcome | None:
+        """Let events of one key wait where an earlier one has failed. Raises: Abandoned.
+
+        Returns:  PARKED; ERASED: nobody is to wait for them; None: it is their turn.
+        """
+        if not self.parking.holds(ones[0]):
+            return None
+        try:
+            waits = await self.settler.persist(ones[0].record, partial(self.parking.park, ones), pause)
+        except SubjectErased:
+            return Outcome.ERASED
+        return Outcome.PARKED if waits else None
+
+    async def parked_behind(self, record: Record, pause: Pause) -> Outcome | None:
+        """Let one record wait where it must; see `parked`. What cannot be read waits for nothing."""
+        try:
+            return await self.parked([self.receive(record)], pause)
+        except (Malformed, NotSubscribed):
+            return None
 
     def receive(self, record: Record) -> Received:
         """Return the event that a record carries. Raises: Malformed, NotSubscribed."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
+from libs.common.audit import Audit
+from libs.common.bus.archive import Archive, Reader
 from libs.common.bus.batch_worker import BatchWorker
 from libs.common.bus.consumer import Consumer
 from libs.common.bus.consumes import Subscription
@@ -13,6 +15,10 @@ from libs.common.bus.dead_letters import DeadLetters
 from libs.common.bus.group import Group, groups_of
 from libs.common.bus.inbox import Inbox, InboxRow
 from libs.common.bus.lease import LeaseRow
+from libs.common.bus.letters.box import LetterBox
+from libs.common.bus.letters.parking import Parking
+from libs.common.bus.letters.redriver import Redriver
+from libs.common.bus.letters.rows import DeadLetter, ParkedKey
 from libs.common.bus.outbox import OutboxRow
 from libs.common.bus.parts import Parts
 from libs.common.bus.producer import Producer
@@ -29,7 +35,7 @@ from libs.common.mongo import Mongo
 from libs.common.settings import CommonSettings
 from libs.common.work import UnitOfWork
 
-BUS_DOCUMENTS: tuple[type[Document], ...] = (OutboxRow, InboxRow, LeaseRow)
+BUS_DOCUMENTS: tuple[type[Document], ...] = (OutboxRow, InboxRow, LeaseRow, DeadLetter, ParkedKey)
 
 log = logger("bus")
 
@@ -37,7 +43,8 @@ log = logger("bus")
 class Bus:
     """Publishes what the service leaves in its outbox, and hands it the events it subscribed to.
 
-    Args:     name: the service; tuned: the bus's own settings, by default from the environment.
+    Args:     name: the service; audit: where redrives are recorded, without it nothing is redriven here;
+              tuned: the bus's own settings, by default from the environment.
     """
 
     def __init__(
@@ -48,6 +55,7 @@ class Bus:
         work: UnitOfWork,
         subscriptions: Iterable[Subscription],
         *,
+        audit: Audit | None = None,
         tuned: BusSettings | None = None,
     ) -> None:
         self._bootstrap, self._name = settings.kafka_bootstrap, name
@@ -61,6 +69,8 @@ class Bus:
         parts = [self._parts(group) for group in groups_of(subscriptions)]
         self.redeliveries = {each.group.name: Redelivery(each) for each in parts}
         self._consumers = [self._consumer(each) for each in parts]
+        self._reader = Reader(self._bootstrap)
+        self._redriver = self._made_redriver(audit) if audit else None
         self._tasks: list[asyncio.Task[None]] = []
         self._consuming = False
 
@@ -71,16 +81,18 @@ class Bus:
             asyncio.create_task(self._relay.run(), name=f"{self._name}-relay"),
             asyncio.create_task(self._consume(), name=f"{self._name}-consumers"),
         ]
+        if self._redriver is not None:
+            self._tasks.append(asyncio.create_task(self._redriver.run(), name=f"{self._name}-redriver"))
 
     async def stop(self) -> None:
         """Take nothing more, finish what is under way, leave the groups, give the relay's lease back."""
         await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
-        relay, consumers = self._tasks
         if self._consuming:
-            await asyncio.wait([consumers], timeout=2 * self._settings.drain_s)
-        for task in (relay, consumers):
+            await asyncio.wait([self._tasks[1]], timeout=2 * self._settings.drain_s)
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(relay, consumers, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._reader.close()
         await self._producer.close()
         await self._broker.stop()
 
@@ -93,8 +105,13 @@ class Bus:
         worker = StreamWorker(parts) if parts.group.io else BatchWorker(parts)
         return Consumer(parts.group, self._broker, worker, self._settings)
 
+    def _made_redriver(self, audit: Audit) -> Redriver:
+        box = LetterBox(self._mongo, audit)
+        return Redriver(box, self._mongo, self.redeliveries, self._reader, self._settings)
+
     def _parts(self, group: Group) -> Parts:
-        dead_letters = DeadLetters(self._producer, group.name, self._settings.dead_letters_a_minute)
+        parking = Parking(group, self._work, Archive(self._producer, group.name))
+        dead_letters = DeadLetters(parking, group.name, self._settings.dead_letters_a_minute)
         return Parts(
             group=group,
             settings=self._settings,
@@ -103,6 +120,7 @@ class Bus:
             tombstones=self._work.tombstones,
             inbox=Inbox(self._mongo, group.name),
             settler=Settler(group.name, dead_letters, self._settings),
+            parking=parking,
         )
 
     async def _consume(self) -> None:

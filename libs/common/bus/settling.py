@@ -2,15 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from libs.common.bus import metrics
 from libs.common.bus.dead_letters import TooManyDeadLetters
 from libs.common.bus.envelope import Malformed, NotSubscribed, Record, first_of
 from libs.common.bus.settings import BusSettings
 from libs.common.bus.trouble import Backoff, Verdict, code_of, is_passing, verdict
+from libs.common.errors import SubjectErased
 from libs.common.logging import describe, logger
 
+T = TypeVar("T")
 Attempt = Callable[[], Awaitable[None]]
 Pause = Callable[[float], Awaitable[None]]
 
@@ -24,6 +26,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     ERASED = "erased"
     IGNORED = "ignored"
+    PARKED = "parked"
     DEAD = "dead-letter"
 
 
@@ -82,18 +85,16 @@ class Settler:
             else:
                 return Outcome.DONE
 
-    async def persist(self, record: Record, work: Callable[[], Awaitable[object]], pause: Pause) -> None:
-        """Do what must be done before records can be looked at, waiting for what passes. Raises: Abandoned."""
+    async def persist(self, record: Record, work: Callable[[], Awaitable[T]], pause: Pause) -> T:
+        """Do what must be done for records to get on, waiting for what passes. Raises: Abandoned."""
         backoff = self.backoff()
         while True:
             try:
-                await work()
+                return await work()
             except Exception as error:
                 if not is_passing(error):
                     raise
                 self.note_retry(error, record)
-            else:
-                return
             await pause(backoff.next())
 
     async def _after(self, error: Exception, record: Record, tries: int, pause: Pause) -> Outcome | None:
@@ -126,6 +127,8 @@ class Settler:
                 await self._given_up.put(record, code, error)
             except (TooManyDeadLetters, NotDelivered):
                 raise
+            except SubjectErased:
+                return Outcome.ERASED
             except Exception as trouble:  # noqa: BLE001 - unless it is stored, the record must not be passed
                 self.note_retry(trouble, record)
                 await pause(backoff.next())

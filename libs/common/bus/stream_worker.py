@@ -71,6 +71,7 @@ class StreamWorker:
         """Put records into their lanes; what was done before, or is void, is settled at once."""
         jobs = [self._job(record, ownership) for record in records]
         try:
+            await self._parts.settler.persist(records[0], self._parts.parking.refresh, ownership.pause)
             await self._pass_over(jobs, ownership)
         except Abandoned:
             return
@@ -85,6 +86,7 @@ class StreamWorker:
 
         What goes on for longer may still finish: its effect counts, and whoever has the record finds it done.
         """
+        self._parts.parking.expire()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
         if self._committing is not None:
@@ -152,8 +154,11 @@ class StreamWorker:
             self._changed.set()
 
     async def _run(self, job: Job) -> None:
-        attempt = partial(self._attempt, job)
-        self._finish(job, await self._parts.settler.settle(job.record, attempt, job.ownership.pause))
+        outcome = await self._parts.parked_behind(job.record, job.ownership.pause)
+        if outcome is None:
+            attempt = partial(self._attempt, job)
+            outcome = await self._parts.settler.settle(job.record, attempt, job.ownership.pause)
+        self._finish(job, outcome)
 
     async def _attempt(self, job: Job) -> None:
         async with self._places:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from libs.common.bus.letters.rows import DeadLetter, ParkedKey
 from libs.common.bus.topics import OWN_RETENTION
 from libs.common.document import Document
 from libs.common.events import event_classes, producer_of
@@ -99,6 +100,10 @@ class CollectionHolding:
         row = self.row_period
         periods = ((path, mark.retention.period) for path, mark in self.about.items())
         return {path: period for path, period in periods if period is not None and period != row}
+
+
+OF_THE_BUS = (CollectionHolding(DeadLetter, made_at="at"), CollectionHolding(ParkedKey, made_at="at"))
+"""What every service has, whatever else it holds: letters of its dead events, and the keys that wait behind them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +196,17 @@ class Holdings:
         check(self, self.stored_documents() if documents is None else documents)
 
     def stored_documents(self) -> list[type[Document]]:
-        """Return every Document class that the service's modules define."""
+        """Return every Document class that the service's modules define, and what the bus keeps for it."""
         home = f"services.{self.service}."
         apart = (
             f"{home}providers."  # another party's system, run here as a sandbox with a database of its own
         )
-        return [
+        own = [
             each
             for each in all_documents()
             if each.__module__.startswith(home) and not each.__module__.startswith(apart)
         ]
+        return [*own, *(held.document for held in OF_THE_BUS)]
 
     async def undeclared_collections(self, mongo: Mongo) -> list[str]:
         """Return the collections that exist in the database and that nobody declared."""

@@ -29,6 +29,13 @@ async def committed(bootstrap: str, group: str, topic: str) -> Mapping[int, int]
     return {number: offset for number, offset in found.items() if offset is not None}
 
 
+async def rewind(bootstrap: str, group: str, topic: str) -> None:
+    """Let a group without members begin its topic anew, as after a crash before it committed anything."""
+    async with _reader(bootstrap, topic, group) as (consumer, partitions):
+        consumer.assign(partitions)
+        await consumer.commit(dict.fromkeys(partitions, 0))
+
+
 @asynccontextmanager
 async def _reader(
     bootstrap: str, topic: str, group: str | None = None

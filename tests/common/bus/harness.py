@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from pydantic import Field
 
+from libs.common.audit import Audit
 from libs.common.bus.consumes import Once, Subscription
 from libs.common.bus.outbox import Outbox
 from libs.common.bus.process import BUS_DOCUMENTS, Bus
@@ -60,7 +61,8 @@ class Bench:
 
     def bus(self, *subscriptions: Subscription, tuned: BusSettings = QUICK) -> Bus:
         """Return one more process's bus."""
-        bus = Bus(self.settings, self.name, self.mongo, self.work, subscriptions, tuned=tuned)
+        audit = Audit(self.work.outbox, "gallery")  # the ledger knows a stream for each service that there is
+        bus = Bus(self.settings, self.name, self.mongo, self.work, subscriptions, audit=audit, tuned=tuned)
         self.buses.append(bus)
         return bus
 

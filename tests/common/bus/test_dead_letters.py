@@ -4,13 +4,14 @@ from uuid import uuid4
 
 import pytest
 
+from libs.common.bus import metrics
 from libs.common.bus.consumes import Once
 from libs.common.bus.envelope import Record, first_of, headers_of
 from libs.common.bus.outbox import OutboxRow
 from libs.common.bus.settings import BusSettings
 from libs.common.bus.topics import dead_letter_topic
 from libs.common.errors import Invalid, SubjectErased
-from libs.common.testing.kafka import committed, raw_producer, records_of, without
+from libs.common.testing.kafka import committed, raw_producer, records_of
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import Noted
 from tests.common.bus.harness import QUICK, Bench
@@ -109,35 +110,6 @@ async def test_events_of_erased_people_are_dropped_when_the_service_says_so(benc
 
 
 @BOTH
-async def test_malformed_records_are_put_aside_and_the_rest_goes_on(bench: Bench, io: bool) -> None:
-    user_id = uuid4()
-    row = OutboxRow.of(bench.event(user_id=user_id, number=1), "/tests")
-    good = headers_of(row)
-    async with raw_producer(bench.bootstrap) as producer:
-        for value, headers in (
-            (row.body, [*without(good, "ce_id"), ("ce_id", b"\xff\xfe")]),
-            (None, good),
-            (row.body, [("content-type", b"application/cloudevents+json")]),
-            (row.body, [*without(good, "ce_type"), ("ce_type", f"pixera.{bench.topic}.v9".encode())]),
-            (row.body, []),
-            (row.body, [*good, ("x-not-ours", b"\xff")]),
-        ):
-            await producer.send_and_wait(bench.topic, value, key=row.key.encode(), headers=headers)
-    await bench.bus(bench.subscription(bench.note_once if io else bench.note, io=io)).start()
-    assert await bench.effects_reach(1) == [1]
-    letters = await dead_letters_reach(bench, 5)
-    assert sorted(first_of(letter.headers, "dlq_error_code") or "" for letter in letters) == [
-        "malformed.header-encoding",
-        "malformed.spec-version",
-        "malformed.structured-mode",
-        "malformed.tombstone",
-        "malformed.unknown-type",
-    ]
-    assert any(("ce_id", b"\xff\xfe") in letter.headers for letter in letters)  # kept as it was
-    assert await all_is_committed(bench, 6)
-
-
-@BOTH
 async def test_consumer_stops_at_the_limit_instead_of_giving_everything_up(bench: Bench, io: bool) -> None:
     tuned: BusSettings = QUICK.model_copy(update={"dead_letters_a_minute": 3})
     bus = bench.bus(bench.subscription(Refuses(bench, Invalid(), *range(20)), io=io, batch=2), tuned=tuned)
@@ -148,6 +120,7 @@ async def test_consumer_stops_at_the_limit_instead_of_giving_everything_up(bench
         return not (await bus.healthy())[bench.group]
 
     await eventually(has_stopped)
+    assert metrics.HALTED.labels(bench.group)._value.get() == 1
     assert len(await dead_letters(bench)) == 3
     assert sum((await committed(bench.bootstrap, bench.group, bench.topic)).values()) <= 3
     await bus.stop()

@@ -16,7 +16,7 @@ from libs.common.events.privacy import (
 from libs.common.privacy import holder as holder_module
 from libs.common.privacy.handlers import Answers, privacy_subscriptions
 from libs.common.privacy.holder import Holder, StillHeld
-from libs.common.privacy.holdings import Holdings
+from libs.common.privacy.holdings import OF_THE_BUS, Holdings
 from tests.common.privacy.studio import Picture, Studio
 
 T = TypeVar("T")
@@ -97,7 +97,12 @@ def test_a_service_that_is_no_holder_is_refused(studio: Studio) -> None:
     held = studio.holder
     studio.tombstones.on_sweep(held.sweep)
     stranger = Holder(
-        Holdings("stranger"), studio.mongo, None, studio.tombstones, held.outbox, studio.settings
+        Holdings("stranger", collections=OF_THE_BUS),
+        studio.mongo,
+        None,
+        studio.tombstones,
+        held.outbox,
+        studio.settings,
     )
     with pytest.raises(TypeError, match="stranger is no holder"):
         privacy_subscriptions(stranger)

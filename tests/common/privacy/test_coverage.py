@@ -22,6 +22,7 @@ from libs.common.privacy.annotations import (
 )
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.holdings import (
+    OF_THE_BUS,
     CollectionHolding,
     Holdings,
     ObjectsHolding,
@@ -82,7 +83,7 @@ def test_a_document_in_no_holding_is_refused_by_name() -> None:
 
 def test_the_documents_of_the_services_own_modules_are_found() -> None:
     made = type("Stray", (Counter,), {"__module__": "services.nowhere.models", "collection": "strays"})
-    assert Holdings("nowhere").stored_documents() == [made]
+    assert Holdings("nowhere").stored_documents() == [made, *(held.document for held in OF_THE_BUS)]
     with pytest.raises(UndeclaredHolding, match="Stray"):
         Holdings("nowhere").check()
 

@@ -1,0 +1,63 @@
+"""How many letters wait in each group, and for how long: for gauges and for people."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.common.bus import metrics
+from libs.common.bus.letters.rows import WAITING, DeadLetter, State
+from libs.common.clock import now
+from libs.common.mongo import Filter, Mongo
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDepth:
+    """One group's letters that wait. Args: oldest_age_s: of the open one that waits longest, 0 where none is."""
+
+    group: str
+    open: int
+    parked: int
+    redriving: int
+    oldest_age_s: float
+
+
+async def measure_depths(mongo: Mongo, groups: Iterable[str]) -> list[GroupDepth]:
+    """Return the depth of each group, and of groups that are no more and still have letters."""
+    by_state = {
+        "_id": {"group": "$group", "state": "$state"},
+        "count": {"$sum": 1},
+        "oldest": {"$min": "$at"},
+    }
+    pipeline: list[Filter] = [{"$match": {"state": {"$in": WAITING}}}, {"$group": by_state}]
+    rows = await mongo.collection(DeadLetter).aggregate(pipeline)
+    counts = {(row["_id"]["group"], row["_id"]["state"]): row for row in rows}
+    names = {*groups, *(group for group, _ in counts)}
+    return [
+        _depth(name, {state: counts.get((name, state), {}) for state in WAITING}) for name in sorted(names)
+    ]
+
+
+def _depth(group: str, rows: dict[State, dict[str, object]]) -> GroupDepth:
+    oldest = rows[State.OPEN].get("oldest")
+    age_s = (now() - oldest).total_seconds() if isinstance(oldest, datetime) else 0.0
+    counts = {state.value: int(str(row.get("count", 0))) for state, row in rows.items()}
+    return GroupDepth(group, oldest_age_s=max(0.0, age_s), **counts)
+
+
+class Depths:
+    """The gauges of one service's groups, shown by the process that redrives."""
+
+    def __init__(self, mongo: Mongo, groups: Iterable[str]) -> None:
+        self._mongo, self._groups = mongo, list(groups)
+
+    async def show(self) -> None:
+        """Set the gauges to what is in the database now."""
+        for depth in await measure_depths(self._mongo, self._groups):
+            for state in WAITING:
+                metrics.DLQ_DEPTH.labels(depth.group, state.value).set(getattr(depth, state.value))
+            metrics.DLQ_OLDEST_AGE.labels(depth.group).set(depth.oldest_age_s)
+
+    def forget(self) -> None:
+        """Show nothing any more: another process does."""
+        metrics.DLQ_DEPTH.clear()
+        metrics.DLQ_OLDEST_AGE.clear()

@@ -1,0 +1,81 @@
+"""The operators' desk: what they may see of a service's dead letters, and do about them."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from libs.common.bus.archive import Reader, RecordGone
+from libs.common.bus.letters.box import LetterBox
+from libs.common.bus.letters.depth import GroupDepth, measure_depths
+from libs.common.bus.letters.errors import LetterNotFound, LetterSettled, LetterWaits
+from libs.common.bus.letters.redriver import stored_record
+from libs.common.bus.letters.rows import DeadLetter
+from libs.common.bus.letters.schemas import LetterOut, LetterShownOut, RecordOut, RedriveIn, record_of
+from libs.common.clock import now
+from libs.common.errors import Unavailable
+from libs.common.mongo import Filter, Mongo
+
+MOST_AT_ONCE = 500
+
+
+class ArchiveUnavailable(Unavailable):
+    """Kafka does not answer, which has the letters' bytes."""
+
+    code, title = "archive-unavailable", "The records cannot be read at the moment"
+
+
+class Desk:
+    """Answers for one service. Args: groups: its consumer groups."""
+
+    def __init__(self, box: LetterBox, mongo: Mongo, reader: Reader, groups: Iterable[str]) -> None:
+        self.box, self._mongo, self._reader, self._groups = box, mongo, reader, list(groups)
+
+    async def show(self, letter_id: UUID) -> LetterShownOut:
+        """Return a letter with its record. Raises: LetterNotFound (404), ArchiveUnavailable (503)."""
+        letter = await self.box.find(letter_id)
+        shown = LetterOut.of(letter).model_dump()
+        return LetterShownOut(**shown, record=await self._record(letter))
+
+    async def redrive(self, asked: RedriveIn, staff_id: UUID) -> tuple[int, bool]:
+        """Ask for many open letters, the oldest first; return how many, and whether there are more.
+
+        One that waits for an earlier letter which is not asked for is left out.
+        """
+        wanted = matching(asked.group, asked.topic, asked.code, asked.older_than)
+        found = await self.box.open_letters(wanted, MOST_AT_ONCE + 1)
+        taken = [await self._ask(each, staff_id, asked.reason) for each in found[:MOST_AT_ONCE]]
+        return sum(taken), len(found) > MOST_AT_ONCE
+
+    async def depths(self) -> list[GroupDepth]:
+        """Return how many letters wait, by group."""
+        return await measure_depths(self._mongo, self._groups)
+
+    async def _ask(self, letter_id: UUID, staff_id: UUID, reason: str) -> bool:
+        try:
+            await self.box.ask(letter_id, staff_id, reason)
+        except (LetterNotFound, LetterSettled, LetterWaits):
+            return False
+        return True
+
+    async def _record(self, letter: DeadLetter) -> RecordOut | None:
+        try:
+            return record_of(letter, await stored_record(self._reader, letter))
+        except RecordGone:
+            return None
+        except OSError as error:
+            raise ArchiveUnavailable from error
+
+
+def matching(
+    group: str | None,
+    topic: str | None,
+    code: str | None,
+    older_than_s: float | None,
+    state: str | None = None,
+) -> Filter:
+    """Return the filter of the letters that an operator names."""
+    named = {"group": group, "topic": topic, "code": code, "state": state}
+    query: dict[str, object] = {name: value for name, value in named.items() if value is not None}
+    if older_than_s is not None:
+        query["at"] = {"$lt": now() - timedelta(seconds=older_than_s)}
+    return query

@@ -1,0 +1,57 @@
+"""Dead letters as tests look at them: the rows of a bench's database, and handlers that fail when told to."""
+
+from typing import Any
+from uuid import UUID
+
+from libs.common.bus.consumes import Once
+from libs.common.bus.letters.rows import DeadLetter, ParkedKey, State
+from libs.common.errors import Invalid
+from libs.common.testing.waiting import eventually
+from tests.common.bus.events import Noted
+from tests.common.bus.harness import Bench
+
+
+class Refuses:
+    """A handler that fails for some numbers for as long as it is told to, and has the usual effect otherwise."""
+
+    def __init__(self, bench: Bench, *numbers: int, error: Exception | None = None) -> None:
+        self.bench, self._error = bench, error or Invalid()
+        self.numbers = set(numbers)
+        self.tries = 0
+
+    async def __call__(self, event: Noted, *once: Once) -> None:
+        if event.number in self.numbers:
+            self.tries += 1
+            raise self._error
+        if once:
+            await self.bench.note_once(event, once[0])
+        else:
+            await self.bench.note(event)
+
+
+async def letters(bench: Bench, *states: State) -> list[DeadLetter]:
+    """Return the letters, in the order in which they came, of some states or all."""
+    query: dict[str, Any] = {"state": {"$in": list(states)}} if states else {}
+    rows = await bench.mongo.collection(DeadLetter).find(query, sort=[("place", 1), ("at", 1)], limit=10_000)
+    return [DeadLetter.from_mongo(row) for row in rows]
+
+
+async def letters_reach(bench: Bench, count: int, *states: State) -> list[DeadLetter]:
+    """Wait for so many letters; return them."""
+
+    async def look() -> list[DeadLetter]:
+        found = await letters(bench, *states)
+        return found if len(found) >= count else []
+
+    return await eventually(look)
+
+
+async def lanes(bench: Bench) -> list[ParkedKey]:
+    """Return the keys that wait."""
+    return [ParkedKey.from_mongo(row) for row in await bench.mongo.collection(ParkedKey).find({})]
+
+
+async def of_person(bench: Bench, user_id: UUID) -> list[int]:
+    """Return the numbers of a person's effects, in the order in which they were had."""
+    rows = await bench.mongo.collection("effects").find({"user_id": user_id}, sort=[("_id", 1)])
+    return [row["number"] for row in rows]
