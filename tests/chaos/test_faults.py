@@ -119,15 +119,24 @@ async def test_frozen_process_stands_still_and_goes_on(chaos_rig: LocalRig, targ
     assert await status(where) == before
 
 
+async def quickest(rig: LocalRig, watched: str) -> float:
+    """The quickest of several answers that need the database: on a busy machine some are slow by themselves."""
+    took = []
+    for _ in range(5):
+        started = time.monotonic()
+        await status(address(rig, watched))
+        took.append(time.monotonic() - started)
+    return min(took)
+
+
 @pytest.mark.parametrize(
     ("link", "watched"), [("billing->mongod", "billing-api"), ("privacy->mongod", "privacy-worker")]
 )
 async def test_slow_link_delays_each_answer(chaos_rig: LocalRig, link: str, watched: str) -> None:
     fault = Fault(Kind.SLOW, link, 0, 2, {"latency_ms": 400, "jitter_ms": 50, "rate_kb_s": 64})
+    assert await quickest(chaos_rig, watched) < 0.35
     await chaos_rig.inject(fault)
-    started = time.monotonic()
-    await status(address(chaos_rig, watched))
-    assert time.monotonic() - started > 0.35
+    assert await quickest(chaos_rig, watched) > 0.35
     await chaos_rig.lift(fault)
     assert await eventually(lambda: all_ready(chaos_rig), PATIENCE_S)
 
