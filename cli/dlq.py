@@ -8,10 +8,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from cli.output import NO, AsJson, console, emit, fail, moment, plain, table
+from cli.output import NO, AsJson, console, emit, fail, moment, plain, progress, table
 from cli.platform import Platform, Unanswered
 
 SERVICES = ("auth", "billing", "gallery", "generation", "privacy")
@@ -162,13 +160,13 @@ def _ask_all(platform: Platform, service: str, wanted: dict[str, Any], reason: s
 def _follow(platform: Platform, services: Iterable[str], within_s: float) -> dict[str, dict[str, int]]:
     """Show what is under way until nothing is; return what waits in each service then."""
     deadline, names = time.monotonic() + within_s, list(services)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task, most = progress.add_task("redriving", total=None), 0
+    with progress() as bar:
+        task, most = bar.add_task("redriving", total=None), 0
         while True:
             left = {name: _depth(platform, name) for name in names}
             running = sum(depth["redriving"] for depth in left.values())
             most = max(most, running)
-            progress.update(task, total=most or 1, completed=(most or 1) - running)
+            bar.update(task, total=most or 1, completed=(most or 1) - running)
             if not running or time.monotonic() > deadline:
                 return left
             time.sleep(LOOK_EVERY_S)

@@ -75,6 +75,8 @@ def _of_service(name: str, status: dict[str, Any]) -> Iterator[Finding]:
         yield from _of_outbox(name, status)
     for group in status["groups"] or ():
         yield from _of_group(group)
+    for letters in status["dead_letters"] or ():
+        yield from _of_letters(letters)
 
 
 def _of_outbox(name: str, status: dict[str, Any]) -> Iterator[Finding]:
@@ -101,6 +103,19 @@ def _of_group(group: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(
             level, group["group"], f"nobody consumes; {behind}", "halted, or no worker: see its log"
         )
+
+
+def letters_of(letters: dict[str, Any]) -> int:
+    """Return how many letters of a group somebody, or a redrive, still has to deal with."""
+    return int(letters["open"] + letters["parked"] + letters["redriving"])
+
+
+def _of_letters(letters: dict[str, Any]) -> Iterator[Finding]:
+    if not letters_of(letters):
+        return
+    parked = f", {letters['parked']} wait behind them" if letters["parked"] else ""
+    what = f"{letters['open']} dead letters, the oldest {lasting(letters['oldest_age_s'])} old{parked}"
+    yield Finding(Level.LATE, letters["group"], what, f"pixera dlq list --group {letters['group']}")
 
 
 def _of_erasures(erasures: dict[str, Any]) -> Iterator[Finding]:

@@ -7,11 +7,11 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from cli.health import Finding, group_level, outbox_level
+from cli.health import Finding, group_level, letters_of, outbox_level
 from cli.output import Level, due, grid, lasting, plain, seconds_until, told
 from cli.snapshot import SERVICES, Probe, Snapshot
 
-COLUMNS = ("", "service", "state", "processes", "consumers", "behind", "outbox", "relay")
+COLUMNS = ("", "service", "state", "processes", "consumers", "behind", "outbox", "relay", "dead letters")
 UNKNOWN = Text("unknown", style="dim")
 
 
@@ -63,7 +63,7 @@ def _service(name: str, snapshot: Snapshot) -> list[Text]:
     level = _ready(probes, status)
     state = told(level, ("ready", "unknown", "failing")[level])
     if status is None:
-        return [level.sign, Text(name), state, _processes(probes), *(UNKNOWN for _ in range(4))]
+        return [level.sign, Text(name), state, _processes(probes), *(UNKNOWN for _ in range(5))]
     return [level.sign, Text(name), state, _processes(probes), *_bus(status)]
 
 
@@ -106,6 +106,15 @@ def _bus(status: Mapping[str, Any]) -> Iterable[Text]:
         if relay is None
         else told(Level.WELL if relay else outbox_level(dict(status)), "yes" if relay else "none")
     )
+    yield _dead_letters(status["dead_letters"])
+
+
+def _dead_letters(letters: list[dict[str, Any]] | None) -> Text:
+    if letters is None:
+        return UNKNOWN
+    count = sum(letters_of(each) for each in letters)
+    oldest = max((each["oldest_age_s"] for each in letters), default=0.0)
+    return told(Level.LATE if count else Level.WELL, _amount(count, oldest))
 
 
 def _behind(groups: list[dict[str, Any]]) -> str:

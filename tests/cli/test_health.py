@@ -20,8 +20,14 @@ def service(**changed: Any) -> dict[str, Any]:
         "outbox": {"pending": 2, "oldest_age_s": 0.1},
         "relay": True,
         "groups": [group],
+        "dead_letters": [letters()],
         "unanswered": {},
     } | changed
+
+
+def letters(**counts: float) -> dict[str, Any]:
+    none = {"open": 0, "parked": 0, "redriving": 0, "oldest_age_s": 0.0}
+    return {"group": "gallery.privacy"} | none | counts
 
 
 def group(members: int, lag: int, age_s: float | None) -> list[dict[str, Any]]:
@@ -70,6 +76,14 @@ def test_an_outbox_is_judged_by_its_relay_and_its_oldest_event() -> None:
 def test_what_could_not_be_measured_is_not_well() -> None:
     assert found(service(groups=None, unanswered={"groups": "TimeoutError"})) == [(Level.FAILING, "gallery")]
     assert found(service(ready={"Mongo.ping": False})) == [(Level.FAILING, "gallery")]
+
+
+def test_dead_letters_wait_for_somebody() -> None:
+    waiting = service(dead_letters=[letters(open=2, parked=5, oldest_age_s=7_200.0)])
+    (finding,) = findings(Snapshot("http://here", {}, {"gallery": waiting}))
+    assert (finding.level, finding.where) == (Level.LATE, "gallery.privacy")
+    assert finding.what == "2 dead letters, the oldest 2 h old, 5 wait behind them"
+    assert found(service(dead_letters=[letters(redriving=1)])) == [(Level.LATE, "gallery.privacy")]
 
 
 def test_erasures_are_judged_by_their_deadline() -> None:

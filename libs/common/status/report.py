@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from libs.common.bus.consumes import Subscription
 from libs.common.bus.group import groups_of
+from libs.common.bus.letters.depth import GroupDepth, measure_depths
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
 from libs.common.settings import CommonSettings
@@ -30,6 +31,9 @@ class StatusOut(BaseModel):
     outbox: OutboxDepth | None = Field(description="events that wait to be published")
     relay: bool | None = Field(description="whether a worker holds the lease to publish them")
     groups: list[GroupLag] | None = Field(description="consumer groups, as the broker knows them")
+    dead_letters: list[GroupDepth] | None = Field(
+        description="what each group gave up on, and what waits behind it"
+    )
     unanswered: dict[str, str]
 
 
@@ -55,6 +59,7 @@ class Status:
             "outbox": measure_outbox(self._mongo),
             "relay": has_relay(self._mongo),
             "groups": measure_groups(self._bootstrap, self._groups),
+            "dead_letters": measure_depths(self._mongo, [group.name for group in self._groups]),
         }
         async with self._one_at_a_time:
             unanswered: dict[str, str] = {}

@@ -13,7 +13,7 @@ def status_routes(service: str) -> APIRouter:
 
     @router.get("/status", responses=problems(Forbidden))
     async def show_status(_: Staff, request: Request) -> StatusOut:
-        """Return how the service stands now: outbox, relay, consumer groups, readiness."""
+        """Return how the service stands now: outbox, relay, consumer groups, dead letters, readiness."""
         status: Status = request.app.state.status
         return await status.measure()
 

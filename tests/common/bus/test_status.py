@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from libs.common.bus.consumes import Subscription
+from libs.common.errors import Conflict
 from libs.common.status.groups import GroupLag
 from libs.common.status.report import Status, StatusOut
 from libs.common.testing.waiting import eventually
@@ -107,5 +108,20 @@ async def test_all_groups_of_a_service_are_told_apart(bench: Bench) -> None:
     async def told() -> bool:
         found = await status(bench, bench.subscription(bench.note), other).measure()
         return [(group.members, group.lag) for group in found.groups or ()] == [(1, 0), (0, 4)]
+
+    await eventually(told)
+
+
+async def test_what_a_group_gave_up_on_is_counted(bench: Bench) -> None:
+    async def refuses(event: Noted) -> None:
+        raise Conflict
+
+    hopeless = bench.subscription(refuses)
+    await bench.bus(hopeless).start()
+    await bench.publish_numbers(2)
+
+    async def told() -> bool:
+        found = await status(bench, hopeless).measure()
+        return [(group.group, group.open) for group in found.dead_letters or ()] == [(bench.group, 2)]
 
     await eventually(told)
