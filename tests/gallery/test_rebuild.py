@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from libs.common.events.gallery import ImageCaptionedV1
@@ -11,6 +13,7 @@ from libs.common.mongo import row_bytes
 from libs.common.rebuild.rebuilds import Rebuilds
 from libs.common.rebuild.runs import RebuildRun, State
 from libs.common.testing.log import begin_anew
+from libs.common.testing.tokens import bearer
 from libs.common.testing.waiting import eventually
 from services.gallery import listing
 from services.gallery.listing import Listing
@@ -112,3 +115,36 @@ async def test_a_wrong_fold_is_seen(house: House, monkeypatch: pytest.MonkeyPatc
         listing, "_said", lambda event: {} if isinstance(event, ImageCaptionedV1) else said(event)
     )
     assert (await rebuilt(house)).result["differing"] == 1
+
+
+async def test_operators_order_rebuilds_and_replays_over_http(house: House) -> None:
+    person = house.person()
+    image = await person.upload(caption="mine")
+    await person.ready(image["id"])
+    operator = httpx.AsyncClient(
+        base_url=f"{house.url}{API}/staff", headers=bearer(STAFF, roles=["staff"]), timeout=30
+    )
+    assert (
+        await person.client.post(f"{API}/staff/rebuilds", json={"model": "gallery.images"})
+    ).status_code == 403
+    assert (await operator.post("/rebuilds", json={"model": "gallery.nothing"})).status_code == 422
+    rebuild = await ordered(operator, "/rebuilds", {"model": "gallery.images"})
+    assert rebuild["equal"] is True, rebuild
+    wanted = {"group": "gallery.make-thumbnails", "subject": str(person.id)}
+    assert (await operator.post("/replays", json={"group": "billing.open-account"})).status_code == 422
+    assert (await ordered(operator, "/replays", wanted))["counts"] == {"duplicate": 1}
+    assert (await ordered(operator, "/replays", wanted | {"deliver": True}))["counts"] == {"duplicate": 1}
+
+
+async def ordered(operator: httpx.AsyncClient, path: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Order something, and return it once it is done."""
+    order = await operator.post(path, json=wanted)
+    assert order.status_code == 202, order.text
+
+    async def over() -> bool:
+        run = (await operator.get(f"{path}/{order.json()['id']}")).json()
+        return run["state"] in ("done", "failed")
+
+    await eventually(over, within_s=120)
+    run: dict[str, Any] = (await operator.get(f"{path}/{order.json()['id']}")).json()
+    return run
