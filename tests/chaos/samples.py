@@ -201,6 +201,7 @@ def _events() -> list[Published]:
         ("auth", "user.registered", ada, 0),
         ("auth", "user.verified", ada, 0),
         ("auth", "user.registered", bob, 0),
+        ("billing", "account.opened", ada, 0.5),
         ("billing", "credits.granted", {**ada, "reason": "welcome"}, 1),
         *(("gallery", "image.uploaded", {**ada, "image_id": key}, 1) for key in (IMAGE, GONE_IMAGE, DRAWN)),
         *(("gallery", "image.ready", {**ada, "image_id": key}, 2) for key in (IMAGE, DRAWN)),

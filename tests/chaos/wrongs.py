@@ -48,6 +48,13 @@ def _unwelcome(one: Sample) -> None:
     one.drop("credits.granted", reason="welcome")
 
 
+def _refund_untold(one: Sample) -> None:
+    postings = [{"account": "user:available", "credits": -9}, {"account": "platform:sales", "credits": 9}]
+    refund = {**one.entry("purchase"), "_id": "refund", "kind": "refund", "postings": postings}
+    one.rows["billing.ledger_entries"]["refund"] = refund
+    row(one, "billing.balances", ADA, available=100)
+
+
 def _untold_deletion(one: Sample) -> None:
     one.drop("image.deleted")
 
@@ -102,6 +109,23 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
     "a grant was not told": (
         lambda s: s.drop("credits.granted", reason="purchase"),
         {"write without its event: credits.granted(purchase)"},
+    ),
+    "the opening of an account was not told": (
+        lambda s: s.drop("account.opened"),
+        {"write without its event: account.opened"},
+    ),
+    "an account was opened twice": (
+        lambda s: s.repeat("account.opened", id="twice"),
+        {"once account.opened"},
+    ),
+    "an account was opened that is not there": (
+        lambda s: s.repeat("account.opened", id="eve", key="user-eve", body={"user_id": "user-eve"}),
+        {"event without its write: account.opened"},
+    ),
+    "a refund was not told": (_refund_untold, {"write without its event: credits.refunded"}),
+    "a refund was told and not booked": (
+        lambda s: s.repeat("payment.completed", topic="credits.refunded", id="refund"),
+        {"event without its write: credits.refunded"},
     ),
     "an id means two events": (
         lambda s: s.repeat("image.ready", body={"user_id": ADA, "image_id": IMAGE, "job_id": "x"}),

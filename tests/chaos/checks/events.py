@@ -150,6 +150,10 @@ PAIRINGS = (
         _rows("billing.ledger_entries", _entry("welcome"), "user_id"),
         reason="welcome",
     ),
+    Pairing("account.opened", "user_id", _rows("billing.balances")),
+    Pairing(
+        "credits.refunded", "payment_id", _rows("billing.ledger_entries", _entry("refund"), "payment_id")
+    ),
     Pairing("credits.reserved", "job_id", _rows("billing.ledger_entries", _entry("reservation"), "job_id")),
     Pairing("credits.captured", "job_id", _rows("billing.ledger_entries", _entry("capture"), "job_id")),
     Pairing("credits.released", "job_id", _rows("billing.ledger_entries", _entry("release"), "job_id")),
