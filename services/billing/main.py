@@ -50,6 +50,7 @@ def compose(settings: BillingSettings, platform: Platform) -> Parts:
         entries=entries,
         balances=balances,
         provider=provider,
+        audit=platform.audit,
         welcome_credits=settings.welcome_credits,
     )
 

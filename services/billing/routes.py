@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Request
 
 from libs.common.app import provided
+from libs.common.audit import staff_actor
 from libs.common.errors import Invalid, TooLarge, Unauthenticated, problems
 from libs.common.identity import CurrentUser, Staff
 from libs.common.pagination import CursorParam, InvalidCursor, Limit, Page, encode_cursor
@@ -137,6 +138,12 @@ async def take_notice(request: Request, service: Service) -> NoticeOut:
 
 
 @router.post("/staff/rebuilt-balances", include_in_schema=False)
-async def rebuild_balances(_: Staff, service: Service) -> RebuiltOut:
-    """Rebuild every balance from the ledger's entries, for operators."""
-    return RebuiltOut(corrected=await service.rebuild_balances())
+async def rebuild_balances(staff: Staff, service: Service) -> RebuiltOut:
+    """Set every balance to what the ledger says, at once, for operators.
+
+    The ledger is the book: it reaches back to the first credit and needs no Kafka. Whether the book itself is what
+    was told to the world, the rebuild of `billing.balances` from the log tells.
+
+    Effects:  publishes action.recorded, before the first balance is touched.
+    """
+    return RebuiltOut(corrected=await service.rebuild_balances(staff_actor(staff.id)))

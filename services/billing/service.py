@@ -2,8 +2,10 @@
 
 import hashlib
 from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
+from libs.common.audit import Audit
 from libs.common.errors import SubjectErased
 from libs.common.events.billing import PaymentCompletedV1
 from libs.common.work import UnitOfWork
@@ -53,11 +55,12 @@ class BillingService:
         entries: EntryRepository,
         balances: BalanceRepository,
         provider: PaymentProvider,
+        audit: Audit,
         welcome_credits: int,
     ) -> None:
         self.credits, self.provider, self.welcome_credits = credits_, provider, welcome_credits
         self._work, self._payments, self._receipts = work, payments, receipts
-        self._entries, self._balances = entries, balances
+        self._entries, self._balances, self._audit = entries, balances, audit
 
     async def check_out(self, user_id: UUID, package_code: str, idempotency_key: str | None) -> Payment:
         """Begin a purchase and return the payment with the address of the page where it is paid.
@@ -202,11 +205,16 @@ class BillingService:
 
         return await self._work.run(write, subject=user_id)
 
-    async def rebuild_balances(self) -> int:
+    async def rebuild_balances(self, actor: str) -> int:
         """Rebuild every balance from the entries and return how many said otherwise.
 
         Entries kept under a pseudonym have no balance, so they bring none back.
+
+        Args:     actor: who ordered it.
+        Effects:  publishes action.recorded first: an order that breaks off half-way is in the ledger too.
         """
+        record = partial(self._audit.record, "balances.rebuilt", ground="operations", actor=actor)
+        await self._work.run(record)
         corrected, last = 0, None
         while batch := await self._balances.after(last, REBUILD_BATCH):
             for user_id in batch:

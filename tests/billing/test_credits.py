@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from libs.common.audit import staff_actor
+from libs.common.bus.outbox import OutboxRow
 from libs.common.clock import now
 from libs.common.events.auth import UserRegisteredV1, UserVerifiedV1
 from libs.common.events.base import Event
@@ -19,6 +21,7 @@ from libs.common.events.generation import (
     GenerationFailedV1,
     GenerationRequestedV1,
 )
+from libs.common.events.privacy import ActionRecordedV1
 from services.billing.errors import InvalidAmount, PaymentNotFound
 from services.billing.ledger import Balance, Kind
 from services.billing.models import BalanceRow, Payment
@@ -26,6 +29,7 @@ from services.billing.payments import PaymentState
 from tests.billing.conftest import Billing
 
 CREDITS = 30
+ACTOR = staff_actor(uuid4())
 
 
 def requested(user_id: UUID, job_id: UUID, credits_: int = CREDITS) -> GenerationRequestedV1:
@@ -179,9 +183,12 @@ async def test_balances_are_rebuilt_from_the_entries(billing: Billing) -> None:
 
     wrong = {"$set": {"available": 999, "reserved": 0}}
     await billing.mongo.collection(BalanceRow).update_many({"_id": {"$in": people[:2]}}, wrong)
-    assert await billing.service.rebuild_balances() == 2
+    assert await billing.service.rebuild_balances(ACTOR) == 2
     assert [await billing.balance(user_id) for user_id in people] == true
-    assert await billing.service.rebuild_balances() == 0
+    assert await billing.service.rebuild_balances(ACTOR) == 0
+    rows = await billing.mongo.collection(OutboxRow).find({"topic": ActionRecordedV1.topic})
+    told = [ActionRecordedV1.model_validate_json(row["body"]) for row in rows]
+    assert [(each.action, each.actor) for each in told] == [("balances.rebuilt", ACTOR)] * 2
 
 
 async def test_the_ledger_is_read_by_pages(billing: Billing) -> None:

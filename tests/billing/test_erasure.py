@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from libs.common.audit import SYSTEM
 from libs.common.errors import SubjectErased
 from libs.common.events.generation import GenerationRequestedV1
 from libs.common.mongo import Row
@@ -77,7 +78,7 @@ async def test_erasure_keeps_what_tax_law_asks_for_and_nothing_else(billing: Bil
 async def test_no_balance_comes_back_when_balances_are_rebuilt(billing: Billing) -> None:
     user_id, payments = await customer(billing)
     await erase(billing, user_id)
-    await billing.service.rebuild_balances()
+    await billing.service.rebuild_balances(SYSTEM)
     pseudonym = (await rows(billing, payments))[0]["user_id"]
     assert await billing.mongo.collection(BalanceRow).count({"_id": {"$in": [user_id, pseudonym]}}) == 0
 
