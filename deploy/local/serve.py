@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from deploy.local.ports import HOST
 
 # Longer than the gateway keeps an idle connection: it must never send into one that was just closed.
 KEEP_ALIVE = 75
-DRAIN = 5  # seconds an open request has to finish after SIGTERM
+DRAIN = 3  # seconds an open request has to finish after SIGTERM; then the parts close, and all within 9 s
+STARTUP_FAILURE = 3
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,11 @@ def serve(process: WebProcess, log: Path, env: Mapping[str, str]) -> None:
         os.environ.pop(secret, None)
     import uvicorn  # noqa: PLC0415  in the forked process only
 
+    from deploy.local.web import Server  # noqa: PLC0415  as well
+
     module, _, function = process.factory.partition(":")
     app = getattr(importlib.import_module(module), function)(*process.arguments)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=HOST,
         port=process.port,
@@ -51,3 +55,7 @@ def serve(process: WebProcess, log: Path, env: Mapping[str, str]) -> None:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=DRAIN,
     )
+    server = Server(config)
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)

@@ -37,6 +37,7 @@ from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings, Role
 from libs.common.status.report import Status
 from libs.common.status.routes import status_routes
+from libs.common.stopping import closes
 from libs.common.storage import Storage
 from libs.common.tasks import Background, Loop, probe_loop_lag
 from libs.common.vault.keys import DataKeys
@@ -144,7 +145,7 @@ def create_process(
             parts = compose(platform)
             app.state.parts = parts
             for close in parts.closing:
-                stack.push_async_callback(close)
+                closes(stack, close)
             for begin in parts.starting:
                 await begin()
             await _start(app, stack, role, platform, parts)
@@ -189,10 +190,10 @@ async def _connect(
     stack: AsyncExitStack, name: str, settings: CommonSettings, holdings: Holdings
 ) -> Platform:
     mongo = Mongo.connect(settings, name)
-    stack.push_async_callback(mongo.close)
+    closes(stack, mongo.close)
     store = Storage(settings) if holdings.objects else None
     if store is not None:
-        stack.push_async_callback(store.close)
+        closes(stack, store.close)
     await mongo.prepare([*BUS_DOCUMENTS, Tombstone, Write, ReplayRun, *holdings.documents])
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, name)
     keys = DataKeys(mongo, settings)
@@ -200,7 +201,7 @@ async def _connect(
     if settings.vault_master_key is not None:
         await keys.prepare()
         sealing = Sealing(settings, keys)
-        stack.push_async_callback(sealing.close)
+        closes(stack, sealing.close)
     return Platform(
         name=name,
         settings=settings,
@@ -243,15 +244,15 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
         )
         loops.append(partial(replays.work_for_ever, app.state.bus.redeliveries))
         await app.state.bus.start()
-        stack.push_async_callback(app.state.bus.stop)
+        closes(stack, app.state.bus.stop, app.state.bus.stops_within_s)
     background = Background(loops)
     background.start()
-    stack.push_async_callback(background.stop)
+    closes(stack, background.stop)
 
 
 def _desk(stack: AsyncExitStack, platform: Platform, subscriptions: Sequence[Subscription]) -> Desk:
     reader = Reader(platform.settings.kafka_bootstrap)
-    stack.push_async_callback(reader.close)
+    closes(stack, reader.close)
     groups = {subscription.group for subscription in subscriptions}
     return Desk(LetterBox(platform.mongo, platform.audit), platform.mongo, reader, groups)
 

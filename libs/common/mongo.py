@@ -285,8 +285,8 @@ class Mongo:
         return await run_transaction(self.client, work)
 
     async def close(self) -> None:
-        """Close the connections."""
-        await awaited(self.client.close())
+        """Close the connections. Motor blocks in it while a server hangs, so a thread calls it."""
+        await awaited(await asyncio.to_thread(self.client.close))
 
 
 async def run_transaction(client: Any, work: Callable[[], Awaitable[T]]) -> T:

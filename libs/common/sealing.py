@@ -100,7 +100,10 @@ class Sealing:
 
     async def close(self) -> None:
         """End the threads, close the connections and drop every key."""
-        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._threads.shutdown()
         self._cipher.close()
 
     async def _run(self, operation: str, call: Callable[[], T]) -> T:

@@ -37,6 +37,9 @@ from libs.common.work import UnitOfWork
 
 BUS_DOCUMENTS: tuple[type[Document], ...] = (OutboxRow, InboxRow, LeaseRow, DeadLetter, ParkedKey)
 
+LEAVING_S = 0.75
+"""How long leaving the groups and giving the lease back may take; both end by themselves if it takes longer."""
+
 log = logger("bus")
 
 
@@ -84,14 +87,22 @@ class Bus:
         if self._redriver is not None:
             self._tasks.append(asyncio.create_task(self._redriver.run(), name=f"{self._name}-redriver"))
 
+    @property
+    def stops_within_s(self) -> float:
+        """Return how long a stop may take, where the servers answer."""
+        return self._settings.drain_s + 2 * LEAVING_S
+
     async def stop(self) -> None:
-        """Take nothing more, finish what is under way, leave the groups, give the relay's lease back."""
+        """Take nothing more, finish what is under way, leave the groups, give the relay's lease back.
+
+        What hangs on a server that is gone is cancelled; closing what is left can hang, for the caller to bound.
+        """
         await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
         if self._consuming:
-            await asyncio.wait([self._tasks[1]], timeout=2 * self._settings.drain_s)
+            await asyncio.wait([self._tasks[1]], timeout=self._settings.drain_s + LEAVING_S)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.wait({asyncio.gather(*self._tasks, return_exceptions=True)}, timeout=LEAVING_S)
         await self._reader.close()
         await self._producer.close()
         await self._broker.stop()
