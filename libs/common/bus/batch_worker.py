@@ -105,11 +105,11 @@ class BatchWorker:
 
     async def _waiting(self, received: Sequence[Received], ownership: Ownership) -> set[int]:
         """Park the events whose key waits; return which records that were."""
-        held: dict[tuple[str, bytes | None], list[Received]] = {}
-        for one in filter(self._parts.parking.holds, received):
-            held.setdefault((one.topic, one.record.key), []).append(one)
+        lanes: dict[tuple[str, bytes | None], list[Received]] = {}
+        for one in await self._parts.held(received, ownership.pause):
+            lanes.setdefault((one.topic, one.record.key), []).append(one)
         waiting = set()
-        for ones in held.values():
+        for ones in lanes.values():
             if outcome := await self._parts.parked(ones, ownership.pause):
                 self._parts.count([one.record for one in ones], outcome)
                 waiting |= {id(one.record) for one in ones}

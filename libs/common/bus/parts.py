@@ -34,13 +34,23 @@ class Parts:
     settler: Settler
     parking: Parking
 
+    async def held(self, received: Iterable[Received], pause: Pause) -> list[Received]:
+        """Return the events that may have to wait: their key does, and they have not had their effect before it did.
+
+        Raises:   Abandoned.
+        """
+        found = [one for one in received if self.parking.holds(one)]
+        if not found:
+            return []
+        look = partial(self.inbox.known, [one.id for one in found])
+        known = await self.settler.persist(found[0].record, look, pause)
+        return [one for one in found if one.id not in known]
+
     async def parked(self, ones: Sequence[Received], pause: Pause) -> Outcome | None:
-        """Let events of one key wait where an earlier one has failed. Raises: Abandoned.
+        """Let held events of one key wait. Raises: Abandoned.
 
         Returns:  PARKED; ERASED: nobody is to wait for them; None: it is their turn.
         """
-        if not self.parking.holds(ones[0]):
-            return None
         try:
             waits = await self.settler.persist(ones[0].record, partial(self.parking.park, ones), pause)
         except SubjectErased:
@@ -50,9 +60,10 @@ class Parts:
     async def parked_behind(self, record: Record, pause: Pause) -> Outcome | None:
         """Let one record wait where it must; see `parked`. What cannot be read waits for nothing."""
         try:
-            return await self.parked([self.receive(record)], pause)
+            held = await self.held([self.receive(record)], pause)
         except (Malformed, NotSubscribed):
             return None
+        return await self.parked(held, pause) if held else None
 
     def receive(self, record: Record) -> Received:
         """Return the event that a record carries. Raises: Malformed, NotSubscribed."""

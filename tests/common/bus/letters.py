@@ -5,10 +5,19 @@ from uuid import UUID
 
 from libs.common.bus.consumes import Once
 from libs.common.bus.letters.rows import DeadLetter, ParkedKey, State
+from libs.common.document import Document
 from libs.common.errors import Invalid
+from libs.common.privacy.holdings import OF_THE_BUS, Holdings
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import Noted
 from tests.common.bus.harness import Bench
+
+
+class BusHoldings(Holdings):
+    """The holdings of a service that has nothing but what the bus keeps."""
+
+    def stored_documents(self) -> list[type[Document]]:
+        return [held.document for held in OF_THE_BUS]
 
 
 class Refuses:

@@ -12,25 +12,17 @@ from libs.common.bus.consumes import Subscription
 from libs.common.bus.envelope import headers_of
 from libs.common.bus.letters.rows import DeadLetter
 from libs.common.bus.outbox import OutboxRow
-from libs.common.document import Document
-from libs.common.privacy.holdings import OF_THE_BUS, Holdings
+from libs.common.privacy.holdings import OF_THE_BUS
 from libs.common.settings import CommonSettings
 from libs.common.testing.kafka import raw_producer, without
 from libs.common.testing.serving import serving
 from libs.common.testing.tokens import JWKS, bearer
 from libs.common.testing.waiting import eventually
 from tests.common.bus.harness import Bench, open_bench
-from tests.common.bus.letters import Refuses
+from tests.common.bus.letters import BusHoldings, Refuses
 
 STAFF = uuid4()
 AS_STAFF = bearer(STAFF, roles=["staff"])
-
-
-class BusHoldings(Holdings):
-    """The holdings of a service that stores effects only."""
-
-    def stored_documents(self) -> list[type[Document]]:
-        return [held.document for held in OF_THE_BUS]
 
 
 class Desk:

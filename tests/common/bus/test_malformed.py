@@ -13,7 +13,7 @@ from libs.common.events.base import REGISTRY
 from libs.common.testing.kafka import raw_producer, records_of
 from tests.common.bus.events import noted
 from tests.common.bus.harness import Bench
-from tests.common.bus.letters import letters
+from tests.common.bus.letters import letters, letters_reach
 from tests.common.bus.test_dead_letters import all_is_committed
 
 BOTH = pytest.mark.parametrize("io", [False, True], ids=["transactional", "io"])
@@ -128,7 +128,7 @@ async def test_it_is_on_the_wrong_topic(bench: Bench, io: bool) -> None:
     usual = bench.note_once if io else bench.note
     await bench.bus(Subscription((bench.event, other), bench.group, usual, io)).start()
     assert await bench.effects_reach(1) == [1]
-    (letter,) = await letters(bench)
+    (letter,) = await letters_reach(bench, 1)
     assert (letter.code, letter.lane) == ("malformed.wrong-topic", None)
 
 

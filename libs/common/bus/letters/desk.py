@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
+from aiokafka.errors import KafkaError
+
 from libs.common.bus.archive import Reader, RecordGone
 from libs.common.bus.letters.box import LetterBox
 from libs.common.bus.letters.depth import GroupDepth, measure_depths
@@ -62,7 +64,7 @@ class Desk:
             return record_of(letter, await stored_record(self._reader, letter))
         except RecordGone:
             return None
-        except OSError as error:
+        except (KafkaError, OSError) as error:
             raise ArchiveUnavailable from error
 
 
