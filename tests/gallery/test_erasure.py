@@ -37,7 +37,9 @@ async def test_everything_goes_and_adds_up(house: House) -> None:
     found = await _inventory(house, person)
     erased = await _erase(house, person)
 
-    assert found == erased == {"gallery.images": 3, "gallery.uploads": 4, "gallery.image-objects": 10}
+    assert found == erased
+    held = {holding: count for holding, count in found.items() if count}
+    assert held == {"gallery.images": 3, "gallery.uploads": 4, "gallery.image-objects": 10}
     assert await house.objects(person.id) == []
     assert await house.rows(person.id) == []
     assert await house.mongo.collection(Upload).count({"user_id": person.id}) == 0
@@ -52,10 +54,12 @@ async def test_what_is_under_way_when_the_erasure_comes_leaves_nothing(house: Ho
     assert (await person.client.delete(f"{API}/images/{images[0]['id']}")).status_code == 204
 
     found = await _inventory(house, person)
-    erased = await _erase(house, person)
+    answer = await _erasure(house, person)
 
     await asyncio.gather(*uploading, return_exceptions=True)
-    assert all(erased[holding] >= count for holding, count in found.items()), (found, erased)
+    # The deleted image's row may go between the two by itself: it was counted, and is gone already.
+    explained = {each.holding: each.erased + each.already_gone for each in answer.holdings}
+    assert all(explained[holding] >= count for holding, count in found.items()), (found, answer)
     await asyncio.sleep(1)  # time for what was under way to arrive late
     await _sweep_late(house)
     assert await house.objects(person.id) == []
@@ -117,9 +121,14 @@ async def _inventory(house: House, person: Person) -> dict[str, int]:
 
 async def _erase(house: House, person: Person) -> dict[str, int]:
     """Ask for the erasure, as privacy does; return what was erased."""
+    return {each.holding: each.erased for each in (await _erasure(house, person)).holdings}
+
+
+async def _erasure(house: House, person: Person) -> ErasureCompletedV1:
+    """Ask for the erasure; return the whole answer."""
     await house.say(ErasureRequestedV1(user_id=person.id, case_id=uuid4()))
     (answer,) = await _answers(house, ErasureCompletedV1, person)
-    return {each.holding: each.erased for each in answer.holdings}
+    return answer
 
 
 async def _answers(house: House, kind: type[E], person: Person) -> list[E]:

@@ -41,6 +41,7 @@ async def test_a_case_goes_from_the_deletion_to_its_certificate(privacy: Privacy
     assert await privacy.published(erasure) == [
         "inventory.requested",
         "erasure.requested",
+        "erasure.requested",  # of the last holder, which has the key
         "erasure.verified",
     ]
     verdict = verify(await privacy.service.certificates.of_case(case.id), [KEY.public_key()])
@@ -191,7 +192,9 @@ async def test_answers_of_all_holders_at_once_lose_nothing(privacy: Privacy) -> 
     assert case.phase is Phase.SCANNING
     assert all(part.answered == 1 for part in case.saga.holders.values())
     topics = await privacy.published(erasure)
-    assert topics == ["inventory.requested", "erasure.requested"]
+    asked_the_last = topics[2:]  # nobody, where its answer was among the first
+    assert topics[:2] == ["inventory.requested", "erasure.requested"]
+    assert asked_the_last in ([], ["erasure.requested"])
 
 
 async def test_the_next_step_is_committed_with_the_last_answer_or_not_at_all(privacy: Privacy) -> None:

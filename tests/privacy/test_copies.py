@@ -99,7 +99,9 @@ async def log(settings: PrivacySettings, *people: UUID) -> list[bytes]:
 
 
 def sealed_in(copies: Sequence[bytes]) -> set[str]:
-    return {match.decode() for copy in copies for match in SEALED.findall(copy)}
+    """Return all that looks sealed; other tests' examples look so, and are no base64."""
+    found = {match.decode() for copy in copies for match in SEALED.findall(copy)}
+    return {each for each in found if len(each) % 4 == 0}
 
 
 async def readable(settings: PrivacySettings, holders: Others, copies: set[str], person: UUID) -> int:

@@ -22,7 +22,11 @@ from tests.common.bus.harness import Bench, open_bench
 from tests.common.bus.letters import BusHoldings, Refuses
 
 STAFF = uuid4()
-AS_STAFF = bearer(STAFF, roles=["staff"])
+
+
+def as_staff() -> dict[str, str]:
+    """The header of an operator, signed now: a module may wait for its turn longer than a token lasts."""
+    return bearer(STAFF, roles=["staff"])
 
 
 class Desk:
@@ -32,10 +36,10 @@ class Desk:
         self.bench, self.refuses, self.client, self.base = bench, refuses, client, base
 
     async def get(self, path: str = "", **params: str | float) -> httpx.Response:
-        return await self.client.get(self.base + path, params=params, headers=AS_STAFF)
+        return await self.client.get(self.base + path, params=params, headers=as_staff())
 
     async def post(self, path: str, body: object) -> httpx.Response:
-        return await self.client.post(self.base + path, json=body, headers=AS_STAFF)
+        return await self.client.post(self.base + path, json=body, headers=as_staff())
 
     async def fail(self, person: UUID, *numbers: int) -> DeadLetter:
         """Publish a person's numbers, of which the first fails; return its letter, the others parked."""
