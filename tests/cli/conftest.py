@@ -69,7 +69,7 @@ async def answering(privacy: Privacy, **changed: object) -> AsyncIterator[dict[s
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIXERA_JWKS", keys["jwks"])
         people = auth("api")
-    app = _both(people, create_app("api", privacy.settings.model_copy(update=keys | changed)))
+    app = both(people, create_app("api", privacy.settings.model_copy(update=keys | changed)))
     async with serving(app) as address:
         yield {
             "PIXERA_URL": address,
@@ -77,7 +77,7 @@ async def answering(privacy: Privacy, **changed: object) -> AsyncIterator[dict[s
         }
 
 
-def _both(people: FastAPI, other: FastAPI) -> FastAPI:
+def both(people: FastAPI, other: FastAPI) -> FastAPI:
     """Return auth and another service as one app, each at the addresses that the gateway gives it."""
 
     @asynccontextmanager

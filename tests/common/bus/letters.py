@@ -1,13 +1,18 @@
 """Dead letters as tests look at them: the rows of a bench's database, and handlers that fail when told to."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from libs.common.bus.consumes import Once
+from fastapi import FastAPI
+
+from libs.common.app import Parts, Platform, create_process
+from libs.common.bus.consumes import Once, Subscription
 from libs.common.bus.letters.rows import DeadLetter, ParkedKey, State
 from libs.common.document import Document
 from libs.common.errors import Invalid
 from libs.common.privacy.holdings import OF_THE_BUS, Holdings
+from libs.common.settings import CommonSettings
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import Noted
 from tests.common.bus.harness import Bench
@@ -36,6 +41,19 @@ class Refuses:
             await self.bench.note_once(event, once[0])
         else:
             await self.bench.note(event)
+
+
+def failing_service(settings: CommonSettings, bench: Bench, refuses: Refuses) -> FastAPI:
+    """Return a whole process of gallery's, API and worker in one, whose handler of the bench's events is this one."""
+
+    def compose(platform: Platform) -> Parts:
+        refuses.bench = replace(bench, mongo=platform.mongo)  # a transaction is of one client
+        return Parts(bench, subscriptions=[Subscription((bench.event,), bench.group, refuses, io=False)])
+
+    holdings = BusHoldings("gallery", collections=OF_THE_BUS)
+    return create_process(
+        name="gallery", role="all", settings=settings, holdings=holdings, routers=[], compose=compose
+    )
 
 
 async def letters(bench: Bench, *states: State) -> list[DeadLetter]:

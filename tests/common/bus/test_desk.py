@@ -1,25 +1,21 @@
 """Operators see, redrive and discard dead letters over HTTP; nobody else does."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
-from libs.common.app import Parts, Platform, create_process
-from libs.common.bus.consumes import Subscription
 from libs.common.bus.envelope import headers_of
 from libs.common.bus.letters.rows import DeadLetter
 from libs.common.bus.outbox import OutboxRow
-from libs.common.privacy.holdings import OF_THE_BUS
 from libs.common.settings import CommonSettings
 from libs.common.testing.kafka import raw_producer, without
 from libs.common.testing.serving import serving
 from libs.common.testing.tokens import JWKS, bearer
 from libs.common.testing.waiting import eventually
 from tests.common.bus.harness import Bench, open_bench
-from tests.common.bus.letters import BusHoldings, Refuses
+from tests.common.bus.letters import Refuses, failing_service
 
 STAFF = uuid4()
 
@@ -64,14 +60,7 @@ async def desk(common_settings: CommonSettings) -> AsyncIterator[Desk]:
     bench = await open_bench(settings, "gallery")
     refuses = Refuses(bench)
 
-    def compose(platform: Platform) -> Parts:
-        refuses.bench = replace(bench, mongo=platform.mongo)  # a transaction is of one client
-        return Parts(bench, subscriptions=[Subscription((bench.event,), bench.group, refuses, io=False)])
-
-    holdings = BusHoldings("gallery", collections=OF_THE_BUS)
-    app = create_process(
-        name="gallery", role="all", settings=settings, holdings=holdings, routers=[], compose=compose
-    )
+    app = failing_service(settings, bench, refuses)
     async with serving(app) as address:
         base = f"{address}/api/gallery/v1/staff/dead-letters"
         async with httpx.AsyncClient(timeout=30) as client:

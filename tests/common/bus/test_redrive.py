@@ -12,11 +12,12 @@ from libs.common.bus.letters.errors import LetterNotFound, LetterSettled, Letter
 from libs.common.bus.letters.rows import DeadLetter, State
 from libs.common.bus.settling import Outcome
 from libs.common.events.privacy import ActionRecordedV1
-from libs.common.testing.kafka import records_of
+from libs.common.testing.kafka import records_of, rewind
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import noted
 from tests.common.bus.harness import Bench
 from tests.common.bus.letters import Refuses, lanes, letters, letters_reach, of_person
+from tests.common.bus.test_dead_letters import all_is_committed
 
 BOTH = pytest.mark.parametrize("io", [False, True], ids=["transactional", "io"])
 STAFF = uuid4()
@@ -147,6 +148,19 @@ async def test_discarding_lets_what_waited_have_its_turn(bench: Bench, io: bool)
     )
     with pytest.raises(LetterSettled):
         await box(bench).discard(first.id, STAFF, "test-data")
+
+
+@BOTH
+async def test_what_is_discarded_is_not_done_when_it_comes_once_more(bench: Bench, io: bool) -> None:
+    """As after a crash before its offset was committed, and a lane that is closed by then."""
+    first = await stopped_at(bench, uuid4(), Refuses(bench, 0), io=io, count=1)
+    await box(bench).discard(first.id, STAFF, "test-data")
+    await all_settled(bench)
+    await bench.buses[0].stop()
+    await rewind(bench.bootstrap, bench.group, bench.topic)
+    await bench.bus(bench.subscription(bench.note_once if io else bench.note, io=io)).start()
+    await all_is_committed(bench, 1)
+    assert await bench.effects() == []
 
 
 @BOTH
