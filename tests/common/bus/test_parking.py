@@ -92,6 +92,20 @@ async def test_events_of_the_privacy_protocol_never_wait_and_their_letters_name_
 
 
 @BOTH
+async def test_a_redelivered_failure_that_nothing_waits_behind_is_stored_once(bench: Bench, io: bool) -> None:
+    bench.event = noted(bench.topic, fenced=False)
+    await bench.publish(bench.event(user_id=uuid4(), number=0))
+    await bench.bus(bench.subscription(Refuses(bench, 0), io=io)).start()
+    (first,) = await letters_reach(bench, 1)
+    await bench.buses[0].stop()
+    await rewind(bench.bootstrap, bench.group, bench.topic)
+    await bench.bus(bench.subscription(Refuses(bench, 0), io=io)).start()
+    await all_is_committed(bench, 1)
+    assert await letters(bench) == [first]
+    assert len(await records_of(bench.bootstrap, f"{bench.group}.dlq")) == 1
+
+
+@BOTH
 async def test_an_unreadable_event_with_a_persons_key_lets_the_key_wait_too(bench: Bench, io: bool) -> None:
     """It may be of a version that is not known yet, and what comes after it may stand on it."""
     person = uuid4()
