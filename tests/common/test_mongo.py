@@ -25,6 +25,9 @@ from libs.common.privacy.annotations import Operational
 from libs.common.settings import CommonSettings, MongoDriver
 from libs.common.testing.waiting import eventually
 
+KILLED_STEP_RESUMES_S = 10.0
+"""What a killed process has left must not stand in the way of the one that comes back for longer."""
+
 
 class Thing(Document):
     """A row to try things with."""
@@ -196,6 +199,32 @@ async def test_cancelled_transaction_leaves_nothing(database: Mongo, things: Col
     assert await things.count({}) == 0
     await database.transaction(lambda: things.insert_one(thing(2)))
     assert await things.count({}) == 1
+
+
+async def test_transaction_that_nobody_goes_on_with_holds_up_nobody_for_long(
+    common_settings: CommonSettings,
+) -> None:
+    database = Mongo.connect(common_settings, uuid4().hex[:8])
+    await database.prepare([Thing])
+    things, written = database.collection(Thing), asyncio.Event()
+    row = thing(1)
+    await things.insert_one(row)
+
+    async def write_and_stop() -> None:
+        """As a process that is killed: the server hears nothing more of it, not even that it is over."""
+        await things.update_one({"_id": row["_id"]}, {"$set": {"number": 2}})
+        written.set()
+        await asyncio.Event().wait()
+
+    stopped = asyncio.create_task(database.transaction(write_and_stop))
+    await written.wait()
+    change = {"$set": {"number": 3}}
+    async with asyncio.timeout(KILLED_STEP_RESUMES_S):
+        await database.transaction(lambda: things.update_one({"_id": row["_id"]}, change))
+    assert await things.count({"number": 3}) == 1
+    stopped.cancel()
+    await asyncio.wait((stopped,))
+    await database.close()
 
 
 async def test_watch_shows_changes_in_order(things: Collection) -> None:

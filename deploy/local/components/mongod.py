@@ -31,8 +31,9 @@ def program(home: Home, port: int) -> Program:
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         # A slow command would be logged with its values, and those are personal.
         *("--slowOpSampleRate", "0"),
-        # A process killed inside a transaction leaves its rows locked until the server gives up (after 60 s, untold).
-        *("--setParameter", "transactionLifetimeLimitSeconds=20"),
+        # A process killed inside a transaction leaves its rows locked until the server gives up: after 60 to 90 s,
+        # untold. Told so, it looks every 2.5 s, and a killed step goes on within 10 s of its process's being back.
+        *("--setParameter", "transactionLifetimeLimitSeconds=5"),
     ]
     log = home.log("mongod")
     start = partial(execute, command, log=log, cwd=home.root, env=_libraries())

@@ -11,7 +11,7 @@ from libs.common.mongo import Collection, Mongo, Row
 from libs.common.privacy.holdings import CollectionHolding, Holdings, Pseudonymise
 from libs.common.privacy.progress import Progress, Tally
 
-ROWS_AT_ONCE = 5_000  # in one transaction: some 75 ms, far below the 20 s that the server gives it
+ROWS_AT_ONCE = 5_000  # in one transaction: some 75 ms, far below the 5 s that the server gives it
 CREDENTIALS = "user.authorization"
 WITHHELD = "(a secret, kept unreadable)"
 
