@@ -28,7 +28,7 @@ test: setup ## Run every test on a stack of its own (ARGS="-k name" chooses)
 demo: setup ## Play the whole story, from signing up to a proven erasure
 	@$(PY) -m demo
 
-chaos: setup ## Break things while people use it, and hold it to its promises (SEEDS=80 FIRST=1 LANES=2; SEED=7)
+chaos: setup ## Break things while people use it, and hold it to its promises (SEEDS=80 FIRST=1 LANES=2; SEED=7; DEFECT=all)
 	@$(PY) -m tests.chaos $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(LANES),--lanes $(LANES)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(DEFECT),--defect $(DEFECT)) $(ARGS)
 

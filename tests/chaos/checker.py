@@ -29,7 +29,7 @@ async def violations(rig: Rig, history: Record) -> list[Violation]:
     Effects:  the history learns the figures that only the stores tell.
     """
     truth = await truth_of(rig, history)
-    figures = [each.after_s for each in resumptions(truth)]
+    figures = [each.after_s for each in resumptions(truth) if not each.excused]
     history.found(figures, events=len(truth.events), erasures=len(truth.leaving))
     return [violation for check in CHECKS for violation in check(truth, history)]
 

@@ -1,12 +1,13 @@
 """Plants one defect in the process that asks for it, so that the checker is known to see.
 
-No product code knows of it. Each breaks one guarantee, and widens the moment in which that shows, so that a few
-seeds are enough.
+No product code knows of it. Each breaks one guarantee, and widens the moment in which that shows, so that a seed or
+two are enough. `planted.py` plays them.
 """
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -27,7 +28,7 @@ from libs.common.privacy.objects import Objects
 from libs.common.privacy.progress import Tally
 from libs.common.privacy.tombstones import Tombstones
 from services.gallery.removal import Removal
-from tests.chaos.model import Fault, Kind
+from tests.chaos.model import Fault, Kind, Violation
 
 WIDENED_S = 0.4
 """How long the moment between the two halves of what should be one step is made."""
@@ -37,11 +38,7 @@ LONGER_S = 10.0
 
 
 def commit_before_effect() -> None:
-    """Commit offsets as soon as records are read, and work on them a moment later.
-
-    Seen by: `taken in` (an event without its inbox row), `jobs`, `grants`, or a run that does not settle.
-    Exposed by: killing workers while events are under way.
-    """
+    """Commit offsets as soon as records are read, and work on them a moment later, which a crash forgets."""
 
     def early(take: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         async def committed_first(worker: Any, records: Sequence[Any], ownership: Ownership) -> None:
@@ -58,13 +55,16 @@ def commit_before_effect() -> None:
 def publish_without_outbox() -> None:
     """Send events straight to Kafka, before the transaction that they are about has committed.
 
-    Seen by: `once ...` (a repeated transaction tells twice) and `event without its write`.
-    Exposed by: what makes transactions fail or be repeated: MongoDB killed.
+    Auth's are left alone: nobody would get a mail for an account that is not there yet, and do anything.
     """
 
     producer = Producer(os.environ["PIXERA_KAFKA_BOOTSTRAP"])
+    properly = Outbox.add
 
     async def add(self: Outbox, *events: Event) -> None:
+        if self._source.endswith("/auth"):
+            await properly(self, *events)
+            return
         require_transaction()
         rows = [OutboxRow.of(event, self._source) for event in events]
         await producer.publish(
@@ -78,8 +78,7 @@ def publish_without_outbox() -> None:
 def inbox_off() -> None:
     """Write inbox rows and never look at them; every record is handed over twice, as after a lost commit of offsets.
 
-    Seen by: `mails`, and `dead letters` (an image that is there cannot be entered again).
-    Exposed by: any workload; it needs no fault.
+    A second mail goes out, and an image that is there cannot be entered again.
     """
 
     async def claim(self: Inbox, event_id: str) -> None:
@@ -106,11 +105,7 @@ def inbox_off() -> None:
 
 
 def fence_off() -> None:
-    """Look for no tombstone: what comes late for an erased person has its effect. Events are taken in late at that.
-
-    Seen by: `fence`, `acknowledgements`, `traces`, `old tokens`.
-    Exposed by: accounts deleted while their events are under way; it needs no fault.
-    """
+    """Look for no tombstone, and take fenced events in late: what comes for an erased person has its effect."""
 
     async def among(self: Tombstones, subjects: Iterable[UUID]) -> list[UUID]:
         return []
@@ -129,11 +124,7 @@ def fence_off() -> None:
 
 
 def object_after_row() -> None:
-    """Delete an image's row first, and its objects a moment later, which a crash in between leaves for good.
-
-    Seen by: `removed-images`.
-    Exposed by: killing gallery-worker while people delete images.
-    """
+    """Delete an image's row first, and its objects a moment later, which a crash in between leaves for good."""
 
     async def remove_image(self: Removal, user_id: UUID, image_id: UUID, once: Once) -> None:
         await once(partial(self._images.remove, user_id, image_id))
@@ -144,11 +135,7 @@ def object_after_row() -> None:
 
 
 def early_acknowledgement() -> None:
-    """Answer that all objects are erased, and leave them.
-
-    Seen by: `acknowledgements`, and a case that privacy's own scan never lets end.
-    Exposed by: accounts with images that are deleted; it needs no fault.
-    """
+    """Answer that all objects are erased, and leave them."""
 
     async def erase(self: Objects, user_id: UUID) -> Tally:
         done = Tally()
@@ -163,36 +150,54 @@ def early_acknowledgement() -> None:
     _replace(Objects, erase=erase, remaining=remaining)
 
 
-PLANTS: dict[str, Callable[[], None]] = {
-    "commit-before-effect": commit_before_effect,
-    "publish-without-outbox": publish_without_outbox,
-    "inbox-off": inbox_off,
-    "fence-off": fence_off,
-    "object-after-row": object_after_row,
-    "early-acknowledgement": early_acknowledgement,
-}
-NAMES = tuple(PLANTS)
+@dataclass(frozen=True)
+class Defect:
+    """A guarantee that can be broken.
 
-WORKERS = ("billing-worker", "generation-worker", "gallery-worker", "auth-worker")
+    Args: plant: breaks it in this process. breaks: the promises that are not kept then, by the families of their
+        names. exposed_by: the faults that show it; none where people's acting alone does.
+    """
+
+    plant: Callable[[], None]
+    breaks: tuple[str, ...]
+    exposed_by: tuple[Fault, ...] = ()
+
+    def seen_in(self, violations: Iterable[Violation]) -> list[str]:
+        """Return which of the promises that this breaks were broken; nothing where other things went wrong."""
+        return sorted({each.family for each in violations} & {*self.breaks})
+
+
+def _kill(target: str, after: str, *moments: float) -> tuple[Fault, ...]:
+    return tuple(Fault(Kind.KILL, target, at, 0.0, after=after) for at in moments)
+
+
+DEFECTS = {
+    "commit-before-effect": Defect(
+        commit_before_effect,
+        ("taken in",),
+        (*_kill("gallery-worker", "upload", 0.3), *_kill("billing-worker", "generate", 0.3, 9.0)),
+    ),
+    "publish-without-outbox": Defect(
+        publish_without_outbox,
+        ("once", "event without its write"),
+        (
+            *_kill("gallery-worker", "upload", 0.2, 9.5),
+            *_kill("billing-worker", "generate", 0.2, 9.5),
+            *_kill("generation-worker", "generate", 1.0, 10.5),
+        ),
+    ),
+    "inbox-off": Defect(inbox_off, ("mails", "dead letters")),
+    "fence-off": Defect(fence_off, ("fence",)),
+    "object-after-row": Defect(
+        object_after_row, ("removed-images",), _kill("gallery-worker", "delete-image", 2.0, 6.0)
+    ),
+    "early-acknowledgement": Defect(early_acknowledgement, ("acknowledgements", "traces")),
+}
 
 
 def plant(name: str) -> None:
     """Break one guarantee in this process. Raises KeyError: there is no such defect."""
-    PLANTS[name]()
-
-
-def hint(name: str) -> tuple[Fault, ...]:
-    """Return the faults that expose a defect; none where the workload alone does. Raises KeyError."""
-    return {
-        "commit-before-effect": tuple(
-            Fault(Kind.KILL, worker, 2.5 + 0.8 * number, 0.0) for number, worker in enumerate(WORKERS)
-        ),
-        "publish-without-outbox": tuple(Fault(Kind.KILL, "mongod", at, 0.0) for at in (2.5, 4.5, 6.5, 8.5)),
-        "inbox-off": (),
-        "fence-off": (),
-        "object-after-row": tuple(Fault(Kind.KILL, "gallery-worker", at, 0.0) for at in (4.0, 6.0, 8.0)),
-        "early-acknowledgement": (),
-    }[name]
+    DEFECTS[name].plant()
 
 
 def _replace(owner: object, **parts: object) -> None:

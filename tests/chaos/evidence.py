@@ -15,17 +15,16 @@ SHOWN_TIMELINE = 60
 console = Console(highlight=False, soft_wrap=True)
 
 
-def again(outcome: Outcome, defect: str | None = None) -> str:
+def again(outcome: Outcome) -> str:
     """The commands that play a seed again: by itself, and after the seeds that its rig had been through."""
     seed, first = outcome.plan.seed, outcome.first
-    broken = f" DEFECT={defect}" if defect else ""
-    alone = f"make chaos SEED={seed}{broken}"
+    alone = f"make chaos SEED={seed}"
     if first is None or first == seed:
         return alone
-    return f"{alone}, or on a rig as old: make chaos FIRST={first} SEEDS={seed - first + 1} LANES=1{broken}"
+    return f"{alone}, or on a rig as old: make chaos FIRST={first} SEEDS={seed - first + 1} LANES=1"
 
 
-def say(outcome: Outcome, defect: str | None) -> None:
+def say(outcome: Outcome) -> None:
     """One line for a seed that went well; everything for one that did not."""
     seed, faults = outcome.plan.seed, ", ".join(fault.name for fault in outcome.plan.faults)
     if not outcome.violations:
@@ -33,14 +32,13 @@ def say(outcome: Outcome, defect: str | None) -> None:
             f"[green]✓[/] seed {seed}: {outcome.wall_s:.0f} s, at rest after {outcome.recovery_s:.1f} s; {faults}"
         )
         return
-    console.print(f"[red]✗[/] seed {seed} failed. Again: [bold]{again(outcome, defect)}[/]")
+    console.print(f"[red]✗[/] seed {seed} failed. Again: [bold]{again(outcome)}[/]")
     console.print("\n".join(report(outcome, SHOWN_TIMELINE)), markup=False)
     console.print(f"  all of it, with the logs: {folder(seed)}", markup=False)
 
 
-def keep(outcome: Outcome, home: Home) -> None:
-    """Effects: the report of a seed is in its folder, with all logs when it failed, until it is played again."""
-    target = folder(outcome.plan.seed)
+def keep(outcome: Outcome, home: Home, target: Path) -> None:
+    """Effects: the report of a seed is in that folder, with all logs when it failed, until it is played again."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     (target / "report.txt").write_text("\n".join(report(outcome, None)) + "\n")

@@ -4,9 +4,11 @@ An operation that failed on the way, or was answered 5xx, is *unknown*: it may h
 later, or never. Only what was answered with success is held to be there.
 """
 
+import asyncio
 import hashlib
 import json
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -83,10 +85,17 @@ class Record:
         self.began = datetime.now(UTC)
         self._counts: dict[str, int] = {}
         self._resumed: list[float] = []
+        self._acknowledged: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def note(self, operation: Operation) -> None:
         """Remember an operation."""
         self.operations.append(operation)
+        if operation.ok:
+            self._acknowledged[operation.what].set()
+
+    async def acknowledged(self, what: str) -> None:
+        """Return once an operation of this kind was acknowledged to somebody."""
+        await self._acknowledged[what].wait()
 
     def of(self, *kinds: str) -> Iterator[Operation]:
         """Yield the operations of these kinds, in the order in which they returned."""

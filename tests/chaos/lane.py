@@ -11,12 +11,11 @@ from deploy.local.home import ROOT
 from libs.common import logging
 from tests.chaos import evidence, memory
 from tests.chaos.checker import unsettled, violations
-from tests.chaos.defects import hint
 from tests.chaos.history import Record
 from tests.chaos.model import Violation
 from tests.chaos.plan import Plan, plan
 from tests.chaos.rig import LocalRig, rig
-from tests.chaos.runner import Checks, Outcome, play
+from tests.chaos.runner import PATIENCE, Checks, Outcome, Patience, play
 from tests.chaos.stack import LEFT
 from tests.chaos.workload import live
 
@@ -29,10 +28,9 @@ Sizes = dict[tuple[str, int], float]
 
 @dataclass(frozen=True)
 class Row:
-    """Seeds that follow each other. Args: defect: what its services break on purpose."""
+    """Seeds that follow each other."""
 
     seeds: Sequence[int]
-    defect: str | None = None
 
 
 @dataclass
@@ -54,7 +52,7 @@ async def _play_row(row: Row) -> Played:
     played, rest = Played(), list(row.seeds)
     while rest:
         try:
-            done = await _on_one_rig(Row(rest, row.defect), played)
+            done = await _on_one_rig(Row(rest), played)
         except StackError as error:
             played.violations.append(Violation("harness", f"no rig for seeds {rest}", str(error)))
             break
@@ -66,15 +64,14 @@ async def _on_one_rig(row: Row, played: Played) -> int:
     """Play until the row ends or a seed fails. Returns how many seeds were played."""
     home = HOMES / f"rig-{row.seeds[0]}"
     shutil.rmtree(home, ignore_errors=True)
-    exposing = hint(row.defect) if row.defect else ()
     count, first, last = 0, Sizes(), Sizes()
-    async with rig(home, row.defect) as rigged:
+    async with rig(home) as rigged:
         for count, seed in enumerate(row.seeds, start=1):
-            outcome = await _one(rigged, plan(seed, disks=rigged.has_disks, also=exposing))
+            outcome = await play_one(rigged, plan(seed, disks=rigged.has_disks))
             outcome = replace(outcome, first=row.seeds[0])
             played.outcomes.append(outcome)
-            evidence.say(outcome, row.defect)
-            evidence.keep(outcome, rigged.home)
+            evidence.say(outcome)
+            evidence.keep(outcome, rigged.home, evidence.folder(seed))
             if outcome.violations:
                 break
             last = memory.measured(rigged.processes())
@@ -84,9 +81,10 @@ async def _on_one_rig(row: Row, played: Played) -> int:
     return count
 
 
-async def _one(rigged: LocalRig, drawn: Plan) -> Outcome:
+async def play_one(rigged: LocalRig, drawn: Plan, patience: Patience = PATIENCE) -> Outcome:
+    """Play one seed, whatever becomes of it."""
     try:
-        return await play(rigged, drawn, CHECKS)
+        return await play(rigged, drawn, CHECKS, patience)
     except Exception as error:  # noqa: BLE001 - the harness broke: this seed says nothing, and must not pass
         trace = "".join(traceback.format_exception(error))
         return Outcome(

@@ -26,8 +26,9 @@ class Kind(StrEnum):
 class Fault:
     """One fault of a plan.
 
-    Args: target: a process, or two with an arrow: `billing->mongod`. at_s: from the start of the workload.
-        for_s: until it is lifted; 0 for what lifts itself, as a process that is started again. parameters: by kind.
+    Args: target: a process, or two with an arrow: `billing->mongod`. at_s: from the start of the workload, or from
+        the first acknowledged operation of the kind `after`. for_s: until it is lifted; 0 for what lifts itself, as
+        a process that is started again. parameters: by kind.
     """
 
     kind: Kind
@@ -35,6 +36,7 @@ class Fault:
     at_s: float
     for_s: float
     parameters: Mapping[str, float | str] = field(default_factory=dict, hash=False)
+    after: str = ""
 
     @property
     def name(self) -> str:
@@ -44,7 +46,8 @@ class Fault:
     def __str__(self) -> str:
         told = " ".join(f"{key}={value}" for key, value in self.parameters.items())
         lasting = f" for {self.for_s:.1f} s" if self.for_s else ""
-        return f"at {self.at_s:4.1f} s: {self.kind} {self.target}{lasting} {told}".rstrip()
+        moment = f"{self.at_s:.2f} s after a {self.after}" if self.after else f"at {self.at_s:4.1f} s"
+        return f"{moment}: {self.kind} {self.target}{lasting} {told}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ class Violation:
     promise: str
     about: str
     detail: str
+
+    @property
+    def family(self) -> str:
+        """Return the promise without the event that it is about: `once: image.ready` is of `once`."""
+        return self.promise.partition(":")[0]
 
     def __str__(self) -> str:
         return f"{self.promise}: {self.about}: {self.detail}"
@@ -119,6 +127,9 @@ class FaultFailed(Exception):
 
 class History(Protocol):
     """What people did and were answered in one seed."""
+
+    async def acknowledged(self, what: str) -> None:
+        """Return once an operation of this kind was acknowledged to somebody."""
 
     def timeline(self) -> Iterable[Moment]:
         """Every operation with its outcome, in order of time."""

@@ -1,7 +1,7 @@
 """What happens in one seed: how long people act, and which faults come when. The seed decides, nothing else."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy.local.gateway_routes import SERVICES
@@ -25,6 +25,15 @@ FIRST_FAULT_S = 1.0
 MOST_FAULTS = 4
 HOUR_S = 3600
 
+DELETION = "delete-account"
+IN_ERASURES = 1 / 3
+"""The share of seeds in which a fault waits for somebody's deletion: an erasure is over in less than a second."""
+IN_ERASURE_S = 0.6
+ERASERS = tuple(f"{service}-worker" for service in SERVICES) * 3 + DISKS
+"""Who takes part in an erasure; each worker has steps of its own that it has to go on with."""
+KILLED = 0.75
+"""The share of kills among those faults; the others are freezes."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -39,20 +48,22 @@ class Plan:
         return random.Random(f"{self.seed} workload")
 
 
-def plan(seed: int, *, disks: bool = True, also: Sequence[Fault] = ()) -> Plan:
-    """Draw a seed's plan.
-
-    Args: disks: False leaves out what the machine cannot do, and changes nothing else. also: faults besides.
-    """
+def plan(seed: int, *, disks: bool = True) -> Plan:
+    """Draw a seed's plan. Args: disks: False leaves out what the machine cannot do, and changes nothing else."""
     rng = random.Random(f"{seed} faults")
     lasts_s = round(rng.uniform(SHORTEST_S, LONGEST_S), 1)
     drawn = [_fault(rng, lasts_s) for _ in range(rng.randint(1, MOST_FAULTS))]
+    if rng.random() < IN_ERASURES:
+        drawn = [
+            _in_an_erasure(rng),
+            drawn[0],
+        ]  # few others: what they hold up says nothing of how it goes on
     # Two faults for one process would be one of them, or neither: a clock cannot be set where nothing runs.
     first = {fault.target: fault for fault in reversed(drawn)}
     wanted = [
         fault for fault in drawn if first[fault.target] is fault and (disks or fault.kind != Kind.FULL_DISK)
     ]
-    return Plan(seed, lasts_s, tuple(sorted([*wanted, *also], key=lambda fault: fault.at_s)))
+    return Plan(seed, lasts_s, tuple(sorted(wanted, key=lambda fault: fault.at_s)))
 
 
 def _fault(rng: random.Random, lasts_s: float) -> Fault:
@@ -60,6 +71,13 @@ def _fault(rng: random.Random, lasts_s: float) -> Fault:
     at_s = round(rng.uniform(FIRST_FAULT_S, lasts_s), 1)
     target, for_s, parameters = DRAWS[kind](rng)
     return Fault(kind, target, at_s, round(for_s, 1), parameters)
+
+
+def _in_an_erasure(rng: random.Random) -> Fault:
+    at_s, target = round(rng.uniform(0, IN_ERASURE_S), 2), rng.choice(ERASERS)
+    if rng.random() < KILLED:
+        return Fault(Kind.KILL, target, at_s, 0.0, after=DELETION)
+    return Fault(Kind.FREEZE, target, at_s, round(rng.uniform(2, 12), 1), after=DELETION)
 
 
 Drawn = tuple[str, float, dict[str, float | str]]

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -222,5 +222,10 @@ def _shown(data: bytes) -> tuple[str, str]:
 def mails(folder: Path, since: datetime) -> list[Mailed]:
     """Return the mails captured since a moment."""
     first = int(since.timestamp() * 1e9)
-    found = (read_mail(file) for file in sorted(folder.glob("*.eml")) if int(file.stem) >= first)
-    return [Mailed(mail.to, mail.subject) for mail in found]
+    files = [file for file in sorted(folder.glob("*.eml")) if int(file.stem) >= first]
+    return [_mailed(file) for file in files]
+
+
+def _mailed(file: Path) -> Mailed:
+    mail = read_mail(file)
+    return Mailed(mail.to, mail.subject, datetime.fromtimestamp(int(file.stem) / 1e9, UTC))

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -23,6 +24,17 @@ SETTLES_S = 60.0
 LOOK_EVERY_S = 0.25
 JUDGED_WITHIN_S = 120.0
 STRAY_FOR_S = 1.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long rest is waited for. Args: still_s: given up once nothing has changed for so long."""
+
+    settles_s: float = SETTLES_S
+    still_s: float = SETTLES_S
+
+
+PATIENCE = Patience()
 
 
 @dataclass(frozen=True)
@@ -58,14 +70,16 @@ class Outcome:
     first: int | None = None
 
 
-async def play(rig: Playable, plan: Plan, checks: Checks[H]) -> Outcome:
+async def play(rig: Playable, plan: Plan, checks: Checks[H], patience: Patience = PATIENCE) -> Outcome:
     """Play one seed on a rig that is at rest."""
     history = checks.history()
     start = Moment("begin", f"seed {plan.seed}", f"people act for {plan.lasts_s} s")
     found = await _act(rig, plan, checks, history)
-    recovery_s, waited = await _rest(rig, checks, history)
+    recovery_s, waited = await _rest(rig, checks, history, patience)
     if recovery_s is None:
-        found.append(Violation("recovery", f"not at rest within {SETTLES_S:.0f} s", waited[-1].detail))
+        found.append(
+            Violation("recovery", f"not at rest within {patience.settles_s:.0f} s", waited[-1].detail)
+        )
     found += await _judged(rig, checks, history)
     log = [start, *waited, *(moment for moment in rig.log if moment.monotonic >= start.monotonic)]
     return Outcome(
@@ -83,15 +97,29 @@ async def play(rig: Playable, plan: Plan, checks: Checks[H]) -> Outcome:
 async def _act(rig: Playable, plan: Plan, checks: Checks[H], history: H) -> list[Violation]:
     """People act while faults come and go; none is in any more at the end. Returns which faults did not take."""
     start = time.monotonic()
+    end = start + plan.lasts_s
     async with asyncio.TaskGroup() as group:
-        group.create_task(checks.live(rig, plan.workload(), history, start + plan.lasts_s))
-        faults = [group.create_task(_at_its_time(rig, fault, start)) for fault in plan.faults]
+        group.create_task(checks.live(rig, plan.workload(), history, end))
+        faults = [
+            group.create_task(_at_its_time(rig, fault, _due(fault, history, start, end)))
+            for fault in plan.faults
+        ]
     await rig.lift_all()
     return [failure for task in faults if (failure := task.result())]
 
 
-async def _at_its_time(rig: Playable, fault: Fault, start: float) -> Violation | None:
+async def _due(fault: Fault, history: History, start: float, end: float) -> None:
+    """Return when a fault's time has come; what it is to follow is awaited no longer than people act."""
+    if fault.after:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(end - time.monotonic()):
+                await history.acknowledged(fault.after)
+        start = time.monotonic()
     await asyncio.sleep(start + fault.at_s - time.monotonic())
+
+
+async def _at_its_time(rig: Playable, fault: Fault, due: Awaitable[None]) -> Violation | None:
+    await due
     try:
         await rig.inject(fault)
         await asyncio.sleep(fault.for_s)
@@ -101,14 +129,17 @@ async def _at_its_time(rig: Playable, fault: Fault, start: float) -> Violation |
     return None
 
 
-async def _rest(rig: Playable, checks: Checks[H], history: H) -> tuple[float | None, list[Moment]]:
+async def _rest(
+    rig: Playable, checks: Checks[H], history: H, patience: Patience
+) -> tuple[float | None, list[Moment]]:
     """Wait until all is idle and consistent; returns after how long, and what was waited for."""
     began = time.monotonic()
     waited = [Moment("waiting", "for rest")]
     while waiting := await checks.unsettled(rig, history):
         if (told := "; ".join(waiting)) != waited[-1].detail:
             waited.append(Moment("waiting", "for rest", told))
-        if time.monotonic() - began > SETTLES_S:
+        now = time.monotonic()
+        if now - began > patience.settles_s or now - waited[-1].monotonic > patience.still_s:
             return None, waited
         await asyncio.sleep(LOOK_EVERY_S)
     return time.monotonic() - began, [*waited, Moment("at-rest", "")]

@@ -109,7 +109,7 @@ def sample() -> Sample:
         _rows(),
         _events(),
         _objects(),
-        [Mailed(f"{who}@example.org", "verify") for who in ("ada", "bob")],
+        [Mailed(f"{who}@example.org", "verify", at(0.5)) for who in ("ada", "bob")],
     )
 
 

@@ -19,9 +19,9 @@ class Trouble:
     since: datetime
     until: datetime
 
-    def felt(self, since: datetime, until: datetime) -> bool:
+    def felt(self, since: datetime, until: datetime, aftermath: timedelta = AFTERMATH) -> bool:
         """Tell whether it can have made a difference in this time."""
-        return self.since <= until and (self.until == FOREVER or since <= self.until + AFTERMATH)
+        return self.since <= until and (self.until == FOREVER or since <= self.until + aftermath)
 
     @property
     def kind(self) -> str:

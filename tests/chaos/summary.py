@@ -54,7 +54,7 @@ class Run:
             *((name, _number(count)) for name, count in sorted(counts.items())),
             ("processes that ended", f"{_number(died.total())} ({_most(died)})"),
             ("recovery, p50 / p95 / max", _spread(recoveries)),
-            ("erasure goes on after a kill, p50 / p95 / max", _spread(resumed)),
+            ("an erasure's killed step goes on, p50 / p95 / max", _spread(resumed)),
             ("memory added by a process after its third seed", self._growth()),
             ("violations", _number(sum(1 for _ in self.violations()))),
         ]
@@ -80,15 +80,21 @@ def show(run: Run) -> None:
         console.print(f"[red]✗[/] seed {outcome.plan.seed}: {again(outcome)}")
 
 
+def head(command: str) -> str:
+    """The line that says what was run where."""
+    told = machine()
+    return f"`{command}` at {commit()}: {told['cores']} cores, {told['memory_gib']} GiB, Python {told['python']}."
+
+
 def write(run: Run, file: Path) -> None:
     """Effects: the summary as Markdown, with machine, commit and command."""
-    told = machine()
-    head = f"`{run.command}` at {commit()}: {told['cores']} cores, {told['memory_gib']} GiB, Python {told['python']}."
     rows = (f"| {name} | {value} |" for name, value in run.rows())
     kinds = Counter(violation.promise for violation in run.violations())
     broken = [f"- {promise}: {count}" for promise, count in kinds.items()]
     seeds = [f"- again: `{again(outcome)}`" for outcome in run.failed()]
-    file.write_text("\n".join([head, "", "| | |", "|---|---|", *rows, "", *broken, *seeds]).rstrip() + "\n")
+    file.write_text(
+        "\n".join([head(run.command), "", "| | |", "|---|---|", *rows, "", *broken, *seeds]).rstrip() + "\n"
+    )
 
 
 def _spread(seconds: Iterable[float]) -> str:

@@ -8,15 +8,12 @@ from tests.chaos.checks import CHECKS
 from tests.chaos.checks.resumption import resumptions
 from tests.chaos.history import Outcome, digest
 from tests.chaos.samples import (
-    BOB,
     CANCELLED,
     CASE,
     IMAGE,
-    at,
     sample,
 )
-from tests.chaos.truth import Mailed
-from tests.chaos.wrongs import BROKEN, down, killed, moment, row
+from tests.chaos.wrongs import BROKEN, down, killed, mailed, published_late, row
 
 
 def test_a_right_history_breaks_no_promise() -> None:
@@ -67,15 +64,20 @@ def test_what_is_unknown_may_have_had_no_effect() -> None:
 
 def test_an_interrupted_mail_worker_excuses_a_second_mail() -> None:
     one = sample()
-    one.mails.append(Mailed("ada@example.org", "verify"))
+    mailed(one, 3)
     one.log += down("auth-worker", 1, 2)
     assert one.broken() == []
 
 
 def test_what_was_slowed_down_may_commit_behind_the_fence() -> None:
     one = sample()
-    one.repeat("image.uploaded", id="late", time=at(14), key=BOB, body={"user_id": BOB, "image_id": "x"})
-    one.log += [moment("injected", "freeze gallery-api", 9), moment("lifted", "freeze gallery-api", 13.9)]
+    published_late(one, 14, "freeze gallery-api")
+    assert one.broken() == []
+
+
+def test_a_transaction_grows_no_older_while_the_database_stands_still() -> None:
+    one = sample()
+    published_late(one, 21.5, "freeze mongod")
     assert one.broken() == []
 
 
@@ -83,7 +85,7 @@ def test_a_resumption_is_measured_and_excused_by_another_fault() -> None:
     one = sample()
     killed(one, back_s=-11)
     (found,) = resumptions(one.truth())
-    assert (found.step.case_id, found.step.holder, found.step.what) == (CASE, "gallery", "erasure")
+    assert (found.step.case_id, found.step.service, found.step.what) == (CASE, "gallery", "erasure")
     assert found.after_s == pytest.approx(11)
     one.log += down("mongod", 12, 20)
     assert one.broken() == []

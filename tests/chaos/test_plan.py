@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tests.chaos.model import Kind
-from tests.chaos.plan import MOST_FAULTS, plan
+from tests.chaos.plan import DELETION, ERASERS, MOST_FAULTS, plan
 
 SEEDS = range(400)
 
@@ -30,4 +30,11 @@ def test_faults_are_few_in_time_and_of_different_targets() -> None:
         drawn = plan(seed)
         assert 1 <= len(drawn.faults) <= MOST_FAULTS
         assert len({fault.target for fault in drawn.faults}) == len(drawn.faults)
-        assert all(0 < fault.at_s <= drawn.lasts_s and fault.for_s <= 12 for fault in drawn.faults)
+        assert all(0 <= fault.at_s <= drawn.lasts_s and fault.for_s <= 12 for fault in drawn.faults)
+
+
+def test_a_good_part_of_the_seeds_breaks_something_within_an_erasure() -> None:
+    within = [fault for seed in SEEDS for fault in plan(seed).faults if fault.after == DELETION]
+    assert 1 / 4 <= len(within) / len(SEEDS) <= 2 / 5
+    assert {fault.target for fault in within} == set(ERASERS)
+    assert Counter(fault.kind for fault in within)[Kind.KILL] > len(within) / 2

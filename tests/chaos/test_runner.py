@@ -1,5 +1,6 @@
 """The runner on a rig without a platform: what it must never let pass as a seed that went well."""
 
+import asyncio
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from tests.chaos import evidence, memory, runner
 from tests.chaos.lane import Played
 from tests.chaos.model import Fault, FaultFailed, Kind, Moment, Process, Violation
 from tests.chaos.plan import Plan
-from tests.chaos.runner import Checks, play
+from tests.chaos.runner import Checks, Patience, play
 from tests.chaos.summary import Run
 
 FAULT = Fault(Kind.FREEZE, "kafka", 0.05, 0.05)
@@ -52,7 +53,14 @@ class Bench:
 
 
 class Nothing:
-    """The history of nobody."""
+    """The history of nobody, in which somebody leaves once a test says so."""
+
+    def __init__(self) -> None:
+        self.left = asyncio.Event()
+
+    async def acknowledged(self, what: str) -> None:
+        assert what == "delete-account"
+        await self.left.wait()
 
     def timeline(self) -> Iterable[Moment]:
         return [Moment("sign-up", "p1", "ok")]
@@ -98,15 +106,31 @@ async def test_what_the_checker_finds_is_the_seeds() -> None:
     assert (await play(Bench(), PLAN, checks(found=[found]))).violations == [found]
 
 
-async def test_a_platform_that_does_not_come_to_rest_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "SETTLES_S", 0.3)
-    outcome = await play(Bench(), PLAN, checks(waits=1000))
+@pytest.mark.parametrize("patience", [Patience(settles_s=0.3), Patience(still_s=0.3)])
+async def test_a_platform_that_does_not_come_to_rest_is_a_violation(patience: Patience) -> None:
+    outcome = await play(Bench(), PLAN, checks(waits=1000), patience)
     assert promises(outcome.violations) == ["recovery"]
     assert outcome.recovery_s is None
 
 
 async def test_a_fault_that_does_not_take_is_a_violation() -> None:
     assert promises((await play(Bench(refuses=True), PLAN, checks())).violations) == ["rig"]
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_a_fault_within_an_erasure_waits_for_it_and_no_longer_than_people_act(leaves: bool) -> None:
+    async def live(rig: runner.Playable, rng: random.Random, history: Nothing, until_s: float) -> None:
+        await asyncio.sleep(0.1)
+        if leaves:
+            history.left.set()
+
+    following = Fault(Kind.KILL, "gallery-worker", 0.05, 0, after="delete-account")
+    assert str(following) == "0.05 s after a delete-account: kill gallery-worker"
+    bench = Bench()
+    outcome = await play(bench, Plan(7, 0.5, (following,)), replace(checks(), live=live))
+    begun, injected = outcome.timeline[0].monotonic, bench.log[0].monotonic
+    assert (0.15 <= injected - begun < 0.5) is leaves
+    assert injected - begun >= 0.55 or leaves
 
 
 async def test_a_process_that_is_nobodys_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,8 +155,8 @@ async def test_a_failed_seed_says_how_to_play_it_again(
     home.log("auth-api").write_text("its log")
     (home.root / "launcher.log").write_text("")
     outcome = await play(Bench(), PLAN, checks(found=[Violation("ledger", "balance", "-3")]))
-    evidence.keep(outcome, home)
     kept = evidence.folder(7)
+    evidence.keep(outcome, home, kept)
     said = (kept / "report.txt").read_text()
     assert "freeze kafka for 0.1 s" in said
     assert "ledger: balance: -3" in said

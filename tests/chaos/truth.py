@@ -64,6 +64,7 @@ class Mailed:
 
     to: str
     subject: str
+    at: datetime
 
 
 @dataclass(frozen=True)

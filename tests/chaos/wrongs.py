@@ -43,6 +43,42 @@ def killed(one: Sample, *, back_s: float) -> None:
     one.log += down("gallery-worker", died, (answered + later - at(0)).total_seconds() + back_s)
 
 
+def hindered_elsewhere(one: Sample) -> None:
+    """Let an erasure go on late, while another service is cut off, which has no part in that step."""
+    killed(one, back_s=-11)
+    one.log += [moment("injected", "cut billing->mongod", 12), moment("lifted", "cut billing->mongod", 20)]
+
+
+def proved_late(one: Sample) -> None:
+    """Let privacy-worker die once everybody has erased, and prove it long after it is back."""
+    one.change("erasure.verified", time=at(30))
+    one.log += down("privacy-worker", 12.5, 14)
+
+
+def mailed(one: Sample, seconds: float) -> None:
+    """Send Ada's mail once more."""
+    one.mails.append(Mailed("ada@example.org", "verify", at(seconds)))
+
+
+def published_late(one: Sample, seconds: float, fault: str = "") -> None:
+    """Publish for Bob whom gallery has erased after 12 s, with a fault from 9 s until a moment before that."""
+    body = {"user_id": BOB, "image_id": "x"}
+    one.repeat("image.uploaded", id="late", time=at(seconds), key=BOB, body=body)
+    if fault:
+        one.log += [moment("injected", fault, 9), moment("lifted", fault, seconds - 0.1)]
+
+
+def _mailed_before_a_death(one: Sample) -> None:
+    mailed(one, 3)
+    one.log += down("auth-worker", 6, 7)
+
+
+def _mailed_thrice(one: Sample) -> None:
+    mailed(one, 3)
+    mailed(one, 4)
+    one.log += down("auth-worker", 1, 1.5)
+
+
 def _unwelcome(one: Sample) -> None:
     one.rows["billing.ledger_entries"].pop("welcome")
     one.drop("credits.granted", reason="welcome")
@@ -93,7 +129,7 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
     "one key made two jobs": (lambda s: s.amend(7, given={"key": "key-1"}), {"jobs"}),
     "a purchase is lost": (lambda s: s.amend(9, got={"payment_id": "payment-2"}), {"payments"}),
     "a refund is lost": (lambda s: row(s, "pay.checkouts", "checkout-1", state="refunded"), {"payments"}),
-    "an event was told under two ids": (lambda s: s.repeat("image.ready", id="twice"), {"once image.ready"}),
+    "an event was told under two ids": (lambda s: s.repeat("image.ready", id="twice"), {"once: image.ready"}),
     "an upload was not told": (
         lambda s: s.drop("image.uploaded", image_id=DRAWN),
         {"write without its event: image.uploaded"},
@@ -116,7 +152,7 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
     ),
     "an account was opened twice": (
         lambda s: s.repeat("account.opened", id="twice"),
-        {"once account.opened"},
+        {"once: account.opened"},
     ),
     "an account was opened that is not there": (
         lambda s: s.repeat("account.opened", id="eve", key="user-eve", body={"user_id": "user-eve"}),
@@ -169,7 +205,10 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
         lambda s: row(s, "generation.jobs", JOB, image_ids=[DRAWN, "image-9"]),
         {"deliveries"},
     ),
-    "a mail was sent twice": (lambda s: s.mails.append(Mailed("ada@example.org", "verify")), {"mails"}),
+    "a mail was not sent": (lambda s: s.mails.pop(0), {"mails"}),
+    "a mail was sent twice": (lambda s: mailed(s, 3), {"mails"}),
+    "a mail was sent twice before anything came between": (_mailed_before_a_death, {"mails"}),
+    "a mail was sent three times for one interruption": (_mailed_thrice, {"mails"}),
     "an entry does not add up": (
         lambda s: s.entry("welcome")["postings"].__setitem__(
             0, {"account": "platform:welcome", "credits": -9}
@@ -198,14 +237,17 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
         lambda s: s.objects.update({"prefix-bob/image-7/original": Stored(1, "d", "p", "PNG")}),
         {"acknowledgements"},
     ),
-    "a service published for somebody it had erased": (
-        lambda s: s.repeat(
-            "image.uploaded", id="late", time=at(14), key=BOB, body={"user_id": BOB, "image_id": "x"}
-        ),
-        {"fence"},
-    ),
+    "a service published for somebody it had erased": (lambda s: published_late(s, 14), {"fence"}),
     "a service took an event in for somebody it had erased": (
         _taken_late,
+        {"fence"},
+    ),
+    "a service published for somebody it had erased, while only a connection was lost": (
+        lambda s: published_late(s, 14, "cut gallery->mongod"),
+        {"fence"},
+    ),
+    "a service published for somebody it had erased, long after it stood still": (
+        lambda s: published_late(s, 21.5, "freeze gallery-api"),
         {"fence"},
     ),
     "somebody wrote after VERIFIED": (
@@ -219,4 +261,6 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
     ),
     "there is a dead letter": (lambda s: s.more.update(letters=[samples.letter()]), {"dead letters"}),
     "an erasure went on late": (lambda s: killed(s, back_s=-11), {"resumed"}),
+    "an erasure went on late, for no fault of its own": (hindered_elsewhere, {"resumed"}),
+    "an erasure was proved late": (proved_late, {"resumed"}),
 }

@@ -14,8 +14,11 @@ KEPT_BY = {GALLERY: "gallery", GENERATED: "generation", "vault.keys": "privacy"}
 GRACE = timedelta(seconds=1)
 """How long a transaction may take that looked for the tombstone before it was written; it is swept after that."""
 
-SLOWED = {"clock", "freeze", "slow", "cut", "full-disk"}
-"""Faults that can hold up such a transaction for longer; a database that is down does so too."""
+SLOWED = {"freeze", "slow", "full-disk"}
+"""Faults that can hold up such a transaction for longer; none outlives a lost connection, or the database's end."""
+
+LIFETIME = timedelta(seconds=7.5)
+"""How long it can be held up: MongoDB gives up what is older than 5 s, and looks for such every 2.5 s."""
 
 FENCED = frozenset(topic for (topic, _), event in REGISTRY.items() if event.fenced)
 
@@ -112,8 +115,13 @@ def _over(truth: Truth) -> dict[tuple[str, str], datetime]:
 
 
 def _held_up(truth: Truth, service: str, since: datetime, until: datetime) -> bool:
-    """Tell whether a fault can have kept a transaction of the service open for so long."""
-    near = [each for each in troubles(truth.log) if each.felt(since, until)]
-    return any(
-        each.concerns("mongod") or (each.kind in SLOWED and each.concerns(f"{service}-")) for each in near
-    )
+    """Tell whether a fault can have kept a transaction of the service open for so long, or its clock was wrong."""
+    found = troubles(truth.log)
+    if any(each.kind == "clock" and each.concerns(f"{service}-") for each in found):
+        return True
+    own = ("mongod", f"{service}-api", f"{service}-worker", f"{service}->mongod")
+    near = (each for each in found if each.felt(since, until, GRACE))
+    slowed = [each for each in near if each.kind in SLOWED and each.concerns(*own)]
+    # A transaction grows no older for a database that stands still.
+    counts_from = max([since, *(each.until for each in slowed if each.concerns("mongod"))])
+    return bool(slowed) and until <= counts_from + LIFETIME

@@ -45,7 +45,7 @@ def pairs(truth: Truth, history: Record) -> Iterator[Violation]:
         told = pairing.told(truth)
         for fact, number in Counter(event.get(pairing.field) for event in told).items():
             if number > 1:
-                yield Violation(f"once {pairing.name}", fact, f"was told under {number} ids")
+                yield Violation(f"once: {pairing.name}", fact, f"was told under {number} ids")
         for event in told:
             fact = event.get(pairing.field)
             if fact not in must | allowed and not truth.is_leaving(event.get("user_id")):

@@ -7,25 +7,31 @@ from datetime import datetime
 from tests.chaos.history import Record
 from tests.chaos.model import Violation
 from tests.chaos.standing import FOREVER, Trouble, downs, troubles
-from tests.chaos.truth import Published, Truth
+from tests.chaos.truth import SERVICES, Published, Truth
 
 WITHIN_S = 10.0
+SERVERS = ("kafka", "mongod", "s3")
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a holder was asked in a case, and when it answered first."""
+    """What a service had to do in a case: from when it could begin until it had told that it is done."""
 
     case_id: str
-    holder: str
+    service: str
     what: str
     asked: datetime
-    answered: datetime
+    done: datetime
+
+    @property
+    def worker(self) -> str:
+        """Return the process that does it."""
+        return f"{self.service}-worker"
 
 
 @dataclass(frozen=True)
 class Resumption:
-    """A step that was open when its holder's worker died. Args: excused: another fault stood in its way."""
+    """A step that was open while its worker was down. Args: excused: another fault stood in its way."""
 
     step: Step
     after_s: float
@@ -33,7 +39,7 @@ class Resumption:
 
 
 def resumptions(truth: Truth) -> list[Resumption]:
-    """Return how each step that a death interrupted went on, measured from the worker's being back."""
+    """Return how each step that a worker's death interrupted went on, measured from the worker's being back."""
     steps, trouble = list(_steps(truth)), troubles(truth.log)
     return [
         _resumed(step, down, trouble)
@@ -47,7 +53,7 @@ def resumed(truth: Truth, history: Record) -> Iterator[Violation]:
     """Hold every interrupted step to have gone on in time, where nothing else was wrong."""
     for found in resumptions(truth):
         if found.after_s > WITHIN_S and not found.excused:
-            about = f"{found.step.case_id} {found.step.holder} {found.step.what}"
+            about = f"{found.step.case_id} {found.step.service} {found.step.what}"
             yield Violation("resumed", about, f"{found.after_s:.1f} s after its process was back")
 
 
@@ -55,32 +61,74 @@ CHECKS = (resumed,)
 
 
 def _steps(truth: Truth) -> Iterator[Step]:
+    """Yield every step that was done: of the holders, and of the case that asks them."""
+    yield from _answers(truth)
+    for case_id in truth.leaving.values():
+        yield from _of_the_case(truth, case_id)
+
+
+def _answers(truth: Truth) -> Iterator[Step]:
     """Yield every question that a holder has answered: the inventory, and each attempt to erase."""
     for what in ("inventory", "erasure"):
-        asked: dict[tuple[str, str], datetime] = {}
+        asked: dict[Question, datetime] = {}
         for event in truth.told(f"{what}.requested"):
-            asked.setdefault((event.get("case_id"), event.get("attempt")), event.time)
-        answered: set[tuple[str, ...]] = set()
-        for event in sorted(truth.told(f"{what}.completed"), key=lambda each: each.time):
-            yield from _step(event, what, asked, answered)
+            for holder in event.body.get("holders") or SERVICES:
+                asked.setdefault(_question(event, holder), event.time)
+        for question, done in _first(truth, f"{what}.completed").items():
+            if question in asked:
+                case_id, _, holder = question
+                yield Step(case_id, holder, what, asked[question], done)
 
 
-def _step(
-    event: Published, what: str, asked: dict[tuple[str, str], datetime], answered: set[tuple[str, ...]]
-) -> Iterator[Step]:
-    question = (event.get("case_id"), event.get("attempt"))
-    key = (*question, event.get("holder"))
-    if question in asked and key not in answered:
-        answered.add(key)
-        yield Step(question[0], event.get("holder"), what, asked[question], event.time)
+def _of_the_case(truth: Truth, case_id: str) -> Iterator[Step]:
+    """Yield the steps between the holders', which are privacy's: each begins with what was told last before it."""
+    for what, (before, after) in OF_THE_CASE.items():
+        done = min((each.time for each in _told(truth, after, case_id)), default=None)
+        begun = [each.time for each in _told(truth, before, case_id) if done and each.time < done]
+        if done and begun:
+            yield Step(case_id, "privacy", what, max(begun), done)
+
+
+OF_THE_CASE = {
+    "opening": ("user.deleted", "inventory.requested"),
+    "asking": ("inventory.completed", "erasure.requested"),
+    "proving": ("erasure.completed", "erasure.verified"),
+}
+"""By step, the event that it waits for and the one that it ends with."""
+
+Question = tuple[str, str, str]
+
+
+def _question(event: Published, holder: str) -> Question:
+    return event.get("case_id"), event.get("attempt"), holder
+
+
+def _first(truth: Truth, topic: str) -> dict[Question, datetime]:
+    """Return when each question was answered first."""
+    found: dict[Question, datetime] = {}
+    for event in sorted(truth.told(topic), key=lambda each: each.time):
+        found.setdefault(_question(event, event.get("holder")), event.time)
+    return found
+
+
+def _told(truth: Truth, topic: str, case_id: str) -> Iterator[Published]:
+    return (each for each in truth.told(topic) if each.get("case_id") == case_id)
 
 
 def _interrupted(step: Step, down: Trouble) -> bool:
-    is_own = down.name.startswith(f"{step.holder}-worker")
-    return is_own and down.until != FOREVER and step.asked < down.since < step.answered
+    """Tell whether the step was open while its worker was down."""
+    is_own = down.name.startswith(step.worker)
+    return is_own and down.until != FOREVER and step.asked < down.until and down.since < step.done
 
 
 def _resumed(step: Step, down: Trouble, trouble: list[Trouble]) -> Resumption:
-    after_s = max(0.0, (step.answered - down.until).total_seconds())
+    after_s = max(0.0, (step.done - down.until).total_seconds())
     others = (each for each in trouble if (each.name, each.since) != (down.name, down.since))
-    return Resumption(step, after_s, any(each.felt(down.until, step.answered) for each in others))
+    hindered = any(_hinders(each, step) and each.felt(down.until, step.done) for each in others)
+    return Resumption(step, after_s, hindered)
+
+
+def _hinders(trouble: Trouble, step: Step) -> bool:
+    """Tell whether a fault is on the way of a step, or made the clock wrong that says when it was asked for."""
+    on_the_way = trouble.concerns(step.worker, f"{step.service}->", *SERVERS)
+    return on_the_way or (trouble.kind == "clock" and trouble.concerns("privacy-worker"))
