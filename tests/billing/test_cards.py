@@ -58,9 +58,10 @@ def test_other_things_are_let_through(sent: JsonValue) -> None:
 
 
 def test_the_work_grows_with_the_length_alone() -> None:
-    started = time.perf_counter()
+    """In processor time: a quadratic search takes minutes, and a busy machine must not look like one."""
+    started = time.thread_time()
     assert not holds_card_number("1 " * 50_000)
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 def test_nesting_has_no_limit() -> None:

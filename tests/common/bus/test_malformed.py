@@ -150,7 +150,8 @@ async def test_the_same_offset_on_two_topics_is_no_duplicate_and_the_same_id_is(
     await all_is_committed(bench, 1)
     bench.topic = other.topic
     await all_is_committed(bench, 2)
-    assert sorted(await bench.effects()) == [0, 1]
+    # Topics have no order between them, so either of the two with one id may come first.
+    assert sorted(await bench.effects()) in ([0, 1], [1, 2])
     assert await letters(bench) == []
 
 
