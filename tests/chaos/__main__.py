@@ -49,7 +49,9 @@ def play_seeds(arguments: argparse.Namespace) -> int:
 def look_for_defects(arguments: argparse.Namespace) -> int:
     """Break guarantees on purpose, and see that the checker sees each."""
     names = [*DEFECTS] if arguments.defect == planted.ALL else [arguments.defect]
-    searches = [planted.Search(name, seeds(arguments, planted.TRIES)) for name in names]
+    one = arguments.seed is not None
+    first, tries = (arguments.seed, 1) if one else (arguments.first, arguments.seeds or planted.TRIES)
+    searches = [planted.Search(name, first, tries) for name in names]
     sightings = side_by_side(planted.look, searches, arguments.lanes)
     planted.show(sightings)
     if arguments.markdown:
@@ -77,16 +79,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def rows(arguments: argparse.Namespace) -> list[Row]:
     """The seeds, as rows that a rig plays one after another."""
-    wanted = seeds(arguments, SEEDS)
+    wanted = seeds(arguments)
     length = min(ROW, ceil(len(wanted) / arguments.lanes))
     return [Row(wanted[at : at + length]) for at in range(0, len(wanted), length)]
 
 
-def seeds(arguments: argparse.Namespace, by_default: int) -> Sequence[int]:
+def seeds(arguments: argparse.Namespace) -> Sequence[int]:
     """The seeds that were asked for."""
     if arguments.seed is not None:
         return [arguments.seed]
-    return range(arguments.first, arguments.first + (arguments.seeds or by_default))
+    return range(arguments.first, arguments.first + (arguments.seeds or SEEDS))
 
 
 def side_by_side(do: Callable[[W], R], wanted: Sequence[W], lanes: int) -> list[R]:

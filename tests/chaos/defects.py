@@ -155,12 +155,19 @@ class Defect:
     """A guarantee that can be broken.
 
     Args: plant: breaks it in this process. breaks: the promises that are not kept then, by the families of their
-        names. exposed_by: the faults that show it; none where people's acting alone does.
+        names. exposed_by: the faults that show it; none where people's acting alone does. needs: what somebody has
+        to do, in this order, so that there is anything to see.
     """
 
     plant: Callable[[], None]
     breaks: tuple[str, ...]
     exposed_by: tuple[Fault, ...] = ()
+    needs: tuple[str, ...] = ("upload", "generate")
+
+    def can_show_in(self, steps: Iterable[str]) -> bool:
+        """Tell whether somebody who does these things one after the other does what is needed."""
+        rest = iter(steps)
+        return all(what in rest for what in self.needs)
 
     def seen_in(self, violations: Iterable[Violation]) -> list[str]:
         """Return which of the promises that this breaks were broken; nothing where other things went wrong."""
@@ -187,11 +194,16 @@ DEFECTS = {
         ),
     ),
     "inbox-off": Defect(inbox_off, ("mails", "dead letters")),
-    "fence-off": Defect(fence_off, ("fence",)),
+    "fence-off": Defect(fence_off, ("fence",), needs=("upload", "delete-account")),
     "object-after-row": Defect(
-        object_after_row, ("removed-images",), _kill("gallery-worker", "delete-image", 2.0, 6.0)
+        object_after_row,
+        ("removed-images",),
+        _kill("gallery-worker", "delete-image", 5.0),
+        needs=("upload", "delete-image"),
     ),
-    "early-acknowledgement": Defect(early_acknowledgement, ("acknowledgements", "traces")),
+    "early-acknowledgement": Defect(
+        early_acknowledgement, ("acknowledgements", "traces"), needs=("upload", "delete-account")
+    ),
 }
 
 

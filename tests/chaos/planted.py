@@ -3,8 +3,9 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count, islice
 from pathlib import Path
 
 from rich.table import Table
@@ -12,28 +13,36 @@ from rich.table import Table
 from deploy.local.errors import StackError
 from libs.common import logging
 from tests.chaos import evidence
-from tests.chaos.defects import DEFECTS
+from tests.chaos.defects import DEFECTS, Defect
 from tests.chaos.evidence import console
 from tests.chaos.lane import HOMES, play_one
 from tests.chaos.plan import Plan
 from tests.chaos.rig import rig
 from tests.chaos.runner import Outcome, Patience
 from tests.chaos.summary import head
+from tests.chaos.workload import draw
 
 ALL = "all"
 TRIES = 6
 """Seeds for each defect, at most."""
-LASTS_S = 15.0
+LASTS_S = 30.0
+"""People are done in about half of it, and later on a busy machine: what shows a defect often comes at their end."""
 CUT_SHORT = Patience(settles_s=30.0, still_s=12.0)
 """What stands still for longer than a consumer group misses a member is not under way any more: it is broken."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a lane is given to do: a defect, and the seeds in which it may be seen."""
+    """What a lane is given to do. Args: first: the seed from which on those are played that can show the defect."""
 
     defect: str
-    seeds: Sequence[int]
+    first: int
+    tries: int
+
+    def seeds(self) -> Iterator[int]:
+        """Yield the seeds in which somebody does what is needed."""
+        can_show = (seed for seed in count(self.first) if _can_show(DEFECTS[self.defect], seed))
+        return islice(can_show, self.tries)
 
 
 @dataclass
@@ -85,8 +94,8 @@ async def _look(search: Search, sighting: Sighting) -> None:
     home, defect = HOMES / f"rig-{search.defect}", DEFECTS[search.defect]
     shutil.rmtree(home, ignore_errors=True)
     async with rig(home, search.defect) as rigged:
-        for seed in search.seeds:
-            outcome = await play_one(rigged, Plan(seed, LASTS_S, defect.exposed_by), CUT_SHORT)
+        for seed in search.seeds():
+            outcome = await play_one(rigged, _plan(defect, seed), CUT_SHORT)
             sighting.seeds.append(seed)
             sighting.seen = defect.seen_in(outcome.violations)
             folder = evidence.PLAYED / f"{search.defect}-{seed}"
@@ -95,6 +104,15 @@ async def _look(search: Search, sighting: Sighting) -> None:
             if sighting.seen:
                 break
     shutil.rmtree(home, ignore_errors=True)
+
+
+def _plan(defect: Defect, seed: int) -> Plan:
+    return Plan(seed, LASTS_S, defect.exposed_by)
+
+
+def _can_show(defect: Defect, seed: int) -> bool:
+    parts = draw(_plan(defect, seed).workload())
+    return any(defect.can_show_in(step.what for step in part.steps) for part in parts)
 
 
 def _say(sighting: Sighting, outcome: Outcome, folder: Path) -> None:

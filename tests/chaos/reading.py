@@ -16,6 +16,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from minio import Minio
+from minio.error import S3Error
 from PIL import Image
 from pydantic import SecretStr
 from pymongo import AsyncMongoClient
@@ -194,13 +195,19 @@ def names(client: Minio, bucket: str, prefix: str) -> list[str]:
 
 
 def _objects(client: Minio, bucket: str, prefixes: list[str]) -> dict[str, Stored]:
-    return {
-        name: _stored(client, bucket, name) for prefix in prefixes for name in names(client, bucket, prefix)
-    }
+    listed = [name for prefix in prefixes for name in names(client, bucket, prefix)]
+    found = {name: _stored(client, bucket, name) for name in listed}
+    return {name: stored for name, stored in found.items() if stored is not None}
 
 
-def _stored(client: Minio, bucket: str, name: str) -> Stored:
-    answer = client.get_object(bucket, name)
+def _stored(client: Minio, bucket: str, name: str) -> Stored | None:
+    """Return an object; nothing where it went since it was listed, on a platform that is not at rest."""
+    try:
+        answer = client.get_object(bucket, name)
+    except S3Error as error:
+        if error.code == "NoSuchKey":
+            return None
+        raise
     try:
         data = answer.read()
     finally:

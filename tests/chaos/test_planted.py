@@ -7,7 +7,7 @@ import pytest
 from tests.chaos import planted
 from tests.chaos.defects import DEFECTS
 from tests.chaos.model import Violation
-from tests.chaos.planted import Sighting
+from tests.chaos.planted import Search, Sighting
 from tests.chaos.wrongs import BROKEN
 
 
@@ -33,3 +33,12 @@ def test_the_table_says_what_was_seen_and_what_was_not(tmp_path: Path) -> None:
     assert "| inbox-off | dead letters, mails | 2 | 2 | 61 s |" in said
     assert "| fence-off | nothing: not seen | — | 1 | 40 s |" in said
     assert said.startswith("`make chaos DEFECT=all` at ")
+
+
+def test_seeds_are_those_in_which_there_is_something_to_see() -> None:
+    without_fence = DEFECTS["fence-off"]
+    assert without_fence.can_show_in(["look", "upload", "buy", "delete-account"])
+    assert not without_fence.can_show_in(["delete-account", "upload"])
+    chosen = [*Search("fence-off", 20, 6).seeds()]
+    assert len(chosen) == 6
+    assert 20 not in chosen  # nobody leaves in it
