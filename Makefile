@@ -11,7 +11,7 @@ PY := .venv/bin/python
 UV := .tools/uv/bin/uv
 GROUPS_LOCKED := auth gallery generation billing privacy cli stack
 
-.PHONY: help setup run test demo chaos check fmt lock contracts bench bench-start mail clean
+.PHONY: help setup run test demo chaos check fmt lock contracts data-map bench bench-start mail clean
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ lock: setup ## Bring requirements/*.txt up to date with pyproject.toml
 
 contracts: setup ## Write contracts/ anew from the code
 	@$(PY) -m contracts
+
+data-map: setup ## Write the data map, the record of processing, as Markdown, JSON and fideslang
+	@$(PY) -m contracts --data-map
+	@echo "contracts/data-map.md, contracts/data-map.json, contracts/data-map.fides.yml"
 
 bench: setup ## Measure the platform against raw baselines, into bench/results/
 	@$(PY) -m bench

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import audit, certificates, dlq, erasures, events, keys, mail, status
+from cli import audit, certificates, data_map, dlq, erasures, events, keys, mail, status
 from cli.output import EXIT_CODES
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app.add_typer(certificates.app, name="certificate")
 app.add_typer(audit.app, name="audit")
 app.add_typer(events.app, name="events")
 app.add_typer(keys.app, name="keys")
+app.command("data-map")(data_map.show)
 app.command("mail")(mail.show)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 HOME = Path(__file__).parent
+DATA_MAP = "data-map."
 
 # What a service needs to be built, not to be run: nothing here is connected to.
 UNCONNECTED = {
@@ -70,6 +71,7 @@ def main() -> int:
     """Write or check the contracts; return the exit code."""
     parser = argparse.ArgumentParser(prog="contracts", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail where something differs")
+    parser.add_argument("--data-map", action="store_true", help="write the data map alone")
     arguments = parser.parse_args()
     for name, value in UNCONNECTED.items():
         os.environ.setdefault(name, value)
@@ -87,6 +89,8 @@ def main() -> int:
             print("contracts: run `make contracts` and read the diff:", *differing, sep="\n  ")
         return bool(differing)
     for path, text in made():
+        if arguments.data_map and not path.name.startswith(DATA_MAP):
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return 0

@@ -1,12 +1,14 @@
-"""The data map: what personal data is where, why, on what ground, for how long, and how it is erased."""
+"""The data map, the record of processing of GDPR Art. 30: for programs, for people, and in Fides' language."""
 
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from contracts import fides
 from libs.common.events import PRODUCERS
-from libs.common.privacy.data_map import data_map, markdown
+from libs.common.privacy.data_map import data_map
+from libs.common.privacy.data_map_page import markdown
 from libs.common.privacy.holdings import Holdings
 
 DECLARING = (
@@ -21,7 +23,8 @@ def all_holdings() -> list[Holdings]:
 
 
 def files() -> Iterator[tuple[Path, Any]]:
-    """Yield the data map, for machines and for people, with the paths they belong at."""
+    """Yield the data map in its three forms with the paths they belong at."""
     record = data_map(all_holdings())
     yield Path("data-map.json"), record
     yield Path("data-map.md"), markdown(record)
+    yield Path("data-map.fides.yml"), fides.text(record)

@@ -1,6 +1,7 @@
 """What auth holds of people and of operators, and that all of it goes with the account."""
 
-from libs.common.privacy.holdings import OF_THE_BUS, CollectionHolding, Holdings
+from libs.common.privacy.holdings import OF_THE_BUS, CollectionHolding, Holdings, ProcessorHolding
+from libs.common.privacy.processors import MAIL_SERVER
 from services.auth.models import (
     Acceptance,
     PendingRegistration,
@@ -13,6 +14,20 @@ from services.auth.models import (
     UsernameClaim,
     VerificationToken,
 )
+
+MAIL = ProcessorHolding(
+    MAIL_SERVER,
+    receives=(
+        "users.email",
+        "users.username",
+        "users.language",
+        "registrations.email",
+        "registrations.created_at",
+        "registrations.language",
+        "verification_tokens._id",
+    ),
+)
+"""What stands in a mail, and whom it goes to."""
 
 HOLDINGS = Holdings(
     "auth",
@@ -29,4 +44,5 @@ HOLDINGS = Holdings(
         CollectionHolding(Throttle, made_at="tried_at"),
         *OF_THE_BUS,
     ),
+    processors=(MAIL,),
 )

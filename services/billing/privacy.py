@@ -3,12 +3,18 @@
 Tax law asks for payments and books for seven years: they stay, under a pseudonym that leads nowhere, one for all of
 a person's rows, so that the books still add up. What there is to spend goes with the account.
 
-Outside processor: the payment provider (`services/billing/providers/sandbox`). It is told an opaque payment id, an
-amount and a currency, and nothing that says who pays; there is nothing to erase there.
+The payment provider is told an opaque payment id, an amount and a currency, and nothing that says who pays.
 """
 
 from libs.common.privacy.annotations import TAX
-from libs.common.privacy.holdings import OF_THE_BUS, CollectionHolding, Holdings, Pseudonymise
+from libs.common.privacy.holdings import (
+    OF_THE_BUS,
+    CollectionHolding,
+    Holdings,
+    ProcessorHolding,
+    Pseudonymise,
+)
+from libs.common.privacy.processors import AtErasure, Processor, Safeguard
 from services.billing.models import (
     BalanceFacts,
     BalanceRow,
@@ -20,6 +26,15 @@ from services.billing.models import (
 
 TAX_LAW = "tax-law"
 """Source: GDPR Art. 17(3)(b) with Directive 2006/112/EC Art. 247 and the member state's tax code."""
+
+PAYMENT_PROVIDER = Processor(
+    name="payment-provider",
+    title="Payment provider",
+    task="takes the payment on its own page; card data never reaches us",
+    country="IE",
+    safeguard=Safeguard.NONE_NEEDED,
+    at_erasure=AtErasure.BEYOND_RECALL,
+)
 
 HOLDINGS = Holdings(
     "billing",
@@ -33,6 +48,11 @@ HOLDINGS = Holdings(
         CollectionHolding(BalanceFacts, subject="_id"),
         CollectionHolding(Reservation),
         *OF_THE_BUS,
+    ),
+    processors=(
+        ProcessorHolding(
+            PAYMENT_PROVIDER, receives=("payments._id", "payments.amount_minor", "payments.currency")
+        ),
     ),
     operational=(WebhookReceipt,),
 )

@@ -1,6 +1,13 @@
 """What gallery holds of people: their images, in rows and in objects."""
 
-from libs.common.privacy.holdings import OF_THE_BUS, CollectionHolding, Holdings, ObjectsHolding
+from libs.common.privacy.holdings import (
+    OF_THE_BUS,
+    CollectionHolding,
+    Holdings,
+    ObjectsHolding,
+    ProcessorHolding,
+)
+from libs.common.privacy.processors import OBJECT_STORAGE
 from services.gallery.models import Image, ImageFacts, Upload
 from services.gallery.objects import BUCKET
 
@@ -15,4 +22,5 @@ HOLDINGS = Holdings(
         *OF_THE_BUS,
     ),
     objects=(OBJECTS,),
+    processors=(ProcessorHolding(OBJECT_STORAGE, receives=(OBJECTS.name,)),),
 )

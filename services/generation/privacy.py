@@ -1,6 +1,13 @@
 """What generation holds of people: the generation log, and images on their way to the gallery."""
 
-from libs.common.privacy.holdings import OF_THE_BUS, CollectionHolding, Holdings, ObjectsHolding
+from libs.common.privacy.holdings import (
+    OF_THE_BUS,
+    CollectionHolding,
+    Holdings,
+    ObjectsHolding,
+    ProcessorHolding,
+)
+from libs.common.privacy.processors import OBJECT_STORAGE
 from services.generation.models import Job, Turn
 from services.generation.objects import BUCKET
 
@@ -10,4 +17,5 @@ HOLDINGS = Holdings(
     "generation",
     collections=(CollectionHolding(Job), CollectionHolding(Turn, subject="_id"), *OF_THE_BUS),
     objects=(OBJECTS,),
+    processors=(ProcessorHolding(OBJECT_STORAGE, receives=(OBJECTS.name,)),),
 )

@@ -20,6 +20,7 @@ from libs.common.privacy.holdings import (
 def check(holdings: Holdings, documents: Iterable[type[Document]]) -> None:
     """Raises: UndeclaredHolding, with every fault that was found, and what to write for each."""
     faults = [*_uncovered(holdings, documents), *_misplaced(holdings), *_clashes(holdings)]
+    faults += _unknown_to_us(holdings)
     for holding in holdings.collections:
         faults += [f"{holdings.name_of(holding)}: {fault}" for fault in _faults(holding)]
     if faults:
@@ -49,6 +50,18 @@ def _clashes(holdings: Holdings) -> Iterator[str]:
     names = [holdings.name_of(holding) for holding in holdings.all]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"two holdings are called {name}: give each a `label` or a name of its own"
+
+
+def _unknown_to_us(holdings: Holdings) -> Iterator[str]:
+    ours = {
+        f"{held.document.collection}.{path}"
+        for held in holdings.collections
+        for path, _ in walk_fields(held.document)
+    }
+    ours |= {held.name for held in holdings.objects}
+    for held in holdings.processors:
+        for place in sorted(set(held.receives) - ours):
+            yield f"{held.processor.name} is said to receive `{place}`: we store no such field or objects"
 
 
 def _faults(holding: CollectionHolding) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""The data map: what personal data is where, why, for how long, and how it goes; made from the declarations alone.
+"""The data map: what personal data is where, why, for how long, who gets it, and how it goes.
 
-Source:   GDPR Art. 30(1), the record of processing activities.
+Made from the declarations alone; it is the record of processing activities.
+Source:   GDPR Art. 30(1).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from libs.common.bus.topics import kept
@@ -19,14 +20,25 @@ from libs.common.privacy.holdings import (
     Pseudonymise,
     topics_of,
 )
+from libs.common.privacy.processors import HOSTING, Processor
 from libs.common.privacy.tombstones import Tombstone
 
 Record = dict[str, Any]
+Recipients = Callable[[str], list[str]]
+"""Returns who gets a field, by its path, beside those who run the machines."""
 
 OBJECTS_FIELD = Personal("user.content")
 PERSONS_KEY = "user_id"
 DESTROY = "destroy"
 KEY_NAME = "keyAltNames"
+
+CONTROLLER = {
+    "name": "Pixera",
+    "contact": "the form on the Contacts page",
+    "data_subjects": "people with an account, people who register or write to us, and operators",
+    "security": "fields encrypted with a key per person, least privilege, audit ledger (docs/architecture.md)",
+}
+"""Source:   GDPR Art. 30(1)(a), (c), (g)."""
 
 
 class ScanTarget(NamedTuple):
@@ -56,9 +68,11 @@ def data_map(everyone: Iterable[Holdings]) -> Record:
     """Return the whole map as plain data, in an order that changes only when the declarations do."""
     services = sorted(everyone, key=lambda holdings: holdings.service)
     return {
+        "controller": CONTROLLER,
         "holdings": [record for holdings in services for record in _holdings(holdings)],
         "kept_by_every_service": [_tombstones()],
         "kept_as_proof": [_proof(holdings, held) for holdings in services for held in holdings.proofs],
+        "processors": _processors(services),
         "events": [_event(event) for event in event_classes()],
         "about_nobody": {
             holdings.service: sorted(document.collection for document in holdings.about_nobody)
@@ -66,50 +80,6 @@ def data_map(everyone: Iterable[Holdings]) -> Record:
         },
         "scan": [target._asdict() for target in scan_map(services)],
     }
-
-
-def markdown(record: Record) -> str:
-    """Return the map as a page for people."""
-    lines = [
-        "# Data map",
-        "",
-        "Made from the declarations in the code by `make contracts`; not edited by hand.",
-    ]
-    for holding in [*record["holdings"], *record["kept_by_every_service"]]:
-        lines += [
-            "",
-            f"## {holding['holding']}",
-            "",
-            f"{holding['kind']} {holding['where']}. {holding['erasure']}",
-            "",
-        ]
-        lines += _table(
-            ("field", "category", "purpose", "basis", "kept", "at erasure"),
-            [tuple(field.values()) for field in holding["fields"]],
-        )
-    lines += [
-        "",
-        "## Kept as proof",
-        "",
-        "An erasure leaves these: keyed pseudonyms, nothing that says who.",
-        "",
-    ]
-    lines += _table(
-        ("where", "what", "ground", "kept"), [tuple(each.values()) for each in record["kept_as_proof"]]
-    )
-    lines += ["", "## Events", "", "Events carry opaque ids, and what only their person's key opens.", ""]
-    lines += _table(
-        ("event", "producer", "key", "kept", "fields"),
-        [
-            (each["event"], each["producer"], each["key"], each["kept"], ", ".join(each["fields"]))
-            for each in record["events"]
-        ],
-    )
-    lines += ["", "## About nobody", ""]
-    lines += [
-        f"- {service}: {', '.join(names) or 'none'}" for service, names in record["about_nobody"].items()
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def _holdings(holdings: Holdings) -> list[Record]:
@@ -129,25 +99,59 @@ def _proof(holdings: Holdings, held: ProofHolding) -> Record:
     return {"where": where, "what": held.what, "ground": held.ground, "kept": held.kept.name}
 
 
+def _processors(services: Sequence[Holdings]) -> list[Record]:
+    """Return every outside party with what it gets from all services together."""
+    receives: dict[Processor, list[str]] = {HOSTING: ["everything, as it is stored"]}
+    for holdings in services:
+        for held in holdings.processors:
+            places = [f"{holdings.service}.{place}" for place in held.receives]
+            receives.setdefault(held.processor, []).extend(places)
+    return [
+        {
+            "processor": each.name,
+            "title": each.title,
+            "task": each.task,
+            "country": each.country,
+            "transfer": each.is_transfer,
+            "safeguard": each.safeguard.value,
+            "receives": places,
+            "at_erasure": each.at_erasure.value,
+        }
+        for each, places in sorted(receives.items(), key=lambda item: item[0].name)
+    ]
+
+
 def _collection(holdings: Holdings, held: CollectionHolding) -> Record:
-    where = f"{holdings.service}.{held.document.collection}, found by `{held.subject}`"
-    fields = [_field(path, mark, _fate(held, path)) for path, mark in held.personal.items()]
+    collection = held.document.collection
+    recipients = _recipients(holdings, collection)
+    fields = [_field(path, mark, _fate(held, path), recipients(path)) for path, mark in held.personal.items()]
     return _record(
         holdings.name_of(held),
         "collection",
         holdings.service,
         erasure=_erasure(held),
-        where=where,
+        where=f"{holdings.service}.{collection}, found by `{held.subject}`",
         fields=fields,
     )
 
 
+def _recipients(holdings: Holdings, collection: str) -> Recipients:
+    def of(path: str) -> list[str]:
+        place = f"{collection}.{path}"
+        return [held.processor.name for held in holdings.processors if place in held.receives]
+
+    return of
+
+
 def _objects(holdings: Holdings, held: ObjectsHolding) -> Record:
-    where = f"{held.bucket}, under the person's locator"
-    fields = [_field("(the object)", OBJECTS_FIELD, "deleted")]
-    erasure = "Every version and delete marker is deleted."
+    recipients = [each.processor.name for each in holdings.processors if held.name in each.receives]
     return _record(
-        holdings.name_of(held), "objects", holdings.service, where=where, erasure=erasure, fields=fields
+        holdings.name_of(held),
+        "objects",
+        holdings.service,
+        where=f"{held.bucket}, under the person's locator",
+        erasure="Every version and delete marker is deleted.",
+        fields=[_field("(the object)", OBJECTS_FIELD, "deleted", recipients)],
     )
 
 
@@ -183,7 +187,7 @@ def _record(name: str, kind: str, service: str, *, where: str, erasure: str, fie
     }
 
 
-def _field(path: str, mark: Personal, fate: str) -> Record:
+def _field(path: str, mark: Personal, fate: str, recipients: Sequence[str] = ()) -> Record:
     return {
         "field": path,
         "category": mark.category,
@@ -191,6 +195,7 @@ def _field(path: str, mark: Personal, fate: str) -> Record:
         "basis": mark.basis.value,
         "kept": mark.retention.name,
         "at_erasure": fate,
+        "recipients": [HOSTING.name, *recipients],
     }
 
 
@@ -217,8 +222,3 @@ def _event(event: type[Event]) -> Record:
         "kept": f"{kept(event.topic).period.days} days",
         "fields": sorted(event.model_fields),
     }
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return lines + [f"| {' | '.join(row)} |" for row in rows]

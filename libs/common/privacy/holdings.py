@@ -20,6 +20,7 @@ from libs.common.document import Document
 from libs.common.events import event_classes, producer_of
 from libs.common.mongo import Mongo
 from libs.common.privacy.annotations import Personal, Retention, personal_fields
+from libs.common.privacy.processors import Processor
 from libs.common.vault.keys import DATABASE, DataKey
 
 UNIQUE_ID = "user.unique_id"
@@ -129,6 +130,17 @@ Holding: TypeAlias = "CollectionHolding | ObjectsHolding | KeysHolding"
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessorHolding:
+    """What an outside party gets from this service.
+
+    Args:     receives: stored fields (`users.email`), or the names of holdings of objects.
+    """
+
+    processor: Processor
+    receives: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TopicHolding:
     """Events that carry a person's opaque id, gone when the topic's retention ends."""
 
@@ -159,6 +171,7 @@ class Holdings:
     keys: tuple[KeysHolding, ...] = ()
     topics: tuple[TopicHolding, ...] = ()
     proofs: tuple[ProofHolding, ...] = ()
+    processors: tuple[ProcessorHolding, ...] = ()
     operational: tuple[type[Document], ...] = ()
 
     def name_of(self, holding: Holding) -> str:

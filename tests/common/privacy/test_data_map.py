@@ -3,7 +3,8 @@
 import json
 
 from libs.common.events import event_classes
-from libs.common.privacy.data_map import ScanTarget, data_map, markdown, scan_map
+from libs.common.privacy.data_map import ScanTarget, data_map, scan_map
+from libs.common.privacy.data_map_page import markdown
 from tests.common.privacy.studio import HOLDINGS
 
 
@@ -29,6 +30,7 @@ def test_the_map_says_why_how_long_and_what_becomes_of_it() -> None:
         "basis": "legal_obligation",
         "kept": "7 years, as tax law asks",
         "at_erasure": "kept under the random id",
+        "recipients": ["hosting"],
     }
     assert by_path["name"]["at_erasure"] == "removed"
     assert by_path["user_id"]["at_erasure"] == "replaced by a random id"
