@@ -1,0 +1,1 @@
+"""The privacy policy and the terms: their versions, what is in force, and its publication."""
