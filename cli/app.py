@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import audit, certificates, data_map, dlq, erasures, events, keys, mail, status
+from cli import audit, backup, certificates, data_map, dlq, erasures, events, keys, mail, status
 from cli.output import EXIT_CODES
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(events.app, name="events")
 app.add_typer(keys.app, name="keys")
 app.command("data-map")(data_map.show)
+app.add_typer(backup.app, name="backup")
+app.command("restore")(backup.restore)
 app.command("mail")(mail.show)
 
 
@@ -27,8 +29,10 @@ def _tell_exit_codes(group: typer.Typer) -> None:
     for command in group.registered_commands:
         command.epilog = command.epilog or EXIT_CODES
     for below in group.registered_groups:
-        if below.typer_instance is not None:
-            _tell_exit_codes(below.typer_instance)
+        if (inner := below.typer_instance) is not None:
+            if inner.info.invoke_without_command is True:  # the group is a command itself
+                inner.info.epilog = EXIT_CODES
+            _tell_exit_codes(inner)
 
 
 _tell_exit_codes(app)

@@ -68,7 +68,7 @@ class Story:
     async def play(self, leaving: Role, staying: Role) -> None:
         """Play all acts. Raises AssertionError at the first step that does not hold."""
         await self._live(leaving, staying)
-        kept = await self._album(staying)
+        kept = await self.album(staying)
         await self.seen(leaving)
         case = await self.leave(leaving)
         certificate = await self.follow(leaving, case)
@@ -112,7 +112,7 @@ class Story:
             image["state"] == "ready" for image in images
         )
 
-    async def _album(self, role: Role) -> Json:
+    async def album(self, role: Role) -> Json:
         """Return all that a person has, byte for byte."""
         images = await role.person.images()
         bytes_by_id = await self._bytes(role)
@@ -128,7 +128,7 @@ class Story:
         images = await role.person.images()
         return {image["id"]: await role.person.download(image["id"]) for image in images}
 
-    async def _scan(self, role: Role) -> Scan:
+    async def scan(self, role: Role) -> Scan:
         needles = [*role.words(), *role.pictures(self._downloaded), *role.identifiers()]
         return await Scanner(self.env, needles).run()
 
@@ -137,7 +137,7 @@ class Story:
         self._downloaded = await self._bytes(role)
         self.timeline.act("Before: the scanner sees her")
         with self.timeline.step("every database, object version and record is read"):
-            scan = await self._scan(role)
+            scan = await self.scan(role)
             missing = MUST_BE_SEEN - scan.kinds.keys()
             require(not missing, f"the scanner does not see {sorted(missing)}: it would prove nothing")
             hidden = {"exif", "password", "image name"} & scan.kinds.keys()
@@ -186,7 +186,7 @@ class Story:
         """See that the scanner finds nothing that the certificate does not account for."""
         self.timeline.act("After: the scanner finds nothing")
         with self.timeline.step("every database, object version and record is read again"):
-            scan = await self._scan(role)
+            scan = await self.scan(role)
             self._show(scan)
             left = strays(scan, certificate)
             require(not left, f"traces are left: {left}")
@@ -196,7 +196,7 @@ class Story:
         """See that a person has all that they had."""
         self.timeline.act("He has lost nothing")
         with self.timeline.step("every image, caption, prompt and credit is what it was, byte for byte"):
-            require(await self._album(role) == kept, f"{role.person.username} has lost something")
+            require(await self.album(role) == kept, f"{role.person.username} has lost something")
 
     def proof(self) -> None:
         """See that the operators' command accepts the certificate, and refuses a forged one."""

@@ -36,6 +36,14 @@ class Home:
         return self.root / "secrets"
 
     @property
+    def backups(self) -> Path:
+        return self.root / "backups"
+
+    @property
+    def vault_backups(self) -> Path:
+        return self.root / "vault-backups"
+
+    @property
     def stack_file(self) -> Path:
         """What runs where; `spawn.Stack` reads it."""
         return self.run / "stack.json"
@@ -46,7 +54,10 @@ class Home:
 
     def make(self) -> None:
         """Effects: the folders exist, readable by this user only."""
-        for folder in (self.root, self.data, self.logs, self.mail, self.run, self.secrets):
+        for folder in (
+            *(self.root, self.data, self.logs, self.mail, self.run, self.secrets),
+            *(self.backups, self.vault_backups),
+        ):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
 
@@ -57,8 +68,8 @@ class Home:
                 log.replace(log.with_name(f"{log.name}.1"))
 
     def empty(self) -> None:
-        """Effects: data, e-mails, logs and secrets are gone; nothing else under the folder is touched."""
-        for folder in (self.data, self.mail, self.logs, self.secrets):
+        """Effects: data, e-mails, logs, secrets and the backups they open are gone; nothing else is touched."""
+        for folder in (self.data, self.mail, self.logs, self.secrets, self.backups, self.vault_backups):
             shutil.rmtree(folder, ignore_errors=True)
 
 

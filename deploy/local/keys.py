@@ -25,6 +25,11 @@ def _vault_master_key() -> str:
     return base64.b64encode(secrets.token_bytes(96)).decode()
 
 
+def _backup_key() -> str:
+    """Source: AES-256."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
 def _ed25519_pem() -> str:
     body = base64.b64encode(ED25519_PREFIX + secrets.token_bytes(32)).decode()
     return f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"
@@ -41,6 +46,8 @@ SECRETS: dict[str, Callable[[], str]] = {
     "PIXERA_TOKEN_SIGNING_KEY": _ed25519_pem,
     "PIXERA_CERTIFICATE_SIGNING_KEY": _ed25519_pem,
     "PIXERA_VAULT_MASTER_KEY": _vault_master_key,
+    "PIXERA_BACKUP_KEY": _backup_key,
+    "PIXERA_BACKUP_VAULT_KEY": _backup_key,
 }
 
 

@@ -22,6 +22,7 @@ _EVERYONE = frozenset({"PIXERA_PSEUDONYM_KEY"})
 _OBJECTS = frozenset({"PIXERA_S3_ACCESS_KEY", "PIXERA_S3_SECRET_KEY"})
 _PAYMENTS = frozenset({"PIXERA_PAY_API_KEY", "PIXERA_WEBHOOK_SECRET"})
 _VAULT = frozenset({"PIXERA_VAULT_MASTER_KEY"})
+_BACKUPS = frozenset({"PIXERA_BACKUP_KEY", "PIXERA_BACKUP_VAULT_KEY"})
 _CASES = frozenset({"PIXERA_CASE_TOKEN_KEY"})
 SECRETS_OF: dict[str, frozenset[str]] = {
     "auth": _EVERYONE | _CASES | {"PIXERA_TOKEN_SIGNING_KEY", "PIXERA_STAFF_PASSWORD"},
@@ -29,7 +30,7 @@ SECRETS_OF: dict[str, frozenset[str]] = {
     "generation": _EVERYONE | _OBJECTS,
     "billing": _EVERYONE | _PAYMENTS,
     "pay": _EVERYONE | _PAYMENTS,
-    "privacy": _EVERYONE | _OBJECTS | _CASES | _VAULT | {"PIXERA_CERTIFICATE_SIGNING_KEY"},
+    "privacy": _EVERYONE | _OBJECTS | _CASES | _VAULT | _BACKUPS | {"PIXERA_CERTIFICATE_SIGNING_KEY"},
 }
 """Which of the secrets each service works with."""
 

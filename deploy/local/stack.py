@@ -94,6 +94,8 @@ class Stack:
         }
         servers = {setting: os.environ.get(setting, value) for setting, value in own.items()}
         env = services.settings(self._ports, self._secrets, servers)
+        env["PIXERA_BACKUP_DIR"] = str(self._home.backups)
+        env["PIXERA_BACKUP_VAULT_DIR"] = str(self._home.vault_backups)
         if not (self._starts["s3"] and self._options.with_services):  # the gateway leads to our own S3 only
             endpoint = servers["PIXERA_S3_ENDPOINT"]
             env["PIXERA_S3_PUBLIC_ENDPOINT"] = os.environ.get("PIXERA_S3_PUBLIC_ENDPOINT", endpoint)

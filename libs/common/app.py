@@ -13,6 +13,7 @@ from structlog.stdlib import BoundLogger
 
 from libs.common import logging, tracing
 from libs.common.audit import Audit
+from libs.common.backup.marker import Marker
 from libs.common.bus.archive import Reader
 from libs.common.bus.consumes import Subscription
 from libs.common.bus.letters.box import LetterBox
@@ -191,6 +192,7 @@ async def _connect(
 ) -> Platform:
     mongo = Mongo.connect(settings, name)
     closes(stack, mongo.close)
+    await Marker(mongo, settings).refuse()
     store = Storage(settings) if holdings.objects else None
     if store is not None:
         closes(stack, store.close)
@@ -219,7 +221,8 @@ async def _connect(
 
 async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Platform, parts: Parts) -> None:
     loops: list[Loop] = [probe_loop_lag]
-    app.state.checks = [platform.mongo.ping, *parts.checks]
+    restored = Marker(platform.mongo, platform.settings)
+    app.state.checks = [platform.mongo.ping, restored.refuse, *parts.checks]
     app.state.bus = None
     subscriptions = [*parts.subscriptions, *privacy_subscriptions(platform.holder)]
     replays = app.state.replays = Replays(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +23,18 @@ class Index:
     partial: dict[str, Any] | None = None
 
 
+class Restored(StrEnum):
+    """What a restore does with a collection (ADR 0025).
+
+    AS_SAVED: it becomes what it was; KEPT: what is there stays, and the backup adds what is missing: for proof, which
+    never goes backwards; ANEW: it is in no backup and begins empty: for what must not come to life again.
+    """
+
+    AS_SAVED = "as-saved"
+    KEPT = "kept"
+    ANEW = "anew"
+
+
 class Document(BaseModel):
     """A stored row. A subclass names its collection, and each of its fields says whether it is personal.
 
@@ -33,6 +46,7 @@ class Document(BaseModel):
 
     collection: ClassVar[str] = ""
     indexes: ClassVar[tuple[Index, ...]] = ()
+    restored: ClassVar[Restored] = Restored.AS_SAVED
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

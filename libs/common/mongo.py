@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from bson import UuidRepresentation, decode_all, encode
+from bson import Timestamp, UuidRepresentation, decode_all, encode
 from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import (
     AutoReconnect,
@@ -51,6 +52,8 @@ PASSING_ERRORS: tuple[type[Exception], ...] = (
 """Failures that pass by themselves once the server is back."""
 
 STORED: CodecOptions[Row] = CodecOptions(tz_aware=True, uuid_representation=UuidRepresentation.STANDARD)
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+APPNAME = "pixera"
 TIMEOUT_MS = 10_000
 POOL_SIZE = 64
 DEFAULT_LIMIT = 1_000
@@ -242,9 +245,13 @@ class Mongo:
         )
 
     @classmethod
-    def connect(cls, settings: CommonSettings, database: str) -> "Mongo":
-        """Make a client for one service's database."""
-        return cls(_client(settings), settings.mongo_database_prefix + database)
+    def connect(cls, settings: CommonSettings, database: str, *, appname: str = APPNAME) -> "Mongo":
+        """Make a client for one service's database. Args: appname: how the server names its connections."""
+        return cls(_client(settings, appname), settings.mongo_database_prefix + database)
+
+    def beside(self, database: str) -> "Mongo":
+        """Return another database over the same client. Args: database: with the platform's prefix."""
+        return Mongo(self.client, database)
 
     def collection(self, of: type[Document] | str) -> Collection:
         """Return the collection of a document class, or of a name."""
@@ -269,6 +276,30 @@ class Mongo:
         except PyMongoError:  # another process was faster
             if name not in await self.collection_names():
                 raise
+
+    async def command(self, command: Row, *, raw: bool = False, session: Any = None) -> Any:
+        """Run a command of the server; `raw` leaves the documents of its answer undecoded."""
+        options = {"codec_options": RAW} if raw else {}
+        return await self._raw.command(command, session=session, **options)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Any]:
+        """Open a session of the driver, without a transaction: what one command began, the next may go on with."""
+        async with await awaited(self.client.start_session()) as session:
+            yield session
+
+    @asynccontextmanager
+    async def changes_since(self, moment: Timestamp, kept: Filter) -> AsyncIterator[Any]:
+        """Open the stream of the changes of all databases after a moment. Args: kept: which; their keys alone."""
+        after = Timestamp(moment.time, moment.inc + 1)  # a stream includes where it starts: the moment itself
+        pipeline = [{"$match": kept}, {"$project": {"ns": 1, "documentKey": 1}}]
+        options: Row = {"start_at_operation_time": after, "max_await_time_ms": TIMEOUT_MS}
+        async with await awaited(self.client.watch(pipeline, **options)) as stream:
+            yield stream
+
+    async def drop(self, collection: str) -> None:
+        """Drop a collection, where there is one."""
+        await self._raw.drop_collection(collection)
 
     async def ping(self) -> None:
         """Return once the server answers."""
@@ -303,7 +334,7 @@ def row_bytes(row: Row) -> bytes:
     return encode(row, codec_options=STORED)
 
 
-def _client(settings: CommonSettings) -> Any:
+def _client(settings: CommonSettings, appname: str) -> Any:
     """Return a client of the driver that the settings name; imported here, so that only one is loaded."""
     options: Row = {
         "uuidRepresentation": "standard",
@@ -314,7 +345,7 @@ def _client(settings: CommonSettings) -> Any:
         "waitQueueTimeoutMS": TIMEOUT_MS,
         "maxPoolSize": POOL_SIZE,
         "retryWrites": True,
-        "appname": "pixera",
+        "appname": appname,
     }
     uri = settings.mongo_uri.get_secret_value()
     if settings.mongo_driver is MongoDriver.MOTOR:

@@ -134,6 +134,10 @@ class Storage:
         """
         return await self._run("get", lambda: self._read(bucket, name, limit))
 
+    async def fetch(self, bucket: str, name: str) -> tuple[bytes, str]:
+        """Return an object whole, and its media type. Raises ObjectMissing; TooLarge: no object of ours is."""
+        return await self._run("get", lambda: self._read_whole(bucket, name, WHOLE))
+
     async def stat(self, bucket: str, name: str) -> Stat | None:
         """Return what is known of an object, or None where there is none."""
         try:
@@ -163,6 +167,16 @@ class Storage:
         while page := await self._run("list", lambda: list(islice(listing, MOST_AT_ONCE))):
             for found in page:
                 yield found.object_name or ""
+
+    async def stored_since(self, bucket: str, moment: datetime | None) -> AsyncIterator[list[str]]:
+        """Yield the names of the objects that were stored from a moment on, or of all, a page at a time."""
+        listing = self._client.list_objects(bucket, recursive=True)
+        while page := await self._run("list", lambda: list(islice(listing, MOST_AT_ONCE))):
+            yield [
+                found.object_name or ""
+                for found in page
+                if moment is None or found.last_modified is None or found.last_modified >= moment
+            ]
 
     async def delete_versions(self, bucket: str, versions: Sequence[Version]) -> None:
         """Delete these versions for good; one that is gone already is no error."""
@@ -257,6 +271,10 @@ class Storage:
         return done
 
     def _read(self, bucket: str, name: str, limit: int) -> bytes:
+        data, _ = self._read_whole(bucket, name, limit)
+        return data
+
+    def _read_whole(self, bucket: str, name: str, limit: int) -> tuple[bytes, str]:
         response = self._client.get_object(bucket, name)
         try:
             data: bytes = response.read(limit + 1)
@@ -265,7 +283,7 @@ class Storage:
             response.release_conn()
         if len(data) > limit:
             raise TooLarge(f"the file has more than {limit} bytes")
-        return data
+        return data, response.headers.get("Content-Type", "")
 
     def _listing(self, bucket: str, prefix: str) -> Iterator[Version]:
         for found in self._client.list_objects(bucket, prefix, recursive=True, include_version=True):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from libs.common.document import Document, Index
+from libs.common.document import Document, Index, Restored
 from libs.common.privacy.annotations import (
     DAY,
     MONTH,
@@ -182,6 +182,7 @@ class Session(Document):
     """One sign-in on one device, with its technical data. Its id is the family of its refresh tokens."""
 
     collection: ClassVar[str] = "sessions"
+    restored: ClassVar[Restored] = Restored.ANEW
     indexes: ClassVar[tuple[Index, ...]] = (
         Index((("user_id", 1), ("created_at", -1))),
         Index((("user_id", 1), ("network", 1))),
@@ -209,6 +210,7 @@ class RefreshToken(Document):
     """The hash of one refresh token. A used one is kept until it expires, so that a second use is noticed."""
 
     collection: ClassVar[str] = "refresh_tokens"
+    restored: ClassVar[Restored] = Restored.ANEW
     indexes: ClassVar[tuple[Index, ...]] = (
         Index((("user_id", 1), ("session_id", 1))),
         Index((("expires_at", 1),), expire_after=ZERO),
@@ -266,6 +268,7 @@ class StaffSession(Document):
     """One sign-in of an operator: as long as its only access token, so that it can be ended before."""
 
     collection: ClassVar[str] = "staff_sessions"
+    restored: ClassVar[Restored] = Restored.ANEW
     indexes: ClassVar[tuple[Index, ...]] = (
         Index((("user_id", 1),)),
         Index((("expires_at", 1),), expire_after=ZERO),

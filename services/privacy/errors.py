@@ -33,6 +33,12 @@ class HoldUnfit(Invalid):
     code, title = "hold-unfit", "A hold cannot end then"
 
 
+class BackupUnderWay(Conflict):
+    """One at a time: each reads everything."""
+
+    code, title = "backup-under-way", "A backup is being made already"
+
+
 class CaseChanged(Unavailable):
     """Somebody else wrote the case between reading and writing it; the same works the next time."""
 

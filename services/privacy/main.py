@@ -6,6 +6,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import FastAPI
 
 from libs.common.app import Parts, Platform, create_process
+from libs.common.backup.maker import Maker
+from libs.common.backup.settings import BackupSettings
 from libs.common.bus.consumes import subscriptions
 from libs.common.certificate import Signer
 from libs.common.mongo import Mongo
@@ -13,12 +15,16 @@ from libs.common.signing import SigningKey, load_public_key
 from libs.common.storage import Storage
 from libs.common.tasks import Loop
 from libs.common.vault.keys import DataKeys
-from services.privacy import handlers, privacy
+from services.privacy import backup_map, handlers, privacy
 from services.privacy.auditing import routes as audit_routes
 from services.privacy.auditing.checking import Checking
 from services.privacy.auditing.checkpoints import Checkpoints
 from services.privacy.auditing.ledger import AuditLedger
 from services.privacy.auditing.rows import AuditRows
+from services.privacy.backing_up import BackingUp
+from services.privacy.backup_repository import BackupRepository, RestoreRepository
+from services.privacy.backup_routes import router as backup_router
+from services.privacy.backups import Backups
 from services.privacy.certificates import Certificates
 from services.privacy.history import History
 from services.privacy.history_routes import router as history_router
@@ -44,7 +50,7 @@ def create_app(role: str = "all", settings: PrivacySettings | None = None) -> Fa
         role=role,
         settings=settings,
         holdings=privacy.HOLDINGS,
-        routers=[router, history_router, audit_routes.router, vault_router],
+        routers=[router, history_router, audit_routes.router, vault_router, backup_router],
         compose=partial(compose, settings),
     )
 
@@ -58,6 +64,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     )
     previous = previous_keys(settings.certificate_previous_keys)
     checkpoints = Checkpoints(audit_rows, platform.work, platform.audit, SigningKey(signing_key), previous)
+    backups = BackupSettings()
     service = PrivacyService(
         work=platform.work,
         audit=platform.audit,
@@ -72,6 +79,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
         history=History(
             settings.kafka_bootstrap, platform.work, platform.audit, DataKeys(platform.mongo, settings)
         ),
+        backups=Backups(BackupRepository(platform.mongo), platform.work, platform.audit, backups),
         vault=Rotation(platform.sealing, platform.work, platform.audit),
         subjects=subjects,
         token_key=settings.case_token_key,
@@ -83,10 +91,19 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     watching = Watching(cases, service, every_s=settings.erasure_tick_s)
     checking = Checking(audit_rows, checkpoints, every_s=settings.audit_check_every_s)
     auditing: list[Loop] = [checking.run, partial(checkpoints.run, settings.audit_checkpoint_every_s)]
+    backing_up = BackingUp(
+        BackupRepository(platform.mongo),
+        RestoreRepository(platform.mongo),
+        Maker(scan_client, scan_storage, settings, backups, backup_map.contents(settings.data_map)),
+        platform.work,
+        platform.audit,
+        backups,
+        platform.mongo,
+    )
     return Parts(
         service=service,
         subscriptions=subscriptions(handlers, service),
-        background=[scanning.run, scanning.follow, watching.tick, watching.gauge, *auditing],
+        background=[scanning.run, scanning.follow, watching.tick, watching.gauge, *auditing, backing_up.run],
         closing=[scan_client.close, scan_storage.close],
     )
 

@@ -42,3 +42,14 @@ AUDIT_CHECK_SECONDS = Histogram(
     buckets=(0.1, 0.5, 1, 5, 15, 60, 300, 900),
 )
 AUDIT_CHECKPOINT = Gauge("pixera_audit_checkpoint_timestamp_seconds", "When the last checkpoint was made.")
+BACKUP_OLDEST = Gauge(
+    "pixera_backup_oldest_age_seconds", "Age of the oldest backup that is still kept.", ("kind",)
+)
+BACKUP_LAST = Gauge("pixera_backup_last_success_timestamp_seconds", "When the newest whole backup was made.")
+BACKUP_SECONDS = Histogram(
+    "pixera_backup_seconds",
+    "Time of making a backup.",
+    ("outcome",),
+    buckets=(1, 5, 15, 60, 300, 900, 3_600, 14_400),
+)
+BACKUPS_REMOVED = Counter("pixera_backup_removed", "Backups whose retention was over.", ("kind",))

@@ -1,13 +1,14 @@
 """What privacy stores: cases and their certificates, neither of which says who it is about."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from libs.common.audit_ledger import GENESIS
-from libs.common.document import Document, Index
+from libs.common.document import Document, Index, Restored
 from libs.common.privacy.annotations import Operational
 from services.privacy.protocol import Phase, Policy
 from services.privacy.state import Saga, wake_at
@@ -34,6 +35,7 @@ class Case(Document):
     """
 
     collection: ClassVar[str] = "cases"
+    restored: ClassVar[Restored] = Restored.KEPT
     indexes: ClassVar[tuple[Index, ...]] = (
         Index((("open", -1), ("due_at", 1), ("_id", 1))),
         Index((("wake_at", 1),), partial={"wake_at": {"$type": "date"}}),
@@ -73,6 +75,7 @@ class Certificate(Document):
     """A certificate, byte for byte as it was signed. It is kept for good: it is the proof."""
 
     collection: ClassVar[str] = "certificates"
+    restored: ClassVar[Restored] = Restored.KEPT
     indexes: ClassVar[tuple[Index, ...]] = (Index((("sequence", 1),), unique=True),)
 
     id: Operational[UUID] = Field(alias="_id")
@@ -82,10 +85,37 @@ class Certificate(Document):
     issued_at: Operational[datetime]
 
 
+class BackupState(StrEnum):
+    """How far a backup is. Whether it is there to be restored, its folder alone can tell."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Backup(Document):
+    """A backup that was asked for. Args: reason: why it failed, as a code; rows_of: about how many rows there are."""
+
+    collection: ClassVar[str] = "backups"
+    restored: ClassVar[Restored] = Restored.ANEW
+
+    id: Operational[str] = Field(alias="_id")
+    state: Operational[BackupState] = BackupState.WAITING
+    requested_at: Operational[datetime]
+    step: Operational[str] = "waiting"
+    rows: Operational[int] = 0
+    rows_of: Operational[int] = 0
+    objects: Operational[int] = 0
+    reason: Operational[str | None] = None
+    ended_at: Operational[datetime | None] = None
+
+
 class ChainHead(Document):
     """The last certificate's number and hash; whoever issues the next one holds this row until it is committed."""
 
     collection: ClassVar[str] = "chain_heads"
+    restored: ClassVar[Restored] = Restored.KEPT
 
     id: Operational[str] = Field(alias="_id")
     sequence: Operational[int] = 0
@@ -96,6 +126,7 @@ class AuditEntry(Document):
     """One entry of the audit ledger. `entry` is what counts, byte for byte; the others repeat it, for indexes."""
 
     collection: ClassVar[str] = "audit_entries"
+    restored: ClassVar[Restored] = Restored.KEPT
     indexes: ClassVar[tuple[Index, ...]] = (
         Index((("stream", 1), ("sequence", 1)), unique=True),
         Index((("at", -1), ("_id", -1))),
@@ -118,6 +149,7 @@ class AuditHead(Document):
     """The end of a stream: whoever appends holds this row until the commit. `peaks` let its Merkle tree grow."""
 
     collection: ClassVar[str] = "audit_heads"
+    restored: ClassVar[Restored] = Restored.KEPT
 
     id: Operational[str] = Field(alias="_id")
     sequence: Operational[int] = 0
@@ -130,6 +162,7 @@ class AuditCheckpoint(Document):
     """A checkpoint of the audit ledger, byte for byte as it was signed."""
 
     collection: ClassVar[str] = "audit_checkpoints"
+    restored: ClassVar[Restored] = Restored.KEPT
 
     id: Operational[UUID] = Field(alias="_id")
     at: Operational[datetime]

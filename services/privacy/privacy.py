@@ -5,9 +5,18 @@ audit ledger have a keyed pseudonym. They prove what was done, so an erasure lea
 What the bus keeps in every service, it keeps here too: of the events that privacy reads, without an id of a person.
 """
 
+from libs.common.backup.report import RestoreReport
 from libs.common.privacy.annotations import Retention
 from libs.common.privacy.holdings import OF_THE_BUS, Holdings, KeysHolding, ProofHolding
-from services.privacy.models import AuditCheckpoint, AuditEntry, AuditHead, Case, Certificate, ChainHead
+from services.privacy.models import (
+    AuditCheckpoint,
+    AuditEntry,
+    AuditHead,
+    Backup,
+    Case,
+    Certificate,
+    ChainHead,
+)
 
 ERASURE = "proof-of-erasure"
 ACCOUNTABILITY = "accountability"
@@ -26,5 +35,5 @@ HOLDINGS = Holdings(
         ProofHolding(Certificate, PSEUDONYM, ERASURE, FOR_GOOD),
         ProofHolding(AuditEntry, ACTION, ACCOUNTABILITY, FOR_GOOD),
     ),
-    operational=(ChainHead, AuditHead, AuditCheckpoint),
+    operational=(ChainHead, AuditHead, AuditCheckpoint, Backup, RestoreReport),
 )

@@ -46,6 +46,11 @@ KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
         "ground": OPERATION,
     },
     {
+        "where": "encrypted backups until their retention ends",
+        "what": "all of it, as it was before the erasure; before a restored one is served, it is erased again",
+        "ground": OPERATION,
+    },
+    {
         "where": "payment provider",
         "what": "payment ids, amounts and times, not who paid",
         "ground": OPERATION,

@@ -21,6 +21,7 @@ from services.privacy import holds, proof, saga, timeline
 from services.privacy.announcing import event_of
 from services.privacy.auditing.checkpoints import Checkpoints
 from services.privacy.auditing.ledger import AuditLedger
+from services.privacy.backups import Backups
 from services.privacy.certificates import Certificates
 from services.privacy.errors import CaseNotFound
 from services.privacy.history import History
@@ -74,12 +75,14 @@ class PrivacyService:
         checkpoints: Checkpoints,
         history: History,
         vault: Rotation,
+        backups: Backups,
         subjects: Subjects,
         token_key: SecretStr,
         policy: Policy,
     ) -> None:
         self._work, self._audit, self._cases, self.certificates = work, audit, cases, certificates
         self.ledger, self.checkpoints, self.history, self.vault = ledger, checkpoints, history, vault
+        self.backups = backups
         self._subjects, self._token_key, self._policy = subjects, token_key, policy
 
     async def open(self, event: UserDeletedV1) -> None:

@@ -13,11 +13,13 @@ from tests.cli.conftest import ROOT, pixera
 SECRETS = ("password", "passphrase", "secret", "token", "credential", "pem", "private")
 
 
-def commands(group: TyperGroup, path: str = "pixera") -> Iterator[tuple[str, TyperCommand]]:
-    """Yield every command with the words that call it."""
+def commands(group: TyperGroup, path: str = "pixera") -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
+    """Yield every command with the words that call it; a group that does something by itself is one too."""
     for name, command in sorted(group.commands.items()):
         if isinstance(command, TyperGroup):
             assert command.help, f"{path} {name} does not say what it is for"
+            if command.invoke_without_command:
+                yield f"{path} {name}", command
             yield from commands(command, f"{path} {name}")
         else:
             assert isinstance(command, TyperCommand)
@@ -58,7 +60,7 @@ def test_a_command_takes_no_secret(words: str) -> None:
 
 
 def test_there_are_commands_to_look_at() -> None:
-    assert {"pixera status", "pixera erasure hold", "pixera mail"} <= set(EVERY)
+    assert {"pixera status", "pixera erasure hold", "pixera mail", "pixera backup"} <= set(EVERY)
 
 
 async def test_the_command_is_installed_and_completes_itself() -> None:

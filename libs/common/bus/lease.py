@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from libs.common.clock import new_id
-from libs.common.document import Document
+from libs.common.document import Document, Restored
 from libs.common.logging import logger
 from libs.common.mongo import PASSING_ERRORS, DuplicateKeyError, Mongo
 from libs.common.privacy.annotations import Operational
@@ -25,6 +25,7 @@ class LeaseRow(Document):
     """Who holds a lease, and until when by the database's clock."""
 
     collection: ClassVar[str] = "leases"
+    restored: ClassVar[Restored] = Restored.ANEW
 
     id: Operational[str] = Field(alias="_id")
     holder: Operational[str]

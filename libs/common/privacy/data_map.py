@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from libs.common.bus.topics import kept
+from libs.common.document import Restored
 from libs.common.events import event_classes, producer_of
 from libs.common.events.base import Event
 from libs.common.privacy.annotations import Personal, personal_fields
@@ -79,6 +80,12 @@ def data_map(everyone: Iterable[Holdings]) -> Record:
             for holdings in services
         },
         "scan": [target._asdict() for target in scan_map(services)],
+        "in_no_backup": {
+            holdings.service: sorted(
+                document.collection for document in holdings.documents if document.restored is Restored.ANEW
+            )
+            for holdings in services
+        },
     }
 
 

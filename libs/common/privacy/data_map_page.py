@@ -16,6 +16,7 @@ def markdown(record: Record) -> str:
         _holdings(record),
         _proofs(record),
         _events(record),
+        _in_no_backup(record),
         _about_nobody(record),
     )
     return "\n".join(line for section in sections for line in section) + "\n"
@@ -91,6 +92,13 @@ def _events(record: Record) -> Iterator[str]:
         for each in record["events"]
     ]
     yield from table(("event", "producer", "key", "kept", "fields"), rows)
+
+
+def _in_no_backup(record: Record) -> Iterator[str]:
+    yield from ("", "## In no backup", "")
+    for service, names in record["in_no_backup"].items():
+        if names:
+            yield f"- {service}: {', '.join(names)}"
 
 
 def _about_nobody(record: Record) -> Iterator[str]:

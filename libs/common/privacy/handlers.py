@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from libs.common.bus.consumes import Once, Subscription
+from libs.common.bus.consumes import Handler, Once, Subscription
 from libs.common.events import privacy
 from libs.common.events.privacy import (
     ErasureCompletedV1,
@@ -18,16 +18,18 @@ PEOPLE_AT_ONCE = 4
 
 def privacy_subscriptions(holder: Holder) -> list[Subscription]:
     """Return the holder's subscription, group `<service>.privacy`; it does I/O and commits through `once`."""
-    answers = Answers(holder)
-    return [
-        Subscription(
-            events=(InventoryRequestedV1, ErasureRequestedV1),
-            group=f"{holder.holdings.service}.privacy",
-            handler=answers.answer,
-            io=True,
-            concurrency=PEOPLE_AT_ONCE,
-        )
-    ]
+    return [privacy_subscription(holder.holdings.service, Answers(holder).answer)]
+
+
+def privacy_subscription(service: str, handler: Handler) -> Subscription:
+    """Return a service's subscription to the two requests."""
+    return Subscription(
+        events=(InventoryRequestedV1, ErasureRequestedV1),
+        group=f"{service}.privacy",
+        handler=handler,
+        io=True,
+        concurrency=PEOPLE_AT_ONCE,
+    )
 
 
 class Answers:

@@ -171,3 +171,8 @@ class Progress:
 def field_of(holding: str) -> str:
     """Return a holding's name as a field of the tombstone: MongoDB reads a dot as a path."""
     return holding.replace(".", "/")
+
+
+def holding_of(name: str) -> str:
+    """Return the holding that a field of the tombstone is about."""
+    return name.replace("/", ".")

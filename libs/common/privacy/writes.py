@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import Field
 
 from libs.common.clock import new_id, now
-from libs.common.document import Document, Index
+from libs.common.document import Document, Index, Restored
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
 from libs.common.privacy.annotations import Operational, Personal, Retention
@@ -29,6 +29,7 @@ class Write(Document):
     """Somebody's object that is being stored at this moment."""
 
     collection: ClassVar[str] = "writes"
+    restored: ClassVar[Restored] = Restored.ANEW
     indexes: ClassVar[tuple[Index, ...]] = (
         Index((("user_id", 1), ("until", 1))),
         Index((("until", 1),), expire_after=timedelta(0)),

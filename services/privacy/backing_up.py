@@ -1,0 +1,153 @@
+"""The worker side of backups: makes what was asked for, removes what is expired, tells the audit of restores."""
+
+import asyncio
+import time
+from datetime import datetime
+from functools import partial
+
+from libs.common.audit import Audit
+from libs.common.backup.folder import Folder
+from libs.common.backup.maker import Maker, Progress
+from libs.common.backup.manifest import Manifest
+from libs.common.backup.report import RestoreReport
+from libs.common.backup.settings import BackupSettings
+from libs.common.bus.lease import Lease
+from libs.common.clock import now
+from libs.common.errors import PixeraError
+from libs.common.logging import logger
+from libs.common.mongo import Mongo
+from libs.common.work import UnitOfWork
+from services.privacy.backup_repository import BackupRepository, RestoreRepository
+from services.privacy.metrics import BACKUP_LAST, BACKUP_OLDEST, BACKUP_SECONDS, BACKUPS_REMOVED
+
+MADE, REMOVED, RESTORED = "backup.made", "backup.removed", "backup.restored"
+RETENTION_OVER, DISASTER = "retention-over", "disaster-recovery"
+LEASE, LEASE_S = "backup", 8.0
+LOOK_EVERY_S = 1.0
+TELL_EVERY_S = 0.5
+UNEXPECTED = "failed"
+
+log = logger("privacy.backup")
+
+
+class BackingUp:
+    """Of all workers, one makes and removes backups: the folders are one volume to all of them."""
+
+    def __init__(  # noqa: PLR0917 - the composition root is its one caller
+        self,
+        rows: BackupRepository,
+        restores: RestoreRepository,
+        maker: Maker,
+        work: UnitOfWork,
+        audit: Audit,
+        settings: BackupSettings,
+        mongo: Mongo,
+    ) -> None:
+        self._rows, self._restores, self.maker = rows, restores, maker
+        self._work, self._audit, self._settings = work, audit, settings
+        self._lease = Lease(mongo, LEASE, LEASE_S)
+
+    async def run(self) -> None:
+        """Make what is asked for, for as long as the process lives."""
+        await self.record_restores()
+        if not self._settings.on:
+            return await _for_ever()
+        async with self._lease.held():
+            await self.settle_what_died()
+            swept_at = -self._settings.sweep_every_s
+            while True:
+                self._lease.require()
+                await self.make_waiting()
+                if time.monotonic() - swept_at > self._settings.sweep_every_s:
+                    await self.sweep()
+                    swept_at = time.monotonic()
+                await asyncio.sleep(LOOK_EVERY_S)
+
+    async def make_waiting(self) -> None:
+        """Make what waits to be made."""
+        for waiting in await self._rows.unfinished():
+            await self._make(waiting.id)
+
+    async def sweep(self, moment: datetime | None = None) -> None:
+        """Remove the backups whose time is over, of either kind, and measure those that stay."""
+        at = moment or now()
+        for vault in (False, True):
+            folder, kind = Folder(*self._settings.place(vault=vault)), "vault" if vault else "platform"
+            for manifest in await asyncio.to_thread(folder.expired, at):
+                await self._work.run(partial(self._tell_of_removal, manifest))
+                await asyncio.to_thread(folder.remove, manifest.id)
+                BACKUPS_REMOVED.labels(kind).inc()
+            kept = await asyncio.to_thread(folder.whole)
+            oldest = kept[0].made_at if kept else at
+            BACKUP_OLDEST.labels(kind).set((at - oldest).total_seconds())
+            if kept and not vault:
+                BACKUP_LAST.set(kept[-1].made_at.timestamp())
+
+    async def _make(self, backup: str) -> None:
+        """Make one. What fails is said on its row and leaves nothing behind."""
+        outcome, started = "failed", time.monotonic()
+        await self._rows.begin(backup)
+        try:
+            manifest = await self.maker.make(backup, _Telling(self._rows, backup).tell)
+            await self._work.run(partial(self._conclude, manifest))
+            outcome = "made"
+            BACKUP_LAST.set(manifest.made_at.timestamp())
+        except Exception as error:
+            log.warning("backup.failed", backup=backup, exc_info=error)
+            reason = error.code if isinstance(error, PixeraError) else UNEXPECTED
+            await asyncio.to_thread(self._clean, backup)
+            await self._rows.end(backup, now(), reason)
+        finally:
+            BACKUP_SECONDS.labels(outcome).observe(time.monotonic() - started)
+
+    async def _conclude(self, manifest: Manifest) -> None:
+        await self._rows.end(manifest.id, now())
+        await self._audit.record(MADE, ground="on-demand", target=manifest.id, count=manifest.rows())
+
+    async def settle_what_died(self) -> None:
+        """End what a process before this one began, and remove every half; a whole one was only not noted."""
+        folder = Folder(*self._settings.place())
+        for dead in await self._rows.unfinished():
+            if dead.state == "running":
+                whole = await asyncio.to_thread(folder.is_whole, dead.id)
+                await self._rows.end(dead.id, now(), None if whole else "interrupted")
+        for vault in (False, True):
+            each = Folder(*self._settings.place(vault=vault))
+            for half in await asyncio.to_thread(each.halves):
+                log.warning("backup.half_removed", backup=half)
+                await asyncio.to_thread(each.remove, half)
+
+    def _clean(self, backup: str) -> None:
+        for vault in (False, True):
+            Folder(*self._settings.place(vault=vault)).remove(backup)
+
+    async def _tell_of_removal(self, manifest: Manifest) -> None:
+        target = f"{manifest.kind}:{manifest.id}"
+        await self._audit.record(REMOVED, ground=RETENTION_OVER, target=target, count=manifest.rows())
+
+    async def record_restores(self) -> None:
+        """Tell the audit of restores that it has not heard of."""
+        for report in await self._restores.unrecorded():
+            await self._work.run(partial(self._record, report))
+
+    async def _record(self, report: RestoreReport) -> None:
+        if await self._restores.record(report.id):
+            await self._audit.record(RESTORED, ground=DISASTER, target=report.backup, count=report.erased)
+
+
+class _Telling:
+    """Writes down how far a backup is: each step, and now and then what is done of it."""
+
+    def __init__(self, rows: BackupRepository, backup: str) -> None:
+        self._rows, self._backup = rows, backup
+        self._step, self._told_at = "", 0.0
+
+    async def tell(self, progress: Progress) -> None:
+        if progress.step == self._step and time.monotonic() - self._told_at < TELL_EVERY_S:
+            return
+        self._step, self._told_at = progress.step, time.monotonic()
+        await self._rows.tell(self._backup, progress)
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
