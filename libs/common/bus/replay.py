@@ -147,13 +147,16 @@ class Reading:
         """Return how many records are still to be read, wanted or not."""
         return sum(span.left for span in self.spans.values())
 
-    async def batches(self) -> AsyncIterator[list[Record]]:
+    async def batches(self, at_most: int = BATCH) -> AsyncIterator[list[Record]]:
         """Yield what is wanted, in order within each partition; an empty list where others were read.
 
+        `spans` are where the batch ends when it is yielded: who notes them must have taken in all of it.
+
+        Args:     at_most: records together.
         Raises:   LogUnavailable: Kafka stopped answering.
         """
         while self.left:
-            fetched = await self._fetch()
+            fetched = await self._fetch(at_most=at_most)
             yield [record for records in fetched.values() for record in records]
 
     async def in_order(self) -> AsyncIterator[list[Record]]:
@@ -212,10 +215,12 @@ class Reading:
                 before_ms = span.reached_ms if before_ms is None else min(before_ms, span.reached_ms)
         return records
 
-    async def _fetch(self, *partitions: TopicPartition) -> dict[TopicPartition, list[Record]]:
+    async def _fetch(
+        self, *partitions: TopicPartition, at_most: int = BATCH
+    ) -> dict[TopicPartition, list[Record]]:
         """Return the next wanted records of some partitions, or of all; none where none came for a moment."""
         try:
-            fetched = await self._consumer.getmany(*partitions, timeout_ms=POLL_MS, max_records=BATCH)
+            fetched = await self._consumer.getmany(*partitions, timeout_ms=POLL_MS, max_records=at_most)
             if not fetched:
                 await self._pass_gaps(partitions or tuple(self.spans))
         except KafkaError as error:
@@ -247,13 +252,18 @@ class Reading:
                 span.position = max(span.position, reached)
 
 
+def slice_of(rate: int | None) -> int:
+    """Return how many records come together at most, where `rate` a second are wanted."""
+    return BATCH if rate is None else max(1, rate // SLICES_A_SECOND)
+
+
 async def paced(batches: AsyncIterator[list[Record]], rate: int | None) -> AsyncIterator[list[Record]]:
     """Yield the same records, at most `rate` a second, evenly; as they come where there is no rate."""
     if rate is None:
         async for batch in batches:
             yield batch
         return
-    step, free_at = max(1, rate // SLICES_A_SECOND), time.monotonic()
+    step, free_at = slice_of(rate), time.monotonic()
     async for batch in batches:
         for first in range(0, max(1, len(batch)), step):
             part = batch[first : first + step]

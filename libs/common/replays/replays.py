@@ -14,7 +14,7 @@ from libs.common.bus.inbox import Inbox
 from libs.common.bus.lease import Lease
 from libs.common.bus.parts import subjects_of
 from libs.common.bus.redelivery import Redelivery
-from libs.common.bus.replay import Reading, Selection, paced
+from libs.common.bus.replay import Reading, Selection, paced, slice_of
 from libs.common.bus.settling import NotDelivered
 from libs.common.errors import Invalid, NotFound
 from libs.common.logging import logger
@@ -96,7 +96,9 @@ class Replays:
         chosen = Selection(group.topics, run.since, run.until, frozenset(run.types), run.subject)
         reading = await Reading.open(self._bootstrap, chosen, positions=run.begins())
         try:
-            async for records in paced(reading.batches(), run.rate):
+            # No larger batch than what is taken in at once: the positions that are noted are those of its end.
+            batches = reading.batches(slice_of(run.rate))
+            async for records in paced(batches, run.rate):
                 lease.require()
                 run.counts = dict(Counter(run.counts) + await self._taken(run, group, redelivery, records))
                 positions = {partition: span.position for partition, span in reading.spans.items()}
