@@ -35,6 +35,7 @@ FORBIDDEN = frozenset(
 
 MACHINE_ERRORS = (OSError, TimeoutError)
 LAST_FRAMES = 3
+SELDOM_S = 5.0
 
 Line = MutableMapping[str, Any]
 
@@ -100,6 +101,24 @@ PROCESSORS: list[Any] = [
 ]
 
 
+class Seldom(logging.Filter):
+    """Lets a client of Kafka say each thing once in a while: without its broker it repeats itself without end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, object], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a line is to be written; lines are alike by their text without its values."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        key = (record.name, record.msg)
+        if record.created - self._said.get(key, 0.0) < SELDOM_S:
+            return False
+        self._said[key] = record.created
+        return True
+
+
 def configure(service: str, level: str) -> None:
     """Send every log line of the process, libraries' included, to stdout as one JSON object each."""
     structlog.configure(
@@ -122,6 +141,7 @@ def configure(service: str, level: str) -> None:
             ],
         )
     )
+    handler.addFilter(Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

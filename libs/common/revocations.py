@@ -13,6 +13,7 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from pydantic import ValidationError
 
+from libs.common.bus.settings import RETRY_BACKOFF_MS
 from libs.common.errors import Unavailable
 from libs.common.events.auth import SessionRevokedV1, UserDeletedV1
 from libs.common.logging import logger
@@ -70,6 +71,7 @@ class Revocations:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=POLL_MS,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
         )
         try:
             await consumer.start()

@@ -9,6 +9,7 @@ from aiokafka.errors import MessageSizeTooLargeError, OffsetOutOfRangeError
 
 from libs.common.bus.envelope import Record, first_of
 from libs.common.bus.producer import Message, Producer
+from libs.common.bus.settings import RETRY_BACKOFF_MS
 from libs.common.bus.topics import dead_letter_topic
 from libs.common.clock import now
 from libs.common.errors import NotFound
@@ -111,7 +112,10 @@ class Reader:
     async def _started(self) -> AIOKafkaConsumer:
         if self._live is None:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="none"
+                bootstrap_servers=self._bootstrap,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                retry_backoff_ms=RETRY_BACKOFF_MS,
             )
             try:
                 await consumer.start()

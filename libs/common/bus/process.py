@@ -24,7 +24,7 @@ from libs.common.bus.parts import Parts
 from libs.common.bus.producer import Producer
 from libs.common.bus.redelivery import Redelivery
 from libs.common.bus.relay import Relay
-from libs.common.bus.settings import BusSettings
+from libs.common.bus.settings import RETRY_BACKOFF_MS, BusSettings
 from libs.common.bus.settling import Settler
 from libs.common.bus.stream_worker import StreamWorker
 from libs.common.bus.topics import TopicsNotMade, dead_letter_topic, ensure_topics, event_topic
@@ -67,7 +67,11 @@ class Bus:
         self._producer = Producer(self._bootstrap, self._settings.linger_ms)
         self._relay = Relay(mongo, self._producer, self._settings)
         self._broker = KafkaBroker(
-            self._bootstrap.split(","), client_id=f"pixera-{name}", consumer_only=True, logger=None
+            self._bootstrap.split(","),
+            client_id=f"pixera-{name}",
+            consumer_only=True,
+            logger=None,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
         )
         parts = [self._parts(group) for group in groups_of(subscriptions)]
         self.redeliveries = {each.group.name: Redelivery(each) for each in parts}

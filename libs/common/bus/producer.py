@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
+from libs.common.bus.settings import RETRY_BACKOFF_MS
 from libs.common.logging import logger
 
 BATCH_BYTES = 131_072  # eight times the default: 2x the throughput (shared guide, performance)
@@ -85,6 +86,7 @@ class Producer:
                     max_batch_size=BATCH_BYTES,
                     linger_ms=self._linger_ms,
                     request_timeout_ms=REQUEST_TIMEOUT_MS,
+                    retry_backoff_ms=RETRY_BACKOFF_MS,
                 )
                 try:
                     await producer.start()
