@@ -36,7 +36,7 @@ async def unsettled(rig: Rig, history: Record) -> list[str]:
 
     The cheap questions come first, and the others only once those have nothing to say.
     """
-    for look in (_rows, _lag, _late):
+    for look in (_rows, _lag, _store, _late):
         if found := await _answered(look, rig, history):
             return found
     return []
@@ -85,6 +85,12 @@ def _behind(group: str, committed: dict[Any, Any], until: dict[tuple[str, int], 
     topics = {topic for topic, groups in reading.readers().items() if group in groups}
     done = {(place.topic, place.partition): found.offset for place, found in committed.items()}
     return group, sum(end - max(0, done.get(place, 0)) for place, end in until.items() if place[0] in topics)
+
+
+async def _store(rig: Rig, history: Record) -> list[str]:
+    """Raise while the object store is down: where nobody was erased, nothing else would ask it."""
+    await asyncio.to_thread(reading.object_store(rig.env).bucket_exists, GALLERY)
+    return []
 
 
 async def _late(rig: Rig, history: Record) -> list[str]:

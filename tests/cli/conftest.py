@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,14 +63,22 @@ async def api(privacy: Privacy) -> AsyncIterator[dict[str, str]]:
 @asynccontextmanager
 async def answering(privacy: Privacy, **changed: object) -> AsyncIterator[dict[str, str]]:
     """Run auth and privacy for the block. Args: changed: settings of privacy's that are others."""
+    async with reached(
+        lambda keys: create_app("api", privacy.settings.model_copy(update=keys | changed))
+    ) as env:
+        yield env
+
+
+@asynccontextmanager
+async def reached(service: Callable[[dict[str, str]], FastAPI]) -> AsyncIterator[dict[str, str]]:
+    """Run auth and another service for the block. Args: service: makes it, from the settings it shares with auth."""
     settings = AuthSettings()
     assert settings.staff_password is not None
     keys = {"jwks": json.dumps(AccessTokens(settings).jwks)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIXERA_JWKS", keys["jwks"])
         people = auth("api")
-    app = both(people, create_app("api", privacy.settings.model_copy(update=keys | changed)))
-    async with serving(app) as address:
+    async with serving(both(people, service(keys))) as address:
         yield {
             "PIXERA_URL": address,
             "PIXERA_STAFF_PASSWORD": settings.staff_password.get_secret_value(),

@@ -1,0 +1,75 @@
+"""`pixera events rebuild` and `replay --to group:...`, on a gallery that people use."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from libs.common.settings import CommonSettings
+from libs.common.testing.log import begin_anew
+from services.gallery.listing import Listing
+from services.gallery.main import create_app
+from services.gallery.models import Image
+from tests.cli.conftest import pixera, reached
+from tests.gallery.house import House, Person, open_house
+
+THUMBNAILS = "group:gallery.make-thumbnails"
+
+
+@pytest.fixture(scope="module")
+async def house(common_settings: CommonSettings) -> AsyncIterator[House]:
+    """Run gallery, API and worker, on a database of the test module's own and a log that begins with it."""
+    async with open_house(common_settings) as running:
+        await begin_anew(running.settings.kafka_bootstrap, [event.topic for event in Listing.events])
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def api(house: House) -> AsyncIterator[dict[str, str]]:
+    """What leads the command to auth and gallery."""
+    async with reached(lambda keys: create_app("api", house.settings.model_copy(update=keys))) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="module")
+async def person(house: House) -> Person:
+    """Somebody with an image that is ready."""
+    someone = house.person()
+    image = await someone.upload(caption="mine")
+    await someone.ready(image["id"])
+    return someone
+
+
+async def test_a_rebuild_compares_and_swaps_only_when_told(
+    house: House, person: Person, api: dict[str, str]
+) -> None:
+    rebuild = ("events", "rebuild", "gallery.images")
+    ran = await pixera(*rebuild, **api)
+    assert ran.code == 0, ran.err + ran.out
+    assert "byte for byte" in ran.out
+    rows = house.mongo.collection(Image)
+    await rows.update_one({"user_id": person.id}, {"$set": {"caption": "wrong"}})
+    ran = await pixera(*rebuild, "--swap", **api)
+    assert (ran.code, "add --yes" in ran.out) == (1, True), ran.out
+    assert (await house.rows(person.id))[0].caption == "wrong"
+    ran = await pixera(*rebuild, "--swap", "--yes", "--json", **api)
+    assert (ran.code, json.loads(ran.out)["result"]["corrected"]) == (0, 1), ran.out
+    assert (await house.rows(person.id))[0].caption == "mine"
+    assert (await pixera("events", "rebuild", "gallery.nothing", **api)).code == 2
+
+
+async def test_a_replay_to_a_group_is_only_told_until_it_is_wanted(
+    house: House, person: Person, api: dict[str, str]
+) -> None:
+    replay = ("events", "replay", "--subject", str(person.id), "--to")
+    ran = await pixera(*replay, THUMBNAILS, **api)
+    assert ran.code == 0, ran.err
+    assert "duplicate" in ran.out
+    assert "add --yes" in ran.out
+    await house.mongo.collection("inbox").delete_many({"_id": {"$regex": "^gallery.make-thumbnails"}})
+    ran = await pixera(*replay, THUMBNAILS, "--json", **api)
+    assert json.loads(ran.out)["counts"] == {"deliverable": 1}
+    ran = await pixera(*replay, THUMBNAILS, "--yes", "--json", **api)
+    assert (ran.code, json.loads(ran.out)["counts"]) == (0, {"done": 1}), ran.err
+    unknown = await pixera(*replay, "group:gallery.nothing", **api)
+    assert (unknown.code, "There is no such consumer group" in unknown.err) == (2, True), unknown.err
