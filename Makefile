@@ -9,9 +9,8 @@ PYTHON ?= python3
 TEST_WORKERS ?= 3
 PY := .venv/bin/python
 UV := .tools/uv/bin/uv
-GROUPS_LOCKED := auth gallery generation billing privacy cli stack
 
-.PHONY: help setup run test demo chaos check fmt lock contracts data-map bench bench-start mail clean
+.PHONY: help setup run test demo chaos check fmt lock contracts data-map bench bench-start images mail clean
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +57,9 @@ bench: setup ## Measure the platform against raw baselines, into bench/results/
 
 bench-start: setup ## Measure time to ready and idle memory, into bench/results/
 	@$(PY) -m bench.start
+
+images: setup ## Build every image (BUILDER=docker|podman|buildah BASE=… TAG=dev REGISTRY=…; ARGS="auth" chooses)
+	@$(PY) -m deploy.images $(ARGS)
 
 mail: setup ## Print the e-mails the running platform captured (`pixera mail`)
 	@.venv/bin/pixera mail

@@ -90,7 +90,7 @@ def _told(platform: Platform, service: str, path: str) -> dict[str, Any] | str:
 def _addresses(platform: Platform) -> dict[str, tuple[str, ...]]:
     """Return what to ask, by name: every process of a stack on this machine, or what the gateway leads to.
 
-    A worker is also asked whether it gets on with its work: one whose consumer has halted is ready all the same.
+    A worker is also asked whether it gets on with its work: one whose consumer hangs is ready all the same.
     """
     addresses: dict[str, tuple[str, ...]] = {"gateway": (f"{platform.gateway}/healthz",)}
     for name, port in platform.ports.items():

@@ -14,7 +14,7 @@ from deploy.local.home import ROOT
 
 UV = ROOT / ".tools" / "uv" / "bin" / "uv"
 REQUIREMENTS = ROOT / "requirements"
-GROUPS = ("auth", "gallery", "generation", "billing", "privacy", "cli", "stack")
+GROUPS = ("auth", "gallery", "generation", "billing", "privacy", "cli", "stack", "image")
 COMMON_OPTIONS = (
     *("--quiet", "--universal", "--generate-hashes", "--python-version", "3.11"),
     *("--no-emit-index-url", "--no-emit-find-links", "--custom-compile-command", "make lock"),

@@ -11,11 +11,6 @@ from deploy.local.children import enter
 from deploy.local.keys import SECRETS
 from deploy.local.ports import HOST
 
-# Longer than the gateway keeps an idle connection: it must never send into one that was just closed.
-KEEP_ALIVE = 75
-DRAIN = 3  # seconds an open request has to finish after SIGTERM; then the parts close, and all within 9 s
-STARTUP_FAILURE = 3
-
 
 @dataclass(frozen=True)
 class WebProcess:
@@ -39,23 +34,8 @@ def serve(process: WebProcess, log: Path, env: Mapping[str, str]) -> None:
     enter(process.name, log, env)
     for secret in SECRETS.keys() - env.keys():  # the launcher may have been given it
         os.environ.pop(secret, None)
-    import uvicorn  # noqa: PLC0415  in the forked process only
-
-    from deploy.local.web import Server  # noqa: PLC0415  as well
+    from libs.common.serving import serve as serve_app  # noqa: PLC0415  in the forked process only
 
     module, _, function = process.factory.partition(":")
     app = getattr(importlib.import_module(module), function)(*process.arguments)
-    config = uvicorn.Config(
-        app,
-        host=HOST,
-        port=process.port,
-        access_log=False,
-        log_config=None,  # its own handler would print what our formatter leaves out
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=DRAIN,
-    )
-    server = Server(config)
-    server.run()
-    if not server.started:
-        sys.exit(STARTUP_FAILURE)
+    sys.exit(serve_app(app, HOST, process.port))

@@ -1,5 +1,6 @@
 """The one builder of every process: what a service is made of, put together, started, watched and stopped."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from libs.common.bus.outbox import Outbox
 from libs.common.bus.process import BUS_DOCUMENTS, Bus
 from libs.common.identity import TokenVerifier
 from libs.common.keys import PublishedKeys
-from libs.common.mongo import Mongo
+from libs.common.mongo import Mongo, PyMongoError
 from libs.common.privacy.handlers import privacy_subscriptions
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.holdings import Holdings
@@ -48,6 +49,8 @@ from libs.common.work import UnitOfWork
 S = TypeVar("S")
 Check = Callable[[], Awaitable[None]]
 """Raises when the process is not ready."""
+
+ANSWERS_WITHIN_S = 1.5
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def create_process(
     routers: Sequence[APIRouter],
     compose: Compose,
 ) -> FastAPI:
-    """Build one process of a service: its HTTP API, its worker, or both.
+    """Build one process of a service: its HTTP API, its worker, both, or what prepares for them.
 
     Effects:  none until the server starts the app; then it connects, makes missing indexes, and begins.
     """
@@ -221,6 +224,7 @@ async def _connect(
 
 async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Platform, parts: Parts) -> None:
     loops: list[Loop] = [probe_loop_lag]
+    app.state.mongo = platform.mongo
     restored = Marker(platform.mongo, platform.settings)
     app.state.checks = [platform.mongo.ping, restored.refuse, *parts.checks]
     app.state.bus = None
@@ -235,22 +239,29 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
         app.state.status = Status(
             platform.name, platform.settings, platform.mongo, subscriptions, app.state.checks
         )
+    if role is Role.PREPARE:
+        await _bus(platform, subscriptions).ensure_topics()
     if role.works:
         loops += [*platform.holder.loops(), *parts.background]
-        app.state.bus = Bus(
-            platform.settings,
-            platform.name,
-            platform.mongo,
-            platform.work,
-            subscriptions,
-            audit=platform.audit,
-        )
-        loops.append(partial(replays.work_for_ever, app.state.bus.redeliveries))
-        await app.state.bus.start()
-        closes(stack, app.state.bus.stop, app.state.bus.stops_within_s)
+        bus = app.state.bus = _bus(platform, subscriptions)
+        app.state.checks.append(bus.none_halted)
+        loops.append(partial(replays.work_for_ever, bus.redeliveries))
+        await bus.start()
+        closes(stack, bus.stop, bus.stops_within_s)
     background = Background(loops)
     background.start()
     closes(stack, background.stop)
+
+
+def _bus(platform: Platform, subscriptions: Sequence[Subscription]) -> Bus:
+    return Bus(
+        platform.settings,
+        platform.name,
+        platform.mongo,
+        platform.work,
+        subscriptions,
+        audit=platform.audit,
+    )
 
 
 def _desk(stack: AsyncExitStack, platform: Platform, subscriptions: Sequence[Subscription]) -> Desk:
@@ -266,10 +277,15 @@ def _operations() -> APIRouter:
 
     @router.get("/healthz")
     async def live(request: Request) -> JSONResponse:
-        """Tell whether the process makes progress; what it waits for outside is readiness, not liveness."""
+        """Tell whether the process makes progress, or at least waits for what is outside of it.
+
+        Whoever restarts it on a 503 has it connect anew, which helps where it hangs. It does not help where the
+        database is away: a process that starts without one ends, and is back late.
+        """
         bus: Bus | None = request.app.state.bus
-        health = await bus.healthy() if bus else {}
-        return JSONResponse(health, 200 if all(health.values()) else 503)
+        health = await bus.live() if bus else {}
+        live = all(health.values()) or not await _answers(request.app.state.mongo)
+        return JSONResponse(health, 200 if live else 503)
 
     @router.get("/readyz")
     async def ready(request: Request) -> JSONResponse:
@@ -285,6 +301,16 @@ def _operations() -> APIRouter:
         return PlainTextResponse(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+async def _answers(mongo: Mongo) -> bool:
+    """Tell whether the database answers, sooner than a probe gives up."""
+    try:
+        async with asyncio.timeout(ANSWERS_WITHIN_S):
+            await mongo.ping()
+    except (TimeoutError, PyMongoError):
+        return False
+    return True
 
 
 async def _passes(check: Check) -> bool:

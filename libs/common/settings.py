@@ -7,21 +7,22 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Role(StrEnum):
-    """What a process does: answer HTTP, work on events, or both."""
+    """What a process does: answer HTTP, work on events, or both; or make what such processes need, and end."""
 
     API = "api"
     WORKER = "worker"
     ALL = "all"
+    PREPARE = "prepare"
 
     @property
     def serves(self) -> bool:
         """Tell whether the process answers the service's HTTP routes."""
-        return self is not Role.WORKER
+        return self in {Role.API, Role.ALL}
 
     @property
     def works(self) -> bool:
         """Tell whether the process relays and consumes events."""
-        return self is not Role.API
+        return self in {Role.WORKER, Role.ALL}
 
 
 class MongoDriver(StrEnum):

@@ -80,9 +80,19 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._stopping = False
         self._halted = False
 
+    @property
+    def halted(self) -> bool:
+        """Tell whether it stopped at its dead-letter limit, and waits for somebody."""
+        return self._halted
+
+    @property
+    def stuck(self) -> bool:
+        """Tell whether there has been work for long and no progress, though it means to get on."""
+        return not self._halted and self._lag.stuck
+
     def healthy(self) -> bool:
         """Tell whether it has nothing to do, or gets on with it."""
-        return not self._halted and not self._lag.stuck
+        return not self.halted and not self.stuck
 
     async def run(self) -> None:
         """Consume until stopped; begin again after whatever went wrong, except at the dead-letter limit."""

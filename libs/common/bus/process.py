@@ -30,6 +30,7 @@ from libs.common.bus.stream_worker import StreamWorker
 from libs.common.bus.topics import TopicsNotMade, dead_letter_topic, ensure_topics, event_topic
 from libs.common.bus.trouble import Backoff
 from libs.common.document import Document
+from libs.common.errors import Unavailable
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
 from libs.common.settings import CommonSettings
@@ -113,8 +114,22 @@ class Bus:
 
     async def healthy(self) -> dict[str, bool]:
         """Return, for the relay and each consumer group, whether it makes progress where there is work."""
-        health = {"relay": self._relay.healthy() and not self._tasks[0].done()}
-        return health | {consumer.group.name: consumer.healthy() for consumer in self._consumers}
+        return {"relay": self._relays()} | {each.group.name: each.healthy() for each in self._consumers}
+
+    async def live(self) -> dict[str, bool]:
+        """Return the same as a new start could mend it.
+
+        A group that stopped at its dead-letter limit counts as well: begun anew, it would give up as many again.
+        """
+        return {"relay": self._relays()} | {each.group.name: not each.stuck for each in self._consumers}
+
+    async def none_halted(self) -> None:
+        """Raises: Unavailable: a group stopped at its dead-letter limit."""
+        if halted := [consumer.group.name for consumer in self._consumers if consumer.halted]:
+            raise Unavailable(f"stopped at the dead-letter limit: {', '.join(halted)}")
+
+    def _relays(self) -> bool:
+        return self._relay.healthy() and not self._tasks[0].done()
 
     def _consumer(self, parts: Parts) -> Consumer:
         worker = StreamWorker(parts) if parts.group.io else BatchWorker(parts)
@@ -139,12 +154,12 @@ class Bus:
         )
 
     async def _consume(self) -> None:
-        """Make the topics that these groups need, then run them all."""
-        await self._ensure_topics()
+        await self.ensure_topics()
         self._consuming = True
         await asyncio.gather(*(consumer.run() for consumer in self._consumers))
 
-    async def _ensure_topics(self) -> None:
+    async def ensure_topics(self) -> None:
+        """Make the topics that these groups need; a broker that is not there yet is waited for."""
         groups = [consumer.group for consumer in self._consumers]
         topics = [dead_letter_topic(group.name) for group in groups]
         topics += [event_topic(name) for group in groups for name in group.topics]

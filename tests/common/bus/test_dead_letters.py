@@ -10,7 +10,7 @@ from libs.common.bus.envelope import Record, first_of, headers_of
 from libs.common.bus.outbox import OutboxRow
 from libs.common.bus.settings import BusSettings
 from libs.common.bus.topics import dead_letter_topic
-from libs.common.errors import Invalid, SubjectErased
+from libs.common.errors import Invalid, SubjectErased, Unavailable
 from libs.common.testing.kafka import committed, raw_producer, records_of
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import Noted
@@ -121,6 +121,11 @@ async def test_consumer_stops_at_the_limit_instead_of_giving_everything_up(bench
 
     await eventually(has_stopped)
     assert metrics.HALTED.labels(bench.group)._value.get() == 1
+    assert (await bus.live())[
+        bench.group
+    ]  # who restarted it would have it give up three more, and three more
+    with pytest.raises(Unavailable, match=bench.group):
+        await bus.none_halted()
     assert len(await dead_letters(bench)) == 3
     assert sum((await committed(bench.bootstrap, bench.group, bench.topic)).values()) <= 3
     await bus.stop()

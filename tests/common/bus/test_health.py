@@ -38,6 +38,8 @@ async def test_stuck_handler_makes_its_group_unhealthy_until_it_gets_on(bench: B
         return not await is_healthy()
 
     await eventually(is_stuck)
+    assert not (await bus.live())[bench.group]
+    await bus.none_halted()
     assert metric("pixera_consumer_lag", group=bench.group, topic=bench.topic) == 5
     let_go.set()
     await eventually(is_healthy)
