@@ -31,7 +31,7 @@ def document() -> Json:
     for event in event_classes():
         broker.publisher(
             event.topic,
-            title=f"{producer_of(event)} publishes {event.topic}",
+            title=f"{producer_of(event)} publishes {_named(event)}",
             schema=event,
             description=_about(event),
         )
@@ -69,10 +69,15 @@ def _describe(broker: KafkaBroker, subscription: Subscription) -> None:
             del body
 
         receive.__annotations__["body"] = event
-        title = f"{subscription.group} receives {event.topic}"
+        title = f"{subscription.group} receives {_named(event)}"
         broker.subscriber(
             event.topic, group_id=subscription.group, title=title, description=_about(subscription.handler)
         )(receive)
+
+
+def _named(event: type[Event]) -> str:
+    """Return the event's name, with its version where it is not the first: two of one topic are two channels."""
+    return event.topic if event.version == 1 else f"{event.topic} v{event.version}"
 
 
 def _about(thing: Any) -> str:

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from uuid import UUID
@@ -80,6 +81,8 @@ def _sample_annotated(arguments: list[Any], field: FieldInfo, number: int) -> An
 def _sample_plain(kind: Any, field: FieldInfo, number: int) -> Any:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return _sample_model(kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return next(iter(kind)).value
     samples: dict[Any, Any] = {
         UUID: str(UUID(int=(0x018900000000700080000000 << 32) + number)),
         datetime: WHEN.isoformat(),
@@ -98,7 +101,7 @@ def opaque_pattern(field: FieldInfo) -> str:
         if getattr(mark, "pattern", None) in OPAQUE:
             return str(mark.pattern)
     raise PersonalDataInEvent(
-        "an event's text is a Code, a Locator, an ObjectName, Sealed or a Literal, never free text"
+        "an event's text is a Code, a Locator, an ObjectName, Sealed, an Enum or a Literal, never free text"
     )
 
 

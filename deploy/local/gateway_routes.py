@@ -55,9 +55,11 @@ OPEN_PATHS = (
     "/api/billing/v1/packages",
     "/api/privacy/v1/certificates/head",
     "/api/privacy/v1/keys",
+    "/api/privacy/v1/policies",
 )
 # A provider's signature, or a case token, is checked by the service itself.
 OPEN_PREFIXES = ("/api/billing/v1/webhooks/", "/api/privacy/v1/cases/")
+OPEN_READS = ("/api/privacy/v1/policies/",)
 STREAMS = {
     "generation": r"/api/generation/v1/jobs/[^/]+/events",
     "privacy": r"/api/privacy/v1/staff/events(/timeline)?",
@@ -69,7 +71,8 @@ def open_matches() -> list[Json]:
     """What passes without a token; everything else under /api/ needs one."""
     posts = [{"path": path, "headers": [_method("POST")]} for path in CREDENTIAL_PATHS]
     reads = [{"path": path, "headers": [_method("GET")]} for path in OPEN_PATHS]
-    return [*posts, *reads, *({"prefix": prefix} for prefix in OPEN_PREFIXES)]
+    below = [{"prefix": prefix, "headers": [_method("GET")]} for prefix in OPEN_READS]
+    return [*posts, *reads, *below, *({"prefix": prefix} for prefix in OPEN_PREFIXES)]
 
 
 def routes(credential_limit: Json) -> list[Json]:

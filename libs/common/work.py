@@ -1,6 +1,6 @@
 """The unit of work: one transaction, its events, and the fence that keeps erased people erased."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -35,6 +35,23 @@ class UnitOfWork:
         if erased := await self.tombstones.among(subjects):
             await self.tombstones.sweep(erased)
             raise SubjectErased
+        return done
+
+    async def run_for(self, people: Sequence[UUID], work: Callable[[list[UUID]], Awaitable[T]]) -> T:
+        """Run `work` in a transaction on behalf of people; it is given those who are not erased.
+
+        As with `run`, it may be repeated, and what it wrote for somebody erased meanwhile is erased again at once.
+        """
+        there: list[UUID] = []
+
+        async def fenced() -> T:
+            erased = set(await self.tombstones.among(people))
+            there[:] = [each for each in people if each not in erased]
+            return await work(list(there))
+
+        done = await self.mongo.transaction(fenced)
+        if erased := await self.tombstones.among(there):
+            await self.tombstones.sweep(erased)
         return done
 
     async def _fenced(self, work: Callable[[], Awaitable[T]], subjects: Iterable[UUID]) -> T:

@@ -9,8 +9,10 @@ from pydantic import SecretStr
 from libs.common import case_token
 from libs.common.clock import new_id, now
 from libs.common.errors import Unauthenticated
-from libs.common.events.auth import MailRequestedV1, UserDeletedV1
+from libs.common.events.auth import MailRequestedV2, UserDeletedV1
+from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.work import UnitOfWork
+from services.auth.consenting import Consenting
 from services.auth.errors import TooManyPreferences, WrongPassword
 from services.auth.metrics import DELETIONS
 from services.auth.models import Language, Preference, Status, Theme, User, UsernameClaim
@@ -32,6 +34,11 @@ class ProfileChange:
     language: Language | None = None
     theme: Theme | None = None
     preferences: dict[str, Preference | None] | None = None
+
+    @property
+    def is_of_taste(self) -> bool:
+        """Tell whether it changes what is kept for personalisation."""
+        return any(each is not None for each in (self.language, self.theme, self.preferences))
 
 
 @dataclass(frozen=True)
@@ -55,9 +62,11 @@ class Accounts:
         passwords: Passwords,
         gates: Gates,
         sessions: SessionKeeper,
+        consenting: Consenting,
     ) -> None:
         self._settings, self._store, self._work = settings, store, work
         self._passwords, self._gates, self._sessions = passwords, gates, sessions
+        self._consenting = consenting
 
     async def get(self, user_id: UUID) -> User:
         """Return the account of a signed-in person.
@@ -72,11 +81,13 @@ class Accounts:
     async def change_profile(self, user_id: UUID, change: ProfileChange) -> User:
         """Change username, language, theme and preferences.
 
-        Raises:   UsernameTaken (409), TooManyPreferences (422).
+        Raises:   UsernameTaken (409), TooManyPreferences (422); ConsentNeeded (409): taste is kept by consent alone.
         """
 
         async def write() -> User:
             user = await self.get(user_id)
+            if change.is_of_taste:
+                await self._consenting.require(user_id, ChosenPurpose.PERSONALISATION)
             fields = {
                 "language": change.language or user.language,
                 "theme": change.theme or user.theme,
@@ -107,7 +118,7 @@ class Accounts:
             ):
                 raise WrongPassword("the password was changed a moment ago")
             await self._sessions.end_all(user_id, "password-changed", but=session_id)
-            await self._work.outbox.add(MailRequestedV1(user_id=user_id, kind="password-changed"))
+            await self._work.outbox.add(MailRequestedV2(user_id=user_id, kind="password-changed"))
 
         await self._work.run(write, subject=user_id)
 

@@ -62,6 +62,24 @@ class TermsOutdated(Conflict):
     code, title = "terms-outdated", "Read and accept the current terms and privacy policy"
 
 
+class NoticeNotFound(NotFound):
+    """The person was given no such notice."""
+
+    code, title = "notice-not-found", "There is no such notice"
+
+
+class ConsentNeeded(Conflict):
+    """What was asked for is only done with consent, which this person has not given, or has withdrawn."""
+
+    code, title = "consent-needed", "This needs your consent"
+
+
+class DecisionUnfit(Invalid):
+    """Consent is withdrawn and legitimate interests are objected to; not the other way round."""
+
+    code, title = "decision-unfit", "This purpose is not refused in this way"
+
+
 class VerificationInvalid(Invalid):
     """The verification token is unknown, used or expired: nobody is told which."""
 
@@ -102,3 +120,9 @@ class MailRefused(PixeraError):
     """The mail server will not take this mail, now or later. Dead letter."""
 
     code, status, title, retry = "mail-refused", 502, "The mail server refused a mail", False
+
+
+class MailUnknown(PixeraError):
+    """There is no text for this kind of mail: it was asked for by a newer process. Dead letter, to be redriven."""
+
+    code, status, title, retry = "mail-unknown", 500, "There is no text for this kind of mail", False

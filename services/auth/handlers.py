@@ -1,19 +1,37 @@
 """What auth does about events."""
 
 from libs.common.bus.consumes import Once, consumes
-from libs.common.events.auth import MailRequestedV1, UserRegisteredV1
+from libs.common.events.auth import MailRequestedV1, MailRequestedV2, UserRegisteredV1
+from libs.common.events.privacy import PolicyPublishedV1
+from services.auth.mails import Kind, kind_of
 from services.auth.service import AuthService
 
 
-@consumes(UserRegisteredV1, MailRequestedV1, group="auth.send-mail", concurrency=8)
-async def send_mail(event: UserRegisteredV1 | MailRequestedV1, service: AuthService, once: Once) -> None:
+@consumes(UserRegisteredV1, MailRequestedV1, MailRequestedV2, group="auth.send-mail", concurrency=8)
+async def send_mail(
+    event: UserRegisteredV1 | MailRequestedV1 | MailRequestedV2, service: AuthService, once: Once
+) -> None:
     """Send the mail that is due: after a registration, the verification token.
 
-    Raises:   Unavailable: the mail server does not answer, retried.  MailRefused: dead letter.
+    Raises:   Unavailable: the mail server does not answer, retried.  MailRefused, MailUnknown: dead letter.
     Effects:  a verification token; one mail, a second one where the process died between mail and commit.
     """
-    if isinstance(event, MailRequestedV1) and event.kind != "verification":
-        await service.mailing.send_news(event.user_id, event.kind)
+    if isinstance(event, UserRegisteredV1):
+        await service.mailing.send_token(event.user_id, event.user_id, once)
+        return
+    kind = kind_of(event.kind)
+    if kind is Kind.VERIFICATION:
+        await service.mailing.send_token(event.user_id, event.registration_id or event.user_id, once)
+    elif isinstance(event, MailRequestedV2) and event.document_version is not None:
+        await service.mailing.send_policy_news(event.user_id, kind, event.document_version, once)
     else:
-        which = event.registration_id if isinstance(event, MailRequestedV1) else None
-        await service.mailing.send_token(event.user_id, which or event.user_id, once)
+        await service.mailing.send_news(event.user_id, kind)
+
+
+@consumes(PolicyPublishedV1, group="auth.follow-policies")
+async def follow_policies(event: PolicyPublishedV1, service: AuthService) -> None:
+    """Take in which version is in force; where it is significant, begin to tell everybody.
+
+    Effects:  the version; a run of notices.
+    """
+    await service.agreements.follow(event)

@@ -1,7 +1,6 @@
 """Mails to people: what is due is written in their language and handed to the mail server."""
 
 from datetime import timedelta
-from typing import Literal
 from uuid import UUID
 
 from libs.common.bus.consumes import Once
@@ -9,12 +8,10 @@ from libs.common.clock import now
 from libs.common.work import UnitOfWork
 from services.auth import mails
 from services.auth.mails import Kind
-from services.auth.models import PendingRegistration, Status, VerificationToken
+from services.auth.models import AcceptedDocument, PendingRegistration, Status, VerificationToken
 from services.auth.repository import Store
 from services.auth.smtp import Postman
 from services.auth.tokens import new_secret
-
-News = Literal["address-known", "password-changed"]
 
 
 class Mailing:
@@ -26,15 +23,31 @@ class Mailing:
         self._store, self._work, self._postman = store, work, postman
         self._public_url, self._token_lifetime = public_url, token_lifetime
 
-    async def send_news(self, user_id: UUID, due: News) -> None:
+    async def send_news(self, user_id: UUID, due: Kind) -> None:
         """Send a person news about their account; nothing where it is not verified, or closed.
 
         Raises:   Unavailable: retried.  MailRefused: dead letter.
         """
         user = await self._store.users.get(user_id)
         if user is not None and user.status is Status.ACTIVE:
-            mail = mails.news(Kind(due), user.language, username=user.username)
+            mail = mails.news(due, user.language, username=user.username)
             await self._postman.send(user.email, mail, kind=due)
+
+    async def send_policy_news(self, user_id: UUID, due: Kind, version: str, once: Once) -> None:
+        """Send a person the news of a changed document; nothing where they cannot use their account, or have it.
+
+        Raises:   Unavailable: retried.  MailRefused: dead letter.
+        Effects:  the person's notice says when the mail left.
+        """
+        document: AcceptedDocument = "policy" if due is Kind.POLICY_CHANGED else "terms"
+        user = await self._store.users.get(user_id)
+        notice = await self._store.notices.not_mailed(user_id, document, version)
+        if user is None or user.status is not Status.ACTIVE or notice is None:
+            return
+        link = f"{self._public_url}/api/privacy/v1/policies/{document}/{version}/{user.language}"
+        mail = mails.policy_news(due, user.language, username=user.username, link=link)
+        await self._postman.send(user.email, mail, kind=due)
+        await once(lambda: self._store.notices.mark_mailed(user_id, notice.id, now()))
 
     async def send_token(self, user_id: UUID, registration_id: UUID, once: Once) -> None:
         """Send what verifies a registration to the address it was made with; nothing where it is not due any more.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from services.auth.errors import MailUnknown
 from services.auth.models import Language
 
 
@@ -15,6 +16,8 @@ class Kind(StrEnum):
     VERIFICATION = "verification"
     ADDRESS_KNOWN = "address-known"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - a kind of mail
+    POLICY_CHANGED = "policy-changed"
+    TERMS_CHANGED = "terms-changed"
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,73 @@ TEXTS: dict[tuple[Kind, Language], tuple[str, ...]] = {
         "Пароль вашего аккаунта Pixera изменён, все остальные сеансы завершены.",
         "Если это были не вы, кто-то знает ваш старый пароль: сразу напишите нам через страницу «Контакты».",
     ),
+    (Kind.POLICY_CHANGED, Language.ENGLISH): (
+        "Our privacy policy has changed",
+        "Hello {username},",
+        "we have changed our privacy policy in a way that matters. The new version is in force from now on:",
+        LINK,
+        "You are asked to accept it when you sign in the next time. If you do not want to, you can download what is"
+        " yours and delete your account.",
+    ),
+    (Kind.POLICY_CHANGED, Language.GERMAN): (
+        "Unsere Datenschutzerklärung hat sich geändert",
+        "Hallo {username},",
+        "wir haben unsere Datenschutzerklärung wesentlich geändert. Die neue Fassung gilt ab jetzt:",
+        LINK,
+        "Bei der nächsten Anmeldung bitten wir dich, sie anzunehmen. Möchtest du das nicht, kannst du deine Daten"
+        " herunterladen und dein Konto löschen.",
+    ),
+    (Kind.POLICY_CHANGED, Language.RUSSIAN): (
+        "Наша политика конфиденциальности изменилась",
+        "Здравствуйте, {username}!",
+        "Мы существенно изменили политику конфиденциальности. Новая версия уже действует:",
+        LINK,
+        "При следующем входе мы попросим вас её принять. Если вы не согласны, вы можете скачать свои данные и"
+        " удалить аккаунт.",
+    ),
+    (Kind.TERMS_CHANGED, Language.ENGLISH): (
+        "Our terms of use have changed",
+        "Hello {username},",
+        "we have changed our terms of use in a way that matters. The new version is in force from now on:",
+        LINK,
+        "You are asked to accept it when you sign in the next time. If you do not want to, you can download what is"
+        " yours and delete your account.",
+    ),
+    (Kind.TERMS_CHANGED, Language.GERMAN): (
+        "Unsere Nutzungsbedingungen haben sich geändert",
+        "Hallo {username},",
+        "wir haben unsere Nutzungsbedingungen wesentlich geändert. Die neue Fassung gilt ab jetzt:",
+        LINK,
+        "Bei der nächsten Anmeldung bitten wir dich, sie anzunehmen. Möchtest du das nicht, kannst du deine Daten"
+        " herunterladen und dein Konto löschen.",
+    ),
+    (Kind.TERMS_CHANGED, Language.RUSSIAN): (
+        "Наши условия использования изменились",
+        "Здравствуйте, {username}!",
+        "Мы существенно изменили условия использования. Новая версия уже действует:",
+        LINK,
+        "При следующем входе мы попросим вас её принять. Если вы не согласны, вы можете скачать свои данные и"
+        " удалить аккаунт.",
+    ),
 }
+
+
+def kind_of(code: str) -> Kind:
+    """Return the kind of mail that an event asks for. Raises MailUnknown: there is no text for it."""
+    try:
+        return Kind(code)
+    except ValueError as error:
+        raise MailUnknown(code) from error
 
 
 def news(kind: Kind, language: Language, *, username: str) -> Mail:
     """Return a mail to a verified address, in the person's language."""
     return _composed(kind, language, {"username": username})
+
+
+def policy_news(kind: Kind, language: Language, *, username: str, link: str) -> Mail:
+    """Return the mail that tells of a changed document. Args: link: to the new version, for a browser."""
+    return _composed(kind, language, {"username": username, "link": link})
 
 
 def verification(language: Language, *, registered_at: datetime, public_url: str, token: str) -> Mail:
@@ -122,8 +186,9 @@ def verification(language: Language, *, registered_at: datetime, public_url: str
 def _composed(kind: Kind, language: Language, values: dict[str, str]) -> Mail:
     subject, *paragraphs = TEXTS[kind, language]
     shown = {name: html.escape(value) for name, value in values.items()}
-    if kind is Kind.VERIFICATION:
+    if "link" in shown:
         shown["link"] = f'<a href="{shown["link"]}">{shown["link"]}</a>'
+    if "token" in shown:
         shown["token"] = f"<code>{shown['token']}</code>"
     body = "\n".join(f"<p>{paragraph.format(**shown)}</p>" for paragraph in paragraphs)
     return Mail(

@@ -6,10 +6,15 @@ from fastapi import FastAPI
 
 from libs.common.app import Parts, Platform, create_process
 from libs.common.bus.consumes import subscriptions
+from libs.common.bus.lease import Lease
+from libs.common.consents import Consents
 from services.auth import handlers
 from services.auth.accounts import Accounts
+from services.auth.agreements import Agreements
+from services.auth.consenting import Consenting
 from services.auth.housekeeping import Housekeeping
 from services.auth.mailing import Mailing
+from services.auth.notifying import LEASE_S, Notifying
 from services.auth.passwords import Passwords
 from services.auth.privacy import HOLDINGS
 from services.auth.registration import Registration
@@ -42,6 +47,8 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
     store, work = Store.of(platform.mongo), platform.work
     passwords, access_tokens = Passwords(settings), AccessTokens(settings)
     gates = Gates(settings, store, work)
+    agreements = Agreements(settings, store, work)
+    consenting = Consenting(store, work, Consents(platform.mongo), agreements)
     sessions = SessionKeeper(
         settings=settings,
         store=store,
@@ -49,9 +56,16 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         passwords=passwords,
         gates=gates,
         access_tokens=access_tokens,
+        consenting=consenting,
     )
     accounts = Accounts(
-        settings=settings, store=store, work=work, passwords=passwords, gates=gates, sessions=sessions
+        settings=settings,
+        store=store,
+        work=work,
+        passwords=passwords,
+        gates=gates,
+        sessions=sessions,
+        consenting=consenting,
     )
     staff = StaffKeeper(
         settings=settings,
@@ -64,17 +78,33 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
     )
     service = AuthService(
         settings=settings,
-        registration=Registration(settings, store, work, passwords, gates),
+        registration=Registration(
+            settings=settings,
+            store=store,
+            work=work,
+            passwords=passwords,
+            gates=gates,
+            agreements=agreements,
+            consenting=consenting,
+        ),
         sessions=sessions,
         accounts=accounts,
         access_tokens=access_tokens,
         mailing=Mailing(store, work, Postman(settings), settings.public_url, settings.verification_lifetime),
         staff=staff,
+        agreements=agreements,
+        consenting=consenting,
+        notifying=Notifying(
+            store,
+            work,
+            Lease(platform.mongo, "policy-notices", LEASE_S),
+            mails_per_s=settings.notice_mails_per_s,
+        ),
     )
     return Parts(
         service=service,
         starting=[staff.ensure_first],
         subscriptions=subscriptions(handlers, service),
-        background=[Housekeeping(accounts).run],
+        background=[Housekeeping(accounts).run, service.notifying.run],
         closing=[passwords.close],
     )

@@ -1,7 +1,9 @@
 """What auth stores, each field saying what it is."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
@@ -13,22 +15,51 @@ from libs.common.privacy.annotations import (
     MONTH,
     QUARTER,
     Basis,
+    ChosenPurpose,
     Operational,
     Personal,
     Purpose,
     Retention,
     SubjectId,
 )
+from libs.common.privacy.purposes import Decision
 
 ZERO = timedelta(0)
 Preference = bool | int | float | str
+AcceptedDocument = Literal["terms", "policy"]
 
 Email = Personal("user.contact.email")
 Username = Personal("user.account.username")
-Settings = Personal("user.account.settings", Purpose.PERSONALISATION)
+Settings = Personal(
+    "user.account.settings",
+    Purpose.PERSONALISATION,
+    Basis.CONSENT,
+    chosen=ChosenPurpose.PERSONALISATION,
+)
 Account = Personal("user.account")
 PasswordHash = Personal("user.authorization.password", Purpose.SECURITY)
-Tongue = Personal("user.demographic.language", Purpose.PERSONALISATION)
+Tongue = Personal(
+    "user.demographic.language",
+    Purpose.PERSONALISATION,
+    Basis.CONSENT,
+    chosen=ChosenPurpose.PERSONALISATION,
+)
+Typed = Personal("user.account.settings")
+"""What was chosen at a registration, for the mail that verifies it; the account has it by consent alone."""
+Said = Personal("user.privacy_preferences", Purpose.ACCOUNTABILITY, Basis.LEGAL_OBLIGATION)
+"""What a person accepted or decided. Source: GDPR Art. 5(2), 7(1): we have to be able to show it."""
+Told = Personal(
+    "user.privacy_preferences",
+    Purpose.ACCOUNTABILITY,
+    Basis.LEGAL_OBLIGATION,
+    Retention("3 years, as long as somebody may ask whether they were told", timedelta(days=3 * 365)),
+)
+Device = Personal(
+    "user.device",
+    basis=Basis.LEGITIMATE_INTERESTS,
+    retention=QUARTER,
+    chosen=ChosenPurpose.SESSION_DEVICES,
+)
 Operator = Personal(
     "user.account.username",
     Purpose.SECURITY,
@@ -62,6 +93,12 @@ class Theme(StrEnum):
     DARK = "dark"
 
 
+NO_TASTE: Mapping[str, Any] = MappingProxyType(
+    {"language": Language.ENGLISH, "theme": Theme.SYSTEM, "preferences": {}}
+)
+"""What an account has of its person's taste where they did not consent to its being kept."""
+
+
 class User(Document):
     """An account. `email_key` and `username_key` are the normalised forms that are unique.
 
@@ -90,6 +127,7 @@ class User(Document):
     verified_at: Annotated[datetime | None, Account] = None
     password_changed_at: Annotated[datetime | None, Account] = None
     signed_in_at: Annotated[datetime | None, Account] = None
+    decided_at: Annotated[datetime | None, Said] = None
 
 
 class UsernameClaim(Document):
@@ -132,14 +170,19 @@ class PendingRegistration(Document):
     username: Annotated[str, Username]
     username_key: Annotated[str, Username]
     password_hash: Annotated[str, PasswordHash]
-    language: Annotated[Language, Tongue]
-    theme: Annotated[Theme, Settings]
+    language: Annotated[Language, Typed]
+    theme: Annotated[Theme, Typed]
+    consents: Annotated[list[ChosenPurpose], Said] = Field(default_factory=list)
+    policy_version: Operational[str] = ""
     created_at: Annotated[datetime, Account]
     expires_at: Operational[datetime]
 
     def asked_for(self) -> dict[str, Any]:
-        """Return what the account is to be once this is verified, by its fields."""
-        return self.model_dump(exclude={"id", "user_id", "expires_at"})
+        """Return what the account is to be once this is verified, by its fields; of taste, what is consented to."""
+        personal = ChosenPurpose.PERSONALISATION in self.consents
+        taste = {"language": self.language, "theme": self.theme} if personal else dict(NO_TASTE)
+        kept = ("email", "username", "username_key", "password_hash", "created_at")
+        return {name: getattr(self, name) for name in kept} | taste
 
 
 class Acceptance(Document):
@@ -152,11 +195,70 @@ class Acceptance(Document):
     user_id: SubjectId
     document: Operational[Literal["terms", "policy", "adult"]]
     version: Operational[str]
-    source: Operational[Literal["registration"]]
-    created_at: Annotated[
-        datetime,
-        Personal("user.privacy_preferences", Purpose.ACCOUNTABILITY, Basis.LEGAL_OBLIGATION),
-    ]
+    source: Operational[Literal["registration", "account"]]
+    created_at: Annotated[datetime, Said]
+
+
+class ConsentDecision(Document):
+    """What a person decided about a purpose, once: the evidence. What counts now is in their switchboard."""
+
+    collection: ClassVar[str] = "consent_decisions"
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1), ("purpose", 1), ("sequence", 1)), unique=True),
+    )
+
+    id: Operational[UUID] = Field(alias="_id")
+    user_id: SubjectId
+    purpose: Annotated[ChosenPurpose, Said]
+    state: Annotated[Decision, Said]
+    policy_version: Operational[str]
+    sequence: Operational[int]
+    source: Operational[Literal["registration", "account", "request"]]
+    created_at: Annotated[datetime, Said]
+
+
+class PolicyVersion(Document):
+    """A published version of the policy or the terms, as `policy.published` told of it."""
+
+    collection: ClassVar[str] = "policy_versions"
+
+    id: Operational[str] = Field(alias="_id")
+    document: Operational[AcceptedDocument]
+    version: Operational[str]
+    significant: Operational[bool]
+    published_at: Operational[datetime]
+
+
+class NoticeRun(Document):
+    """How far everybody has been told of a significant version. `position` is the last account that was looked at."""
+
+    collection: ClassVar[str] = "policy_notice_runs"
+
+    id: Operational[str] = Field(alias="_id")
+    document: Operational[AcceptedDocument]
+    version: Operational[str]
+    begun_at: Operational[datetime]
+    position: Operational[UUID] = UUID(int=0)
+    told: Operational[int] = 0
+    done_at: Operational[datetime | None] = None
+
+
+class PolicyNotice(Document):
+    """That, and when, a person was told of a significant version: in the account, and by mail."""
+
+    collection: ClassVar[str] = "policy_notices"
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1), ("document", 1), ("version", 1)), unique=True),
+        Index((("document", 1), ("version", 1))),
+    )
+
+    id: Operational[UUID] = Field(alias="_id")
+    user_id: SubjectId
+    document: Operational[AcceptedDocument]
+    version: Operational[str]
+    created_at: Annotated[datetime, Told]
+    mailed_at: Annotated[datetime | None, Told] = None
+    acknowledged_at: Annotated[datetime | None, Told] = None
 
 
 class VerificationToken(Document):
@@ -192,9 +294,7 @@ class Session(Document):
     user_id: SubjectId
     ip: Annotated[str | None, IpAddress] = None
     network: Annotated[str | None, IpAddress] = None
-    user_agent: Annotated[
-        str | None, Personal("user.device", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, QUARTER)
-    ] = None
+    user_agent: Annotated[str | None, Device] = None
     created_at: Annotated[
         datetime, Personal("user.behavior", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, QUARTER)
     ]

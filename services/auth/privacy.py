@@ -1,10 +1,15 @@
 """What auth holds of people and of operators, and that all of it goes with the account."""
 
+from libs.common.consents import SWITCHBOARDS
 from libs.common.privacy.holdings import OF_THE_BUS, CollectionHolding, Holdings, ProcessorHolding
 from libs.common.privacy.processors import MAIL_SERVER
 from services.auth.models import (
     Acceptance,
+    ConsentDecision,
+    NoticeRun,
     PendingRegistration,
+    PolicyNotice,
+    PolicyVersion,
     RefreshToken,
     Session,
     StaffAccount,
@@ -35,6 +40,9 @@ HOLDINGS = Holdings(
         CollectionHolding(User, subject="_id"),
         CollectionHolding(UsernameClaim),
         CollectionHolding(Acceptance),
+        CollectionHolding(ConsentDecision),
+        SWITCHBOARDS,
+        CollectionHolding(PolicyNotice),
         CollectionHolding(PendingRegistration),
         CollectionHolding(VerificationToken),
         CollectionHolding(Session),
@@ -45,4 +53,5 @@ HOLDINGS = Holdings(
         *OF_THE_BUS,
     ),
     processors=(MAIL,),
+    operational=(PolicyVersion, NoticeRun),
 )

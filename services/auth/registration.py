@@ -14,9 +14,13 @@ from pydantic import SecretStr
 
 from libs.common.clock import new_id, now
 from libs.common.errors import SubjectErased, TooMany, Unavailable
-from libs.common.events.auth import MailRequestedV1, UserRegisteredV1, UserVerifiedV1
+from libs.common.events.auth import MailRequestedV2, UserRegisteredV1, UserVerifiedV1
+from libs.common.privacy.annotations import ChosenPurpose
+from libs.common.privacy.purposes import Decision
 from libs.common.work import UnitOfWork
-from services.auth.errors import AddressTaken, TermsOutdated, UsernameTaken, VerificationInvalid
+from services.auth.agreements import Agreements, InForce
+from services.auth.consenting import Consenting
+from services.auth.errors import AddressTaken, UsernameTaken, VerificationInvalid
 from services.auth.evenly import evenly
 from services.auth.metrics import REGISTRATIONS, VERIFICATIONS
 from services.auth.models import (
@@ -50,6 +54,7 @@ class Applicant:
     policy_version: str
     language: Language
     theme: Theme
+    consents: tuple[ChosenPurpose, ...] = ()
 
     @property
     def email_key(self) -> str:
@@ -66,10 +71,19 @@ class Registration:
     """Opens accounts and verifies their addresses."""
 
     def __init__(
-        self, settings: AuthSettings, store: Store, work: UnitOfWork, passwords: Passwords, gates: Gates
+        self,
+        *,
+        settings: AuthSettings,
+        store: Store,
+        work: UnitOfWork,
+        passwords: Passwords,
+        gates: Gates,
+        agreements: Agreements,
+        consenting: Consenting,
     ) -> None:
         self._settings, self._store, self._work = settings, store, work
         self._passwords, self._gates = passwords, gates
+        self._agreements, self._consenting = agreements, consenting
 
     async def register(self, applicant: Applicant) -> None:
         """Open an account, or tell the person by mail that there is one already; the caller cannot tell which.
@@ -82,7 +96,7 @@ class Registration:
         Effects:  an account and user.registered; or mail.requested. A registration with its acceptances.
         """
         async with evenly(self._settings.answer_floor_s):
-            self._require_current_terms(applicant)
+            await self._require_current_terms(applicant)
             about = (applicant.username, applicant.email, *applicant.email.split("@"))
             await self._passwords.accept(applicant.password, about=about)
             password_hash = await self._passwords.hash(applicant.password)
@@ -167,7 +181,7 @@ class Registration:
                 another = self._typed(new_id(), known.id, applicant, password_hash, moment)
                 await self._add_another(another, applicant)
             else:
-                await self._work.outbox.add(MailRequestedV1(user_id=known.id, kind="address-known"))
+                await self._work.outbox.add(MailRequestedV2(user_id=known.id, kind="address-known"))
 
         await self._work.run(write, subject=known.id)
         return "another" if pending else "known"
@@ -198,6 +212,8 @@ class Registration:
             password_hash=password_hash,
             language=applicant.language,
             theme=applicant.theme,
+            consents=list(applicant.consents),
+            policy_version=applicant.policy_version,
             created_at=moment,
             expires_at=moment + self._settings.unverified_lifetime,
         )
@@ -221,6 +237,9 @@ class Registration:
         await self._store.users.change(user_id, only=Status.UNVERIFIED, **verified)
         await self._store.registrations.remove_all(user_id)
         await self._store.verification_tokens.remove_all(user_id)
+        await self._consenting.enter(
+            user_id, registration.consents, Decision.GIVEN, registration.policy_version, "registration"
+        )
         await self._work.outbox.add(UserVerifiedV1(user_id=user_id))
 
     async def _take_name(self, registration: PendingRegistration, moment: datetime) -> None:
@@ -236,15 +255,15 @@ class Registration:
 
     async def _ask_for_token(self, registration: PendingRegistration) -> None:
         await self._work.outbox.add(
-            MailRequestedV1(
+            MailRequestedV2(
                 user_id=registration.user_id, kind="verification", registration_id=registration.id
             )
         )
 
-    def _require_current_terms(self, applicant: Applicant) -> None:
-        current = (self._settings.terms_version, self._settings.policy_version)
-        if (applicant.terms_version, applicant.policy_version) != current:
-            raise TermsOutdated(terms_version=current[0], policy_version=current[1])
+    async def _require_current_terms(self, applicant: Applicant) -> None:
+        in_force = await self._agreements.in_force()
+        if InForce(applicant.terms_version, applicant.policy_version) != in_force:
+            raise in_force.outdated()
 
 
 def key_of(text: str) -> str:

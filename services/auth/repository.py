@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from libs.common.mongo import Mongo
+from services.auth.rows.consents import ConsentDecisions
+from services.auth.rows.policies import NoticeRuns, PolicyNotices, PolicyVersions
 from services.auth.rows.sessions import RefreshTokens, Sessions
 from services.auth.rows.staff import StaffAccounts, StaffSessions
 from services.auth.rows.throttles import Pace, Throttles
@@ -30,6 +32,10 @@ class Store:
     throttles: Throttles
     staff: StaffAccounts
     staff_sessions: StaffSessions
+    decisions: ConsentDecisions
+    policy_versions: PolicyVersions
+    notice_runs: NoticeRuns
+    notices: PolicyNotices
 
     @classmethod
     def of(cls, mongo: Mongo) -> Self:
@@ -45,6 +51,10 @@ class Store:
             Throttles(mongo),
             StaffAccounts(mongo),
             StaffSessions(mongo),
+            ConsentDecisions(mongo),
+            PolicyVersions(mongo),
+            NoticeRuns(mongo),
+            PolicyNotices(mongo),
         )
 
 

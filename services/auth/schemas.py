@@ -1,5 +1,6 @@
 """What auth takes and gives over HTTP."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -15,8 +16,10 @@ from pydantic import (
     StringConstraints,
 )
 
+from libs.common.privacy.annotations import ChosenPurpose
 from services.auth.accounts import Deletion, ProfileChange
-from services.auth.models import Language, Preference, Session, StaffAccount, Theme, User
+from services.auth.agreements import Due
+from services.auth.models import AcceptedDocument, Language, Preference, Session, StaffAccount, Theme, User
 from services.auth.registration import Applicant
 from services.auth.sessions import Signed
 from services.auth.staff import StaffSigned
@@ -75,8 +78,14 @@ class RegisterIn(Input):
     is_adult: Literal[True] = Field(description="the person states to be 18 or older")
     accept_terms_version: str = Field(max_length=64, description="from GET /api/auth/v1/terms")
     accept_policy_version: str = Field(max_length=64, description="from GET /api/auth/v1/terms")
-    language: Language = Language.ENGLISH
+    language: Language = Field(Language.ENGLISH, description="of the mail that verifies the address")
     theme: Theme = Theme.SYSTEM
+    consents: list[ChosenPurpose] = Field(
+        default_factory=list,
+        max_length=len(ChosenPurpose),
+        description="what the person consents to, by ticking it: none is ticked before. Without `personalisation` "
+        "the account keeps neither language nor theme",
+    )
 
     def applicant(self) -> Applicant:
         """Return it in domain words."""
@@ -88,6 +97,7 @@ class RegisterIn(Input):
             policy_version=self.accept_policy_version,
             language=self.language,
             theme=self.theme,
+            consents=tuple(dict.fromkeys(self.consents)),
         )
 
 
@@ -128,6 +138,13 @@ class RefreshIn(Input):
     refresh_token: Token
 
 
+class DueOut(BaseModel):
+    """A version to be accepted anew, at POST /api/auth/v1/me/acceptances."""
+
+    document: AcceptedDocument
+    version: str
+
+
 class SignedOut(BaseModel):
     """The tokens of a session."""
 
@@ -137,11 +154,16 @@ class SignedOut(BaseModel):
     expires_in: int = Field(description="seconds that the access token lasts")
     refresh_token: str = Field(description="use it once; a second use ends the session")
     refresh_expires_at: datetime
+    accept_anew: list[DueOut] = Field(
+        default_factory=list,
+        description="at a sign-in: what changed significantly since the person accepted it",
+    )
 
     @classmethod
-    def of(cls, signed: Signed) -> Self:
+    def of(cls, signed: Signed, due: Iterable[Due] = ()) -> Self:
         """Return it as the client sees it."""
         return cls(
+            accept_anew=[DueOut(document=each.document, version=each.version) for each in due],
             session_id=signed.session_id,
             access_token=signed.access_token,
             expires_in=signed.expires_in,

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 from services.auth.accounts import Accounts
+from services.auth.agreements import Agreements
+from services.auth.consenting import Consenting
 from services.auth.mailing import Mailing
+from services.auth.notifying import Notifying
 from services.auth.registration import Registration
 from services.auth.sessions import SessionKeeper
 from services.auth.settings import AuthSettings
@@ -22,3 +25,6 @@ class AuthService:
     access_tokens: AccessTokens
     mailing: Mailing
     staff: StaffKeeper
+    agreements: Agreements
+    consenting: Consenting
+    notifying: Notifying

@@ -14,8 +14,10 @@ from pydantic import SecretStr
 from libs.common.clock import new_id, now
 from libs.common.events.auth import SessionRevokedV1
 from libs.common.pagination import Page, encode_cursor
+from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.work import UnitOfWork
 from services.auth.client import Client
+from services.auth.consenting import Consenting
 from services.auth.errors import RefreshInvalid, RefreshReused, SessionNotFound, WrongCredentials
 from services.auth.metrics import REFRESH_REUSE, REFRESHES, SIGN_INS
 from services.auth.models import RefreshToken, Session, Status, User
@@ -31,6 +33,7 @@ from services.auth.tokens import AccessTokens, hash_of, new_secret
 class Signed:
     """What a client gets to act for a person."""
 
+    user_id: UUID
     session_id: UUID
     access_token: str
     expires_in: int
@@ -50,9 +53,11 @@ class SessionKeeper:
         passwords: Passwords,
         gates: Gates,
         access_tokens: AccessTokens,
+        consenting: Consenting,
     ) -> None:
         self._settings, self._store, self._work = settings, store, work
         self._passwords, self._gates, self._access_tokens = passwords, gates, access_tokens
+        self._consenting = consenting
 
     async def sign_in(self, login: str, password: SecretStr, client: Client) -> Signed:
         """Open a session for whoever knows the password.
@@ -139,7 +144,6 @@ class SessionKeeper:
             user_id=user.id,
             ip=client.ip,
             network=client.network,
-            user_agent=client.user_agent,
             created_at=moment,
             last_used_at=moment,
             expires_at=moment + self._settings.session_lifetime,
@@ -152,10 +156,16 @@ class SessionKeeper:
             if not await self._store.users.change(user.id, having=having, **changed):
                 raise WrongCredentials
             await self._end_surplus(user.id, moment)
-            await self._store.sessions.add(session)
+            device = await self._device(user.id, client)
+            await self._store.sessions.add(session.model_copy(update={"user_agent": device}))
             return await self._signed(session, moment)
 
         return await self._work.run(write, subject=user.id)
+
+    async def _device(self, user_id: UUID, client: Client) -> str | None:
+        """Return what is kept of a client's browser and device, in an open transaction: None where objected to."""
+        allowed = await self._consenting.allows(user_id, ChosenPurpose.SESSION_DEVICES)
+        return client.user_agent if allowed else None
 
     async def _end_surplus(self, user_id: UUID, moment: datetime) -> None:
         """End the oldest sessions, so that there is room for one more."""
@@ -181,7 +191,7 @@ class SessionKeeper:
             moment,
             ip=client.ip,
             network=client.network,
-            user_agent=client.user_agent,
+            user_agent=await self._device(token.user_id, client),
         )
         if session is None:
             raise RefreshInvalid
@@ -202,4 +212,4 @@ class SessionKeeper:
         access_token, expires_in = self._access_tokens.issue(
             session.user_id, session.id, moment, session.expires_at
         )
-        return Signed(session.id, access_token, expires_in, refresh_token, expires_at)
+        return Signed(session.user_id, session.id, access_token, expires_in, refresh_token, expires_at)

@@ -25,9 +25,17 @@ class AuthSettings(CommonSettings):
         None, description="its password; it never changes that of an account that is there"
     )
 
-    terms_version: Code = Field("2026-11-01", description="the terms that a person has to accept now")
+    terms_version: Code = Field(
+        "2026-11-01", description="the terms in force until policy.published is heard"
+    )
     policy_version: Code = Field(
-        "2026-11-01", description="the privacy policy that a person has to accept now"
+        "2026-11-01", description="the policy in force until policy.published is heard"
+    )
+    notice_mails_per_s: float = Field(
+        20.0,
+        gt=0,
+        description="how fast everybody is told of a significant version: slower than the mail server takes mails, "
+        "or other mails wait behind these",
     )
 
     client_ip_header: Literal["x-forwarded-for", "x-envoy-external-address"] = Field(

@@ -1,6 +1,7 @@
 """The events that gallery consumes; the group of each names it."""
 
 from libs.common.bus.consumes import Once, consumes
+from libs.common.events.auth import ConsentChangedV1
 from libs.common.events.gallery import ImageDeletedV1, ImageUploadedV1
 from libs.common.events.generation import GenerationCompletedV1
 from libs.common.processes import cores
@@ -33,3 +34,12 @@ async def remove_objects(event: ImageDeletedV1, service: GalleryService, once: O
     Effects:  objects, every version; then the image's row.
     """
     await service.removal.remove_image(event.user_id, event.image_id, once)
+
+
+@consumes(ConsentChangedV1, group="gallery.follow-consents", concurrency=4)
+async def follow_consents(event: ConsentChangedV1, service: GalleryService, once: Once) -> None:
+    """Keep what a person decided about photographs' details, and remove those that they object to.
+
+    Effects:  the person's switchboard; their images.
+    """
+    await service.details.follow(event, once)

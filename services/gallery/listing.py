@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from libs.common.bus.envelope import Received
+from libs.common.consents import Consents, Standing, keeps
 from libs.common.document import Document
 from libs.common.events.base import Event, Sealed
 from libs.common.events.gallery import ImageCaptionedV1, ImageDeletedV1, ImageReadyV1, ImageUploadedV1
 from libs.common.mongo import Row
+from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.rebuild.model import Folded
 from libs.common.sealing import Sealing
 from services.gallery.models import Image, ImageFacts, ImageState
@@ -36,8 +38,8 @@ class Listing:
         ImageDeletedV1,
     )
 
-    def __init__(self, sealing: Sealing) -> None:
-        self._sealing = sealing
+    def __init__(self, sealing: Sealing, consents: Consents) -> None:
+        self._sealing, self._consents = sealing, consents
 
     def fold(self, received: Received) -> Folded:
         """Return what one event says of an image; each part of it comes from one topic, so topics need no order."""
@@ -47,6 +49,9 @@ class Listing:
     async def rows(self, facts: Sequence[Row]) -> list[Row | None]:
         """Return images as they are stored; None for those that were deleted, or are not known from their upload.
 
+        The log still has what a person objected to since; it does not come back.
+
+
         Personal: what is sealed, opened for each person at once.
         """
         mine: dict[UUID, list[Sealed]] = defaultdict(list)
@@ -54,7 +59,8 @@ class Listing:
             mine[each["user_id"]] += [each[name] for name in SEALED if each.get(name)]
         opened = await asyncio.gather(*(self._opened(user_id, sealed) for user_id, sealed in mine.items()))
         contents = {sealed: value for found in opened for sealed, value in found.items()}
-        return [_row(each, contents) for each in facts]
+        boards = await self._consents.of(mine)
+        return [_row(each, contents, boards.get(each["user_id"], {})) for each in facts]
 
     def begun(self, facts: Row) -> bool:
         """Tell whether the image was uploaded within the log."""
@@ -79,13 +85,15 @@ def _said(event: Any) -> Row:
             return {"deleted": True}
 
 
-def _row(facts: Row, contents: dict[Sealed, Any]) -> Row | None:
+def _row(facts: Row, contents: dict[Sealed, Any], standings: dict[ChosenPurpose, Standing]) -> Row | None:
     if "uploaded" not in facts or facts.get("deleted"):
         return None
     said = {name: contents.get(facts[name]) for name in SEALED if facts.get(name)}
     personal = {"placeholder": said.get("sealed_placeholder"), **(said.get("sealed_details") or {})}
     if facts.get("captioned"):
         personal["caption"] = said.get("sealed_caption")
+    if not keeps(standings, ChosenPurpose.PHOTO_DETAILS, facts["uploaded"]["created_at"]):
+        personal |= {"taken_at": None, "camera": None}
     state = ImageState.READY if facts.get("ready") else ImageState.PROCESSING
     image = Image(
         id=facts["_id"], user_id=facts["user_id"], state=state, **facts["uploaded"], **personal

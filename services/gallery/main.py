@@ -6,11 +6,13 @@ from fastapi import FastAPI
 
 from libs.common.app import Parts, Platform, create_process
 from libs.common.bus.consumes import subscriptions
+from libs.common.consents import Consents
 from libs.common.privacy.removals import Removals
 from libs.common.rebuild.rebuilds import Rebuilds
 from libs.common.rebuild.routes import rebuild_routes
 from services.gallery import handlers, privacy, routes
 from services.gallery.announcing import Seals
+from services.gallery.details import PhotoDetails
 from services.gallery.images import Images
 from services.gallery.imports import Imports
 from services.gallery.listing import Listing
@@ -58,6 +60,8 @@ def parts_of(platform: Platform, settings: GallerySettings) -> Parts:
         nice=settings.gallery_imaging_nice,
     )
     seals = Seals(platform.sealing)
+    consents = Consents(platform.mongo)
+    details = PhotoDetails(images, work, consents)
     service = GalleryService(
         images=Images(images, work, objects, seals),
         uploads=Uploads(
@@ -66,6 +70,7 @@ def parts_of(platform: Platform, settings: GallerySettings) -> Parts:
             work,
             objects,
             processing,
+            details,
             seals=seals,
             in_hand=settings.gallery_uploads_in_hand,
             open_per_person=settings.gallery_open_uploads_per_person,
@@ -81,9 +86,10 @@ def parts_of(platform: Platform, settings: GallerySettings) -> Parts:
             sweep_every_s=settings.gallery_sweep_every_s,
             orphans_every_s=settings.gallery_orphans_every_s,
         ),
+        details=details,
     )
     rebuilds = Rebuilds(
-        settings.kafka_bootstrap, platform.mongo, work, platform.audit, [Listing(platform.sealing)]
+        settings.kafka_bootstrap, platform.mongo, work, platform.audit, [Listing(platform.sealing, consents)]
     )
     return Parts(
         service=service,

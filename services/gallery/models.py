@@ -8,10 +8,20 @@ from uuid import UUID
 from pydantic import Field
 
 from libs.common.document import Document, Index
-from libs.common.privacy.annotations import DAY, Operational, Personal, SubjectId
+from libs.common.privacy.annotations import (
+    DAY,
+    Basis,
+    ChosenPurpose,
+    Operational,
+    Personal,
+    SubjectId,
+)
 
 MediaType = Literal["image/jpeg", "image/png", "image/webp"]
 Source = Literal["upload", "generation"]
+
+Taken = Personal("user.content.private", basis=Basis.LEGITIMATE_INTERESTS, chosen=ChosenPurpose.PHOTO_DETAILS)
+Camera = Personal("user.device", basis=Basis.LEGITIMATE_INTERESTS, chosen=ChosenPurpose.PHOTO_DETAILS)
 
 MAX_BYTES = 25 * 1024 * 1024
 MAX_CAPTION = 500
@@ -47,8 +57,8 @@ class Image(Document):
     width: Operational[int]
     height: Operational[int]
     caption: Annotated[str | None, Personal("user.content.private")] = None
-    taken_at: Annotated[datetime | None, Personal("user.content.private")] = None
-    camera: Annotated[str | None, Personal("user.device")] = None
+    taken_at: Annotated[datetime | None, Taken] = None
+    camera: Annotated[str | None, Camera] = None
     placeholder: Annotated[str | None, Personal("user.content.private")] = None
     job_id: Operational[UUID | None] = None
     index: Operational[int | None] = None

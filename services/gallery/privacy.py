@@ -1,5 +1,6 @@
 """What gallery holds of people: their images, in rows and in objects."""
 
+from libs.common.consents import SWITCHBOARDS
 from libs.common.privacy.holdings import (
     OF_THE_BUS,
     CollectionHolding,
@@ -19,6 +20,7 @@ HOLDINGS = Holdings(
         CollectionHolding(Image),
         CollectionHolding(ImageFacts),
         CollectionHolding(Upload),
+        SWITCHBOARDS,
         *OF_THE_BUS,
     ),
     objects=(OBJECTS,),

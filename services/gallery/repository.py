@@ -51,6 +51,15 @@ class ImageRepository:
         query = {"_id": image_id, "user_id": user_id, **SHOWN}
         return _image(await self._rows.find_one_and_update(query, {"$set": {"caption": caption}}))
 
+    async def forget_details(self, user_id: UUID, until: datetime | None) -> None:
+        """Remove when and with what a person's images were taken, from those made until a moment, or from all."""
+        made = {} if until is None else {"created_at": {"$lte": until}}
+        detailed = {"$or": [{"taken_at": {"$ne": None}}, {"camera": {"$ne": None}}]}
+        query = {"user_id": user_id, **made, **detailed}
+        while ids := [row["_id"] for row in await self._rows.find(query, projection={"_id": 1})]:
+            forgotten = {"$set": {"taken_at": None, "camera": None}}
+            await self._rows.update_many({"user_id": user_id, "_id": {"$in": ids}}, forgotten)
+
     async def make_ready(self, user_id: UUID, image_id: UUID, placeholder: str) -> bool:
         """Note that an image has its thumbnails; False where it waits for none."""
         query = {"_id": image_id, "user_id": user_id, "state": ImageState.PROCESSING.value}

@@ -1,7 +1,8 @@
-"""What gallery does, in five parts: images, uploads, thumbnails, imports from generation, and removal."""
+"""What gallery does, in six parts: images, uploads, thumbnails, imports, removal, and photographs' details."""
 
 from dataclasses import dataclass
 
+from services.gallery.details import PhotoDetails
 from services.gallery.images import Images
 from services.gallery.imports import Imports
 from services.gallery.removal import Removal
@@ -18,3 +19,4 @@ class GalleryService:
     thumbnails: Thumbnails
     imports: Imports
     removal: Removal
+    details: PhotoDetails

@@ -12,6 +12,7 @@ from libs.common.events.base import Sealed
 from libs.common.storage import ObjectMissing, PresignedPost
 from libs.common.work import UnitOfWork
 from services.gallery.announcing import Seals, uploaded
+from services.gallery.details import PhotoDetails
 from services.gallery.errors import (
     AlreadyCompleted,
     BadImage,
@@ -38,13 +39,14 @@ class Ticket:
 class Uploads:
     """Files on their way to become images. An image has the id of the upload it came from."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the composition root is its one caller
         self,
         images: ImageRepository,
         uploads: UploadRepository,
         work: UnitOfWork,
         objects: ImageObjects,
         processing: Processing,
+        details: PhotoDetails,
         *,
         seals: Seals,
         in_hand: int,
@@ -52,6 +54,7 @@ class Uploads:
     ) -> None:
         self._images, self._uploads, self._work = images, uploads, work
         self._objects, self._processing, self._seals = objects, processing, seals
+        self._details = details
         self._in_hand, self._most_open = asyncio.Semaphore(in_hand), open_per_person
         # One file of a person at a time; whoever waits for a turn keeps the lock alive.
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
@@ -108,9 +111,11 @@ class Uploads:
             if done := await self._images.find(upload.user_id, upload.id):
                 return done
             raise NothingUploaded from error
-        image = _image(upload, cleaned)
+        detailed = await self._details.wanted(upload.user_id)
+        image = _image(upload, cleaned, detailed=detailed)
         if not await self._store(image, cleaned.data):
             return await self._completed_before(image)
+        await self._details.look_again(image)
         await self._objects.remove_arrived(upload.user_id, upload.id)
         UPLOADS.labels("completed").inc()
         IMAGES.labels("upload").inc()
@@ -159,7 +164,8 @@ class Uploads:
         await self._work.outbox.add(uploaded(image, sealed_details))
 
 
-def _image(upload: Upload, cleaned: Cleaned) -> Image:
+def _image(upload: Upload, cleaned: Cleaned, *, detailed: bool) -> Image:
+    """Return the image that an upload becomes. Args: detailed: when and with what it was taken is kept."""
     return Image(
         id=upload.id,
         user_id=upload.user_id,
@@ -170,7 +176,7 @@ def _image(upload: Upload, cleaned: Cleaned) -> Image:
         width=cleaned.width,
         height=cleaned.height,
         caption=upload.caption,
-        taken_at=cleaned.taken_at,
-        camera=cleaned.camera,
+        taken_at=cleaned.taken_at if detailed else None,
+        camera=cleaned.camera if detailed else None,
         created_at=now(),
     )

@@ -39,6 +39,24 @@ class BackupUnderWay(Conflict):
     code, title = "backup-under-way", "A backup is being made already"
 
 
+class PolicyUnknown(NotFound):
+    """There is no such document, version or language, or the version is not published."""
+
+    code, title = "policy-unknown", "There is no such version"
+
+
+class PolicyPublished(Conflict):
+    """The version is published already; a publication stays as it is."""
+
+    code, title = "policy-published", "This version is published already: write the next one"
+
+
+class PolicyOutdated(Conflict):
+    """A version with an older date than the one in force: it would take a promise back in silence."""
+
+    code, title = "policy-outdated", "A newer version is in force"
+
+
 class CaseChanged(Unavailable):
     """Somebody else wrote the case between reading and writing it; the same works the next time."""
 

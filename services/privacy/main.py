@@ -28,6 +28,9 @@ from services.privacy.backups import Backups
 from services.privacy.certificates import Certificates
 from services.privacy.history import History
 from services.privacy.history_routes import router as history_router
+from services.privacy.policies import routes as policy_routes
+from services.privacy.policies.publishing import Policies
+from services.privacy.policies.rows import PolicyRows
 from services.privacy.repository import CaseRepository, CertificateRepository
 from services.privacy.routes import router
 from services.privacy.scanner import Scanner
@@ -50,7 +53,14 @@ def create_app(role: str = "all", settings: PrivacySettings | None = None) -> Fa
         role=role,
         settings=settings,
         holdings=privacy.HOLDINGS,
-        routers=[router, history_router, audit_routes.router, vault_router, backup_router],
+        routers=[
+            router,
+            history_router,
+            audit_routes.router,
+            vault_router,
+            backup_router,
+            policy_routes.router,
+        ],
         compose=partial(compose, settings),
     )
 
@@ -65,6 +75,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     previous = previous_keys(settings.certificate_previous_keys)
     checkpoints = Checkpoints(audit_rows, platform.work, platform.audit, SigningKey(signing_key), previous)
     backups = BackupSettings()
+    policies = Policies(PolicyRows(platform.mongo), platform.work, platform.audit)
     service = PrivacyService(
         work=platform.work,
         audit=platform.audit,
@@ -80,6 +91,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
             settings.kafka_bootstrap, platform.work, platform.audit, DataKeys(platform.mongo, settings)
         ),
         backups=Backups(BackupRepository(platform.mongo), platform.work, platform.audit, backups),
+        policies=policies,
         vault=Rotation(platform.sealing, platform.work, platform.audit),
         subjects=subjects,
         token_key=settings.case_token_key,
@@ -102,6 +114,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     )
     return Parts(
         service=service,
+        starting=[policies.ensure_first],
         subscriptions=subscriptions(handlers, service),
         background=[scanning.run, scanning.follow, watching.tick, watching.gauge, *auditing, backing_up.run],
         closing=[scan_client.close, scan_storage.close],

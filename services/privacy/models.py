@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from libs.common.audit_ledger import GENESIS
 from libs.common.document import Document, Index, Restored
 from libs.common.privacy.annotations import Operational
+from services.privacy.policies.texts import DocumentName, Language
 from services.privacy.protocol import Phase, Policy
 from services.privacy.state import Saga, wake_at
 
@@ -156,6 +157,25 @@ class AuditHead(Document):
     hash: Operational[str] = GENESIS
     peaks: Operational[list[bytes]] = Field(default_factory=list)
     batches: Operational[int] = 0
+
+
+class PolicyPublication(Document):
+    """A published version of the policy or the terms, as people were shown it: whatever becomes of its files.
+
+    `texts` are the files by language, byte for byte; `published_by` is an operator's opaque id, or the platform.
+    """
+
+    collection: ClassVar[str] = "policy_publications"
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("document", 1), ("published_at", -1))),)
+
+    id: Operational[str] = Field(alias="_id")
+    document: Operational[DocumentName]
+    version: Operational[str]
+    date: Operational[str]
+    significant: Operational[bool]
+    texts: Operational[dict[Language, str]]
+    published_at: Operational[datetime]
+    published_by: Operational[str]
 
 
 class AuditCheckpoint(Document):

@@ -16,6 +16,7 @@ from services.privacy.models import (
     Case,
     Certificate,
     ChainHead,
+    PolicyPublication,
 )
 
 ERASURE = "proof-of-erasure"
@@ -35,5 +36,5 @@ HOLDINGS = Holdings(
         ProofHolding(Certificate, PSEUDONYM, ERASURE, FOR_GOOD),
         ProofHolding(AuditEntry, ACTION, ACCOUNTABILITY, FOR_GOOD),
     ),
-    operational=(ChainHead, AuditHead, AuditCheckpoint, Backup, RestoreReport),
+    operational=(ChainHead, AuditHead, AuditCheckpoint, PolicyPublication, Backup, RestoreReport),
 )

@@ -27,6 +27,7 @@ from services.privacy.errors import CaseNotFound
 from services.privacy.history import History
 from services.privacy.metrics import ALERTS, HOLDER_ACKED, VERIFIED_SECONDS
 from services.privacy.models import Case, Certificate
+from services.privacy.policies.publishing import Policies
 from services.privacy.progress import Outcome
 from services.privacy.protocol import (
     Alert,
@@ -76,6 +77,7 @@ class PrivacyService:
         history: History,
         vault: Rotation,
         backups: Backups,
+        policies: Policies,
         subjects: Subjects,
         token_key: SecretStr,
         policy: Policy,
@@ -83,6 +85,7 @@ class PrivacyService:
         self._work, self._audit, self._cases, self.certificates = work, audit, cases, certificates
         self.ledger, self.checkpoints, self.history, self.vault = ledger, checkpoints, history, vault
         self.backups = backups
+        self.policies = policies
         self._subjects, self._token_key, self._policy = subjects, token_key, policy
 
     async def open(self, event: UserDeletedV1) -> None:

@@ -54,7 +54,8 @@ def form(person: Person, **changes: Any) -> dict[str, Any]:
         "password": person.password,
         "is_adult": True,
     }
-    return filled | {"accept_terms_version": TERMS, "accept_policy_version": TERMS} | changes
+    accepted = {"accept_terms_version": TERMS, "accept_policy_version": TERMS}
+    return filled | accepted | {"consents": ["personalisation"]} | changes
 
 
 @dataclass

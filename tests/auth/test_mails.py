@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from libs.common.errors import Unavailable
 from services.auth.errors import MailRefused
-from services.auth.mails import Kind, Mail, news, verification
+from services.auth.mails import Kind, Mail, news, policy_news, verification
 from services.auth.models import Language
 from services.auth.settings import AuthSettings
 from services.auth.smtp import Postman
@@ -23,6 +23,8 @@ MOMENT = datetime(2026, 11, 23, 15, 4, tzinfo=UTC)
 
 
 def written(kind: Kind, language: Language, username: str = "ada") -> Mail:
+    if kind in (Kind.POLICY_CHANGED, Kind.TERMS_CHANGED):
+        return policy_news(kind, language, username=username, link="https://pixera.example/p")
     if kind is not Kind.VERIFICATION:
         return news(kind, language, username=username)
     return verification(language, registered_at=MOMENT, public_url="https://pixera.example", token="T" * 43)

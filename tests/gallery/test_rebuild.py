@@ -11,6 +11,7 @@ import pytest
 from libs.common.bus.outbox import OutboxRow
 from libs.common.events.gallery import ImageCaptionedV1
 from libs.common.mongo import row_bytes
+from libs.common.privacy.purposes import Decision
 from libs.common.rebuild.rebuilds import Rebuilds
 from libs.common.rebuild.runs import RebuildRun, State
 from libs.common.testing.log import begin_anew
@@ -20,6 +21,7 @@ from services.gallery import listing
 from services.gallery.listing import Listing
 from services.gallery.models import Image, ImageFacts
 from tests.gallery.house import API, House, Person, photograph
+from tests.gallery.test_photo_details import detailed, gone, heard, word
 
 STAFF = uuid4()
 
@@ -68,6 +70,20 @@ async def live_for_a_while(person: Person, seed: int, steps: int) -> None:
         else:
             gone = images.pop(chance.randrange(len(images)))
             assert (await person.client.delete(f"{API}/images/{gone}")).is_success
+
+
+async def test_what_was_objected_to_does_not_come_back_from_the_log(house: House) -> None:
+    person, images = house.person(), list[str]()
+    for sequence, state in enumerate((Decision.OBJECTED, Decision.GIVEN), start=1):
+        images.append((await person.upload())["id"])
+        await heard(house, word(person.id, sequence, state))
+    await eventually(lambda: gone(house, person))
+    images.append((await person.upload())["id"])
+    assert await detailed(house, person) == {UUID(images[-1])}
+    verdict = await rebuilt(house, swap=True)
+    assert verdict.equal, verdict.result
+    assert await detailed(house, person) == {UUID(images[-1])}
+    assert len(await house.rows(person.id)) == len(images)
 
 
 async def stored(house: House) -> dict[UUID, bytes]:

@@ -5,6 +5,8 @@ from typing import Literal
 from uuid import UUID
 
 from libs.common.events.base import Code, Event
+from libs.common.privacy.annotations import ChosenPurpose
+from libs.common.privacy.purposes import Decision
 
 
 class UserRegisteredV1(Event, topic="user.registered", subject="user_id"):
@@ -22,7 +24,7 @@ class UserRegisteredV1(Event, topic="user.registered", subject="user_id"):
 class MailRequestedV1(Event, topic="mail.requested", subject="user_id"):
     """A mail is due to somebody: a new verification token, or news about the account's safety.
 
-    `registration_id` says which registration a verification is for; without it, the account's first.
+    Its kinds are closed, so every new one would break its readers: nobody publishes it any more (V2).
 
     Consumers: auth.send-mail.
     """
@@ -30,6 +32,22 @@ class MailRequestedV1(Event, topic="mail.requested", subject="user_id"):
     user_id: UUID
     kind: Literal["verification", "address-known", "password-changed"]
     registration_id: UUID | None = None
+
+
+class MailRequestedV2(Event, topic="mail.requested", subject="user_id", version=2):
+    """A mail is due to somebody who has an account.
+
+    `kind` is one of those that `services.auth.mails` has texts for: a new one breaks no reader. `registration_id`
+    says which registration a verification is for; without it, the account's first. `document_version` says which
+    version of the policy or the terms is the news.
+
+    Consumers: auth.send-mail.
+    """
+
+    user_id: UUID
+    kind: Code
+    registration_id: UUID | None = None
+    document_version: Code | None = None
 
 
 class UserVerifiedV1(Event, topic="user.verified", subject="user_id"):
@@ -50,6 +68,23 @@ class SessionRevokedV1(Event, topic="session.revoked", subject="user_id"):
     user_id: UUID
     session_id: UUID
     reason: Code
+
+
+class ConsentChangedV1(Event, topic="consent.changed", subject="user_id"):
+    """Somebody decided about a purpose: gave consent or withdrew it, objected or no longer does.
+
+    `sequence` counts the person's decisions about the purpose: of two, the one with the higher number is the last
+    word, whichever comes first. `policy_version` is the privacy policy that was in force.
+
+    Consumers: gallery.follow-consents.
+    """
+
+    user_id: UUID
+    purpose: ChosenPurpose
+    state: Decision
+    policy_version: Code
+    sequence: int
+    changed_at: datetime
 
 
 class UserDeletedV1(Event, topic="user.deleted", subject="user_id", fenced=False):

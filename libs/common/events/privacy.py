@@ -100,6 +100,21 @@ class ErasureVerifiedV1(Event, topic="erasure.verified", subject="user_id", fenc
     certificate_sequence: int
 
 
+class PolicyPublishedV1(Event, topic="policy.published", subject="document", fenced=False):
+    """A version of the privacy policy or the terms took effect.
+
+    A significant one is told to everybody who has an account, and they are asked to accept it. `published_at` says
+    which of two versions is the later one: a redelivered event must not bring an old one back.
+
+    Consumers: auth.follow-policies.
+    """
+
+    document: Literal["policy", "terms"]
+    document_version: Code
+    significant: bool
+    published_at: datetime
+
+
 class ActionRecordedV1(Event, topic="action.recorded", subject="stream", fenced=False):
     """Somebody, or the platform itself, did something to people's data that an auditor may ask about.
 

@@ -31,6 +31,14 @@ class Basis(StrEnum):
     LEGAL_OBLIGATION = "legal_obligation"
 
 
+class ChosenPurpose(StrEnum):
+    """A purpose that a person decides about; `libs.common.privacy.purposes` says what each one is."""
+
+    PERSONALISATION = "personalisation"
+    SESSION_DEVICES = "session-devices"
+    PHOTO_DETAILS = "photo-details"
+
+
 @dataclass(frozen=True, slots=True)
 class Retention:
     """How long a field is kept.
@@ -53,7 +61,8 @@ TAX = Retention("7 years, as tax law asks", timedelta(days=7 * 365))
 class Personal:
     """This field is about a person.
 
-    Args:     category: a key of the public fideslang taxonomy, such as `user.contact.email`.
+    Args:     category: a key of the public fideslang taxonomy, such as `user.contact.email`; chosen: the purpose that
+              its person decides about, without which the field is not kept.
     Source:   GDPR Art. 4(1), Art. 30(1).
     """
 
@@ -61,6 +70,7 @@ class Personal:
     purpose: Purpose = Purpose.SERVICE
     basis: Basis = Basis.CONTRACT
     retention: Retention = ACCOUNT
+    chosen: ChosenPurpose | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from libs.common.privacy.holdings import (
     Pseudonymise,
     UndeclaredHolding,
 )
+from libs.common.privacy.purposes import DECLARED
 
 
 def check(holdings: Holdings, documents: Iterable[type[Document]]) -> None:
@@ -68,6 +69,7 @@ def _faults(holding: CollectionHolding) -> Iterator[str]:
     fields = dict(walk_fields(holding.document))
     yield from _subject_faults(holding)
     yield from _retention_faults(holding, fields)
+    yield from _choice_faults(holding)
     if isinstance(holding.erase, Pseudonymise):
         yield from _pseudonym_faults(holding, holding.erase, fields)
 
@@ -91,6 +93,14 @@ def _retention_faults(holding: CollectionHolding, fields: dict[str, FieldInfo]) 
     for path in holding.field_periods:
         if fields[path].is_required():
             yield f"`{path}` goes before its row does: give the field a default, for rows that lost it"
+
+
+def _choice_faults(holding: CollectionHolding) -> Iterator[str]:
+    for path, mark in holding.about.items():
+        if mark.basis is Basis.CONSENT and mark.chosen is None:
+            yield f"`{path}` is kept by consent: name the purpose that is consented to with chosen="
+        if mark.chosen and DECLARED[mark.chosen].basis is not mark.basis:
+            yield f"`{path}` is kept for `{mark.chosen}`, whose basis is {DECLARED[mark.chosen].basis.value}"
 
 
 def _pseudonym_faults(

@@ -1,5 +1,13 @@
 """Auth's HTTP API, under /api/auth/v1."""
 
-from services.auth.routes import me, published, sessions, staff, users
+from services.auth.routes import agreements, consents, me, published, sessions, staff, users
 
-ROUTERS = (users.router, sessions.router, me.router, published.router, staff.router)
+ROUTERS = (
+    users.router,
+    sessions.router,
+    me.router,
+    agreements.router,
+    consents.router,
+    published.router,
+    staff.router,
+)

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from libs.common.errors import TooMany, Unauthenticated, problems
 from libs.common.identity import CurrentUser
-from services.auth.errors import TooManyPreferences, UsernameTaken, WeakPassword, WrongPassword
+from services.auth.errors import ConsentNeeded, TooManyPreferences, UsernameTaken, WeakPassword, WrongPassword
 from services.auth.routes.parameters import PREFIX, Service
 from services.auth.schemas import DeleteIn, DeletionOut, PasswordIn, ProfileIn, ProfileOut
 
@@ -20,9 +20,9 @@ async def show_profile(user: CurrentUser, service: Service) -> ProfileOut:
     return ProfileOut.of(await service.accounts.get(user.id))
 
 
-@router.patch("", responses=problems(Unauthenticated, UsernameTaken, TooManyPreferences))
+@router.patch("", responses=problems(Unauthenticated, UsernameTaken, TooManyPreferences, ConsentNeeded))
 async def change_profile(body: ProfileIn, user: CurrentUser, service: Service) -> ProfileOut:
-    """Change username, language, theme or preferences.
+    """Change username, language, theme or preferences; the last three need consent to `personalisation`.
 
     Personal: all of it, to their own subject only.
     """

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from services.auth.agreement_schemas import PurposesOut
 from services.auth.routes.parameters import PREFIX, Service
 from services.auth.schemas import KeysOut, TermsOut
 
@@ -20,6 +21,12 @@ async def jwks(response: Response, service: Service) -> KeysOut:
 @router.get("/terms")
 async def terms(service: Service) -> TermsOut:
     """Return the versions of the terms and the privacy policy that a registration has to accept."""
-    return TermsOut(
-        terms_version=service.settings.terms_version, policy_version=service.settings.policy_version
-    )
+    in_force = await service.agreements.in_force()
+    return TermsOut(terms_version=in_force.terms, policy_version=in_force.policy)
+
+
+@router.get("/purposes")
+async def purposes(response: Response) -> PurposesOut:
+    """Return the purposes that people decide about: what each is, on which basis, and what stops without it."""
+    response.headers["Cache-Control"] = f"public, max-age={CACHED_S}"
+    return PurposesOut.all()

@@ -16,8 +16,12 @@ router = APIRouter(prefix=f"{PREFIX}/sessions", tags=["session"])
 
 @router.post("", status_code=201, responses=problems(WrongCredentials, TooMany))
 async def sign_in(body: SignInIn, client: CallingClient, service: Service) -> SignedOut:
-    """Sign in with an e-mail address or a username, and the password, once the address is verified."""
-    return SignedOut.of(await service.sessions.sign_in(body.login, body.password, client))
+    """Sign in with an e-mail address or a username, and the password, once the address is verified.
+
+    `accept_anew` names what has changed significantly since the person accepted it.
+    """
+    signed = await service.sessions.sign_in(body.login, body.password, client)
+    return SignedOut.of(signed, await service.agreements.due(signed.user_id))
 
 
 @router.post("/refresh", responses=problems(RefreshInvalid, RefreshReused))

@@ -50,6 +50,10 @@ class Sessions:
         query = {"_id": {"$in": ids}, "user_id": user_id, **_live(now)}
         return await self._rows.update_many(query, {"$set": {"ended_at": now, "ended_reason": reason}})
 
+    async def forget_devices(self, user_id: UUID) -> None:
+        """Remove from all sessions of a person with which browser and device they were opened."""
+        await self._rows.update_many({"user_id": user_id}, {"$set": {"user_agent": None}})
+
     async def has_been_at(self, user_id: UUID, network: str) -> bool:
         """Tell whether a person has signed in from a network lately."""
         query = {"user_id": user_id, "network": network}

@@ -1,5 +1,6 @@
 """Accounts, their names, what their people accepted, and the tokens that verify their addresses."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from libs.common.mongo import DuplicateKeyError, Mongo
 from services.auth.errors import AddressTaken, UsernameTaken
 from services.auth.models import (
     Acceptance,
+    AcceptedDocument,
     PendingRegistration,
     Status,
     User,
@@ -117,6 +119,20 @@ class Acceptances:
     async def add(self, *acceptances: Acceptance) -> None:
         """Record what a person stated or accepted."""
         await self._rows.insert_many([acceptance.to_mongo() for acceptance in acceptances])
+
+    async def all(self, user_id: UUID) -> list[Acceptance]:
+        """Return what a person stated or accepted, the latest first."""
+        rows = await self._rows.find({"user_id": user_id}, sort=[("created_at", -1)])
+        return [Acceptance.from_mongo(row) for row in rows]
+
+    async def latest(self, user_id: UUID) -> dict[str, str]:
+        """Return the version that a person accepted last, by document."""
+        return {each.document: each.version for each in reversed(await self.all(user_id))}
+
+    async def among(self, people: Iterable[UUID], document: AcceptedDocument, version: str) -> set[UUID]:
+        """Return those people who accepted a version."""
+        query = {"user_id": {"$in": list(people)}, "document": document, "version": version}
+        return set(await self._rows.distinct("user_id", query))
 
 
 class PendingRegistrations:

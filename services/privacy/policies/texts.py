@@ -40,10 +40,11 @@ class Front(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A version in one language. Args: body: its Markdown, without the front matter."""
+    """A version in one language. Args: body: its Markdown; source: the whole file, front matter included."""
 
     front: Front
     body: str
+    source: str
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -102,7 +103,7 @@ def parse(text: str) -> Text:
     if before or not fence:
         raise PolicyUnreadable("it begins with front matter between two lines of `---`")
     try:
-        return Text(Front.model_validate(yaml.safe_load(front)), body)
+        return Text(Front.model_validate(yaml.safe_load(front)), body, source=text)
     except (yaml.YAMLError, ValidationError) as error:
         raise PolicyUnreadable(f"its front matter: {error}") from error
 
