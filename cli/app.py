@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import audit, backup, certificates, data_map, dlq, erasures, events, keys, mail, status
+from cli import audit, backup, certificates, data_map, dlq, erasures, events, keys, mail, policies, status
 from cli.output import EXIT_CODES
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.add_typer(keys.app, name="keys")
 app.command("data-map")(data_map.show)
 app.add_typer(backup.app, name="backup")
 app.command("restore")(backup.restore)
+app.add_typer(policies.app, name="policy")
 app.command("mail")(mail.show)
 
 

@@ -35,9 +35,9 @@ SECRETS = (
 
 def made() -> Iterator[tuple[Path, str]]:
     """Yield every contract as text with its path."""
-    from contracts import asyncapi, data_map, events, openapi  # noqa: PLC0415 - settings first
+    from contracts import asyncapi, data_map, device_storage, events, openapi  # noqa: PLC0415 - settings first
 
-    for module in (events, asyncapi, openapi, data_map):
+    for module in (events, asyncapi, openapi, data_map, device_storage):
         for path, content in module.files():
             yield HOME / path, content if isinstance(content, str) else _text(content)
 

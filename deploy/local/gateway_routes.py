@@ -51,9 +51,11 @@ CREDENTIAL_PATHS = (
 )
 OPEN_PATHS = (
     "/api/auth/v1/jwks.json",
+    "/api/auth/v1/purposes",
     "/api/auth/v1/terms",
     "/api/billing/v1/packages",
     "/api/privacy/v1/certificates/head",
+    "/api/privacy/v1/device-storage",
     "/api/privacy/v1/keys",
     "/api/privacy/v1/policies",
 )

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common import tracing
+from libs.common.device_storage import require_declared_cookies
 from libs.common.errors import PROBLEM_TYPE, Invalid, PixeraError
 from libs.common.logging import logger
 from libs.common.metrics import HTTP_REQUESTS, HTTP_SECONDS
@@ -42,6 +43,7 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                require_declared_cookies(message.get("headers", ()))
             await send(message)
 
         with tracing.span("http", SpanKind.SERVER, traceparent=_header(scope, b"traceparent")):

@@ -71,6 +71,11 @@ async def test_token_in_the_address_is_not_taken(client: httpx.AsyncClient) -> N
         ("GET", "/api/auth/v1/jwks.json", 200),
         ("GET", "/api/auth/v1/jwks.json/../me", 401),
         ("GET", "/api/auth/v1%2Fme", 400),
+        ("GET", "/api/auth/v1/purposes", 200),
+        ("GET", "/api/privacy/v1/policies/terms", 503),
+        ("GET", "/api/privacy/v1/device-storage", 503),
+        ("POST", "/api/privacy/v1/policies/terms", 401),
+        ("GET", "/api/privacy/v1/staff/policies", 401),
         ("GET", "/internal", 404),
     ],
 )

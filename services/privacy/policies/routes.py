@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Header, Response
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from libs.common.app import provided
 from libs.common.audit import staff_actor
@@ -10,6 +11,7 @@ from libs.common.errors import Forbidden, Unauthenticated, problems
 from libs.common.identity import Staff
 from services.privacy.errors import PolicyOutdated, PolicyPublished, PolicyUnknown
 from services.privacy.policies.schemas import (
+    DeviceStorageOut,
     PoliciesOut,
     PolicyOut,
     PolicyStandingOut,
@@ -24,6 +26,8 @@ ASKED_EACH_TIME = "no-cache"
 """A publication takes effect at once, so nobody answers from a cache what is in force."""
 FOR_GOOD = "public, max-age=31536000, immutable"
 """A published text never changes."""
+PAGE = "text/html"
+FOR_A_DAY = "public, max-age=86400"
 
 Service = Annotated[PrivacyService, Depends(provided(PrivacyService))]
 
@@ -46,14 +50,31 @@ async def list_versions(document: DocumentName, response: Response, service: Ser
     )
 
 
-@router.get("/policies/{document}/{version}/{language}", responses=problems(PolicyUnknown))
+@router.get(
+    "/policies/{document}/{version}/{language}",
+    response_model=PolicyTextOut,
+    responses=problems(PolicyUnknown),
+)
 async def read_version(
-    document: DocumentName, version: str, language: Language, response: Response, service: Service
-) -> PolicyTextOut:
-    """Return a published version in a language, to anybody. It never changes: keep it."""
+    document: DocumentName,
+    version: str,
+    language: Language,
+    service: Service,
+    accept: Annotated[str, Header(max_length=1_000, include_in_schema=False)] = "",
+) -> Response:
+    """Return a published version in a language, to anybody: as a page to a browser. It never changes: keep it."""
     found = PolicyTextOut.of(*await service.policies.text(document, version, language))
-    response.headers["Cache-Control"] = FOR_GOOD
-    return found
+    headers = {"Cache-Control": FOR_GOOD, "Vary": "Accept"}
+    if PAGE in accept:
+        return HTMLResponse(found.page, headers=headers)
+    return JSONResponse(found.model_dump(mode="json"), headers=headers)
+
+
+@router.get("/device-storage")
+async def list_device_storage(response: Response) -> DeviceStorageOut:
+    """Return what is kept on a person's device, cookies and local storage, to anybody."""
+    response.headers["Cache-Control"] = FOR_A_DAY
+    return DeviceStorageOut.all()
 
 
 @router.get("/staff/policies", responses=problems(Unauthenticated, Forbidden))

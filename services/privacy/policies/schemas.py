@@ -1,11 +1,14 @@
 """What privacy answers about policies. Nothing of it is about a person."""
 
 import hashlib
+from dataclasses import asdict
 from datetime import datetime
+from html import escape
 from typing import Self
 
 from pydantic import BaseModel, Field
 
+from libs.common.device_storage import ON_THE_DEVICE, Store
 from services.privacy.models import PolicyPublication
 from services.privacy.policies.publishing import Standing
 from services.privacy.policies.reading import as_html
@@ -77,6 +80,33 @@ class PolicyTextOut(BaseModel):
             markdown=text.body,
             html=as_html(text.body),
         )
+
+    @property
+    def page(self) -> str:
+        """Return it as a page by itself, for whoever follows the link in a mail."""
+        head = f'<meta charset="utf-8"><title>Pixera: {escape(self.title)}</title>'
+        return f'<!doctype html>\n<html lang="{self.language}"><head>{head}</head><body>\n{self.html}</body></html>\n'
+
+
+class KeptOut(BaseModel):
+    """Something that is kept on a person's device."""
+
+    name: str = Field(description="of the cookie, or the key in the local storage")
+    store: Store
+    about: str = Field(description="the policy's word for it")
+    what: str
+    lasts: str
+
+
+class DeviceStorageOut(BaseModel):
+    """All that is kept on a person's device."""
+
+    kept: list[KeptOut]
+
+    @classmethod
+    def all(cls) -> Self:
+        """Return what is declared."""
+        return cls(kept=[KeptOut(**asdict(each)) for each in ON_THE_DEVICE])
 
 
 class PolicyStandingOut(BaseModel):

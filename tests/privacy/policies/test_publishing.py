@@ -94,6 +94,10 @@ async def test_a_text_is_read_by_anybody_in_each_language_and_kept(api: httpx.As
         assert (answer.json()["title"], answer.json()["language"]) == (title, language)
         assert f"<h1>{title}</h1>" in answer.json()["html"]
         assert answer.json()["markdown"].lstrip().startswith(f"# {title}")
+    browser = await api.get(f"/policies/policy/{FIRST}/ru", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert browser.headers["content-type"].startswith("text/html")
+    assert browser.text.startswith('<!doctype html>\n<html lang="ru">')
+    assert "<h1>Политика конфиденциальности</h1>" in browser.text
     for missing in (f"policy/{PLAIN}/en", "policy/2020-01-01/en"):
         absent = await api.get(f"/policies/{missing}")
         assert (absent.status_code, absent.json()["code"]) == (404, "policy-unknown")
