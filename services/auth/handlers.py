@@ -2,7 +2,7 @@
 
 from libs.common.bus.consumes import Once, consumes
 from libs.common.events.auth import MailRequestedV1, MailRequestedV2, UserRegisteredV1
-from libs.common.events.privacy import PolicyPublishedV1
+from libs.common.events.privacy import PolicyPublishedV1, RequestAcceptedV1
 from services.auth.mails import Kind, kind_of
 from services.auth.service import AuthService
 
@@ -35,3 +35,13 @@ async def follow_policies(event: PolicyPublishedV1, service: AuthService) -> Non
     Effects:  the version; a run of notices.
     """
     await service.agreements.follow(event)
+
+
+@consumes(RequestAcceptedV1, group="auth.carry-out-requests")
+async def carry_out_requests(event: RequestAcceptedV1, service: AuthService) -> None:
+    """Carry out a person's request, where it is for auth to do: a withdrawal of consent, or an objection.
+
+    Effects:  decisions; publishes consent.changed and request.fulfilled.
+    """
+    if event.kind in ("withdrawal", "objection"):
+        await service.consenting.carry_out(event)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from libs.common.events.auth import ConsentChangedV1
+from libs.common.events.privacy import RequestAcceptedV1, RequestFulfilledV1, RequestKind
 from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.privacy.purposes import DECLARED
 from tests.auth.events import events_of
@@ -166,3 +167,38 @@ async def test_a_decision_after_the_account_is_closed_changes_nothing(auth: Auth
         )
     assert len(await auth.rows("consent_decisions", user_id=user_id)) == 1
     assert await auth.rows("switchboards", _id=uuid4()) == []
+
+
+async def fulfilled(auth: Auth, user_id: UUID, kind: RequestKind) -> str:
+    """Have a request accepted, as privacy does; return what came of it."""
+    accepted = RequestAcceptedV1(user_id=user_id, request_id=uuid4(), kind=kind)
+    work = auth.service.consenting._work
+    await work.run(lambda: work.outbox.add(accepted))
+    (event,) = await events_of(auth, RequestFulfilledV1, accepted.request_id)
+    assert (event.user_id, event.kind) == (user_id, kind)
+    return event.outcome
+
+
+async def test_a_request_withdraws_every_consent_or_objects_to_all_that_can_be_objected_to(
+    auth: Auth,
+) -> None:
+    person = await auth.signed_in(theme="dark")
+    user_id = await auth.user_id(person)
+    assert await fulfilled(auth, user_id, "withdrawal") == "stopped"
+    assert await board(auth, person) == {
+        "personalisation": ("withdrawn", False),
+        "session-devices": (None, True),
+        "photo-details": (None, True),
+    }
+    assert (await auth.get("/me", person)).json()["theme"] == "system"
+    assert await fulfilled(auth, user_id, "withdrawal") == "nothing-to-stop"
+    assert await fulfilled(auth, user_id, "objection") == "stopped"
+    assert [allowed for _, allowed in (await board(auth, person)).values()] == [False] * 3
+    assert await device(auth, person) is None
+    history = (await auth.get("/me/consents/history", person)).json()["items"]
+    assert [each["source"] for each in history] == ["request"] * 3 + ["registration"]
+
+    gone = await auth.signed_in()
+    gone_id = await auth.user_id(gone)
+    await auth.delete("/me", gone, {"password": gone.password})
+    assert await fulfilled(auth, gone_id, "objection") == "account-closed"

@@ -1,7 +1,11 @@
 """Photographs' details: kept until their person objects, gone then, and kept again from when they no longer do."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from uuid import UUID, uuid4
+
+import pytest
 
 from libs.common.clock import now
 from libs.common.consents import Switchboard
@@ -9,9 +13,9 @@ from libs.common.events.auth import ConsentChangedV1
 from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.privacy.purposes import Decision
 from libs.common.testing.waiting import eventually
-from services.gallery.models import Image
 from tests.gallery.house import House, Person, photograph
 
+T = TypeVar("T")
 PURPOSE = ChosenPurpose.PHOTO_DETAILS
 
 
@@ -75,17 +79,24 @@ async def test_an_objection_that_comes_while_uploads_are_under_way_leaves_none_b
 
 
 async def test_an_upload_that_asked_before_the_objection_and_commits_after_its_sweep_looks_again(
-    house: House,
+    house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    person = house.person()
-    image = await person.upload()
-    (row,) = await house.rows(person.id)
-    await heard(house, word(person.id, 1, Decision.OBJECTED))
-    await eventually(lambda: gone(house, person))
-    details = {"camera": row.camera, "taken_at": row.taken_at}
-    await house.mongo.collection(Image).update_one({"_id": UUID(image["id"])}, {"$set": details})
-    await house.service.details.look_again(row)
+    person, details = house.person(), house.service.details
+    ask = details.wanted
+
+    async def ask_and_be_overtaken(user_id: UUID) -> bool:
+        wanted = await ask(user_id)
+        await details.follow(word(user_id, 1, Decision.OBJECTED), committed)
+        return wanted
+
+    monkeypatch.setattr(details, "wanted", ask_and_be_overtaken)
+    await person.upload()
     assert await gone(house, person)
+
+
+async def committed(work: Callable[[], Awaitable[T]]) -> T:
+    """Commit an event's effect, of a delivery that nobody repeats."""
+    return await work()
 
 
 async def test_gallery_keeps_no_copy_of_what_it_does_not_ask_about(house: House) -> None:

@@ -100,6 +100,35 @@ class ErasureVerifiedV1(Event, topic="erasure.verified", subject="user_id", fenc
     certificate_sequence: int
 
 
+RequestKind = Literal[
+    "erasure", "access", "portability", "restriction", "objection", "withdrawal", "rectification"
+]
+"""The rights of GDPR Art. 7(3) and 15-21."""
+
+
+class RequestAcceptedV1(Event, topic="request.accepted", subject="user_id"):
+    """A person's request is to be carried out: that it is theirs has been proven.
+
+    Consumers: auth.carry-out-requests.
+    """
+
+    user_id: UUID
+    request_id: UUID
+    kind: RequestKind
+
+
+class RequestFulfilledV1(Event, topic="request.fulfilled", subject="user_id"):
+    """A person's request has been carried out, by whoever publishes this. `outcome` says what came of it, as a code.
+
+    Consumers: none yet; it ends the request's case.
+    """
+
+    user_id: UUID
+    request_id: UUID
+    kind: RequestKind
+    outcome: Code
+
+
 class PolicyPublishedV1(Event, topic="policy.published", subject="document", fenced=False):
     """A version of the privacy policy or the terms took effect.
 
