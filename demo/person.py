@@ -183,6 +183,16 @@ class Person:
         balance: Json = await self.ask("GET", "/api/billing/v1/balance")
         return balance
 
+    async def decide(self, purpose: str, state: str) -> None:
+        """Say yes or no to a purpose."""
+        await self.ask("PUT", f"/api/auth/v1/me/consents/{purpose}", json={"state": state})
+
+    async def theme(self, wanted: str | None = None) -> str:
+        """Return the theme that the account keeps, set before where one is wanted."""
+        how: Json = {"json": {"theme": wanted}} if wanted else {}
+        profile: Json = await self.ask("PATCH" if wanted else "GET", "/api/auth/v1/me", **how)
+        return str(profile["theme"])
+
     async def delete_account(self) -> Json:
         """Delete the account, the password given again; return the case to follow."""
         case: Json = await self.ask("DELETE", "/api/auth/v1/me", json={"password": self.password})

@@ -86,6 +86,8 @@ class Story:
         person, name = role.person, role.person.username
         with self.timeline.step(f"{name} signs up, follows the mail, signs in"):
             await person.sign_up()
+        with self.timeline.step(f"{name} consents to personalisation, takes it back, and it is gone"):
+            await self.yes_and_no(role)
         with self.timeline.step(f"{name} buys credits twice on the provider's page"):
             await person.buy(PACKAGE)
             await person.buy(PACKAGE)
@@ -105,6 +107,13 @@ class Story:
             )
         with self.timeline.step(f"{name} finds all of them in the gallery"):
             await eventually("the generated images in the gallery", lambda: self._complete(role))
+
+    async def yes_and_no(self, role: Role) -> None:
+        """Consent, have a theme kept, and withdraw."""
+        await role.person.decide("personalisation", "given")
+        require(await role.person.theme("dark") == "dark", "what was consented to is not kept")
+        await role.person.decide("personalisation", "withdrawn")
+        require(await role.person.theme() == "system", "what was kept by consent outlived it")
 
     async def _complete(self, role: Role) -> bool:
         images = await role.person.images()
