@@ -49,6 +49,13 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
     gates = Gates(settings, store, work)
     agreements = Agreements(settings, store, work)
     consenting = Consenting(store, work, Consents(platform.mongo), agreements)
+    notifying = Notifying(
+        store,
+        work,
+        agreements,
+        Lease(platform.mongo, "policy-notices", LEASE_S),
+        mails_per_s=settings.notice_mails_per_s,
+    )
     sessions = SessionKeeper(
         settings=settings,
         store=store,
@@ -86,6 +93,7 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
             gates=gates,
             agreements=agreements,
             consenting=consenting,
+            notifying=notifying,
         ),
         sessions=sessions,
         accounts=accounts,
@@ -94,17 +102,12 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         staff=staff,
         agreements=agreements,
         consenting=consenting,
-        notifying=Notifying(
-            store,
-            work,
-            Lease(platform.mongo, "policy-notices", LEASE_S),
-            mails_per_s=settings.notice_mails_per_s,
-        ),
+        notifying=notifying,
     )
     return Parts(
         service=service,
         starting=[staff.ensure_first],
         subscriptions=subscriptions(handlers, service),
-        background=[Housekeeping(accounts).run, service.notifying.run],
+        background=[Housekeeping(accounts).run, notifying.run],
         closing=[passwords.close],
     )

@@ -10,8 +10,10 @@ from libs.common.clock import now
 from libs.common.events.auth import MailRequestedV2
 from libs.common.logging import logger
 from libs.common.work import UnitOfWork
+from services.auth.agreements import Agreements, Due
+from services.auth.mails import Kind
 from services.auth.metrics import POLICY_NOTICES
-from services.auth.models import NoticeRun
+from services.auth.models import AcceptedDocument, NoticeRun
 from services.auth.repository import Store
 
 LOOK_EVERY_S = 1.0
@@ -44,12 +46,14 @@ class Notifying:
         self,
         store: Store,
         work: UnitOfWork,
+        agreements: Agreements,
         lease: Lease,
         *,
         mails_per_s: float,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._store, self._work, self._lease, self._pause = store, work, lease, pause
+        self._store, self._work, self._agreements = store, work, agreements
+        self._lease, self._pause = lease, pause
         self._at_once = max(1, round(mails_per_s * BATCH_EVERY_S))
         self._pause_s = self._at_once / mails_per_s
 
@@ -72,7 +76,7 @@ class Notifying:
     async def tell_some(self, run: NoticeRun) -> int:
         """Tell the next people of a run; return how many accounts were looked at, 0 at the end.
 
-        Not told: who has accepted the version already, and who is being erased.
+        Not told: who has accepted the version or was told of it already, and who is being erased.
 
         Effects:  notices; mail.requested for each; the run's position.
         """
@@ -80,7 +84,7 @@ class Notifying:
         if not people:
             await self._store.notice_runs.finish(run, now())
             return 0
-        told = await self._work.run_for(people, lambda there: self._tell(run, people[-1], there))
+        told = await self._work.run_for(people, lambda there: self._tell_some(run, people[-1], there))
         POLICY_NOTICES.labels(run.document).inc(told)
         return len(people)
 
@@ -89,16 +93,32 @@ class Notifying:
         runs = await self._store.notice_runs.all()
         return [RunState(run, **await self._store.notices.counts(run)) for run in runs]
 
-    async def _tell(self, run: NoticeRun, last: UUID, people: list[UUID]) -> int:
-        know = await self._store.acceptances.among(people, run.document, run.version)
-        told = [each for each in people if each not in know]
+    async def tell_missed(self, user_id: UUID) -> None:
+        """Tell a person, in an open transaction, of what was told to everybody while they could not use the account.
+
+        Effects:  a notice and mail.requested for each version that they have to accept anew.
+        """
+        for due in await self._agreements.due(user_id):
+            await self._tell(due.document, due.version, await self._ignorant([user_id], due))
+
+    async def _tell_some(self, run: NoticeRun, last: UUID, people: list[UUID]) -> int:
+        told = await self._ignorant(people, Due(run.document, run.version))
         if not await self._store.notice_runs.advance(run, last, len(told)):
             return 0  # another process was faster with these
-        await self._store.notices.add(run, told, now())
-        await self._work.outbox.add(*(_mail(run, each) for each in told))
+        await self._tell(run.document, run.version, told)
         return len(told)
 
+    async def _ignorant(self, people: list[UUID], due: Due) -> list[UUID]:
+        """Return those people who have neither accepted a version nor been told of it."""
+        know = await self._store.acceptances.among(people, due.document, due.version)
+        know |= await self._store.notices.among(people, due.document, due.version)
+        return [each for each in people if each not in know]
 
-def _mail(run: NoticeRun, user_id: UUID) -> MailRequestedV2:
-    kind = "policy-changed" if run.document == "policy" else "terms-changed"
-    return MailRequestedV2(user_id=user_id, kind=kind, document_version=run.version)
+    async def _tell(self, document: AcceptedDocument, version: str, people: list[UUID]) -> None:
+        await self._store.notices.add(people, document, version, now())
+        await self._work.outbox.add(*(_mail(document, version, each) for each in people))
+
+
+def _mail(document: AcceptedDocument, version: str, user_id: UUID) -> MailRequestedV2:
+    kind = Kind.POLICY_CHANGED if document == "policy" else Kind.TERMS_CHANGED
+    return MailRequestedV2(user_id=user_id, kind=kind, document_version=version)

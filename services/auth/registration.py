@@ -32,6 +32,7 @@ from services.auth.models import (
     User,
     UsernameClaim,
 )
+from services.auth.notifying import Notifying
 from services.auth.passwords import Passwords
 from services.auth.repository import Store
 from services.auth.settings import AuthSettings
@@ -80,10 +81,11 @@ class Registration:
         gates: Gates,
         agreements: Agreements,
         consenting: Consenting,
+        notifying: Notifying,
     ) -> None:
         self._settings, self._store, self._work = settings, store, work
         self._passwords, self._gates = passwords, gates
-        self._agreements, self._consenting = agreements, consenting
+        self._agreements, self._consenting, self._notifying = agreements, consenting, notifying
 
     async def register(self, applicant: Applicant) -> None:
         """Open an account, or tell the person by mail that there is one already; the caller cannot tell which.
@@ -240,6 +242,7 @@ class Registration:
         await self._consenting.enter(
             user_id, registration.consents, Decision.GIVEN, registration.policy_version, "registration"
         )
+        await self._notifying.tell_missed(user_id)
         await self._work.outbox.add(UserVerifiedV1(user_id=user_id))
 
     async def _take_name(self, registration: PendingRegistration, moment: datetime) -> None:

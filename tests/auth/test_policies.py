@@ -18,14 +18,15 @@ from libs.common.events.privacy import PolicyPublishedV1
 from libs.common.mongo import Mongo
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.tombstones import Tombstone, Tombstones
-from libs.common.settings import CommonSettings
 from libs.common.testing.tokens import bearer
 from libs.common.testing.waiting import eventually
 from libs.common.work import UnitOfWork
+from services.auth.agreements import Agreements
 from services.auth.models import Acceptance, NoticeRun, PolicyNotice, Status, User
 from services.auth.notifying import Notifying
 from services.auth.privacy import HOLDINGS
 from services.auth.repository import Store
+from services.auth.settings import AuthSettings
 from tests.auth.people import API, TERMS, Auth, Person, form, problem, somebody
 
 PLAIN, WEIGHTY = "2026-12-01", "2027-01-01"
@@ -91,8 +92,18 @@ async def test_a_significant_version_is_told_accepted_and_over_and_another_one_o
     assert (run["told"], run["mailed"], run["acknowledged"]) == (1, 1, 1)
     assert len(await auth.mails(silent.email)) == 1
     assert len(await auth.mails(gone.email)) == 1
+    await who_verifies_later_is_told_then(auth, silent)
     await a_registration_accepts_what_is_in_force(auth)
     await another_persons_notice_cannot_be_acknowledged(auth, notice["id"])
+
+
+async def who_verifies_later_is_told_then(auth: Auth, person: Person) -> None:
+    token = await auth.verification_token(person.email)
+    assert (await auth.post("/users/verify", {"token": token})).status_code == 200
+    assert (await auth.mails(person.email, 2))[-1].subject == "Pixera: Our terms of use have changed"
+    assert await due(auth, person) == [f"terms:{WEIGHTY}"]
+    (notice,) = (await auth.get("/me/notices", person)).json()["notices"]
+    assert notice["version"] == WEIGHTY
 
 
 async def finished_run(auth: Auth) -> dict[str, Any]:
@@ -134,6 +145,7 @@ async def another_persons_notice_cannot_be_acknowledged(auth: Auth, notice_id: s
 class Town:
     """A database of accounts without a process: who lives there, and what was said to them."""
 
+    settings: AuthSettings
     mongo: Mongo
     store: Store
     work: UnitOfWork
@@ -168,7 +180,12 @@ class Town:
             await asyncio.sleep(0)
 
         return Notifying(
-            self.store, self.work, Lease(self.mongo, name, 10.0), mails_per_s=MAILS_PER_S, pause=pause
+            self.store,
+            self.work,
+            Agreements(self.settings, self.store, self.work),
+            Lease(self.mongo, name, 10.0),
+            mails_per_s=MAILS_PER_S,
+            pause=pause,
         )
 
     async def told(self, version: str) -> Counter[UUID]:
@@ -196,11 +213,11 @@ def account(user_id: UUID, status: Status) -> User:
 
 
 @pytest.fixture(scope="module")
-async def town(mongo: Mongo, common_settings: CommonSettings) -> Town:
+async def town(mongo: Mongo, settings: AuthSettings) -> Town:
     await mongo.prepare([*BUS_DOCUMENTS, Tombstone, *HOLDINGS.documents])
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, "auth")
-    Holder(HOLDINGS, mongo, None, tombstones, outbox, common_settings)
-    return Town(mongo, Store.of(mongo), UnitOfWork(mongo, outbox, tombstones), tombstones)
+    Holder(HOLDINGS, mongo, None, tombstones, outbox, settings)
+    return Town(settings, mongo, Store.of(mongo), UnitOfWork(mongo, outbox, tombstones), tombstones)
 
 
 async def run_to_the_end(town: Town, teller: Notifying) -> None:
@@ -252,8 +269,9 @@ async def test_no_more_are_told_in_a_second_than_the_setting_says(town: Town) ->
     assert sum(town.paused) >= told / MAILS_PER_S
 
 
-async def test_who_has_accepted_it_or_is_being_erased_is_not_told(town: Town) -> None:
-    knows, leaves, other = await town.settle(3)
+async def test_who_has_accepted_it_or_heard_of_it_or_is_being_erased_is_not_told(town: Town) -> None:
+    knows, leaves, heard, other = await town.settle(4)
+    await town.store.notices.add([heard], "terms", "known", now())
     await town.store.acceptances.add(
         Acceptance(
             id=new_id(),
@@ -268,6 +286,6 @@ async def test_who_has_accepted_it_or_is_being_erased_is_not_told(town: Town) ->
     await town.begin("known")
     await run_to_the_end(town, town.teller())
     told = await town.told("known")
-    assert told[other] == 1
+    assert told[other] == told[heard] == 1
     assert not {knows, leaves} & set(told)
-    assert set(await town.mails("known")) == set(told)
+    assert set(await town.mails("known")) == set(told) - {heard}

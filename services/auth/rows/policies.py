@@ -70,13 +70,20 @@ class PolicyNotices:
     def __init__(self, mongo: Mongo) -> None:
         self._rows = mongo.collection(PolicyNotice)
 
-    async def add(self, run: NoticeRun, people: Sequence[UUID], at: datetime) -> None:
+    async def add(
+        self, people: Sequence[UUID], document: AcceptedDocument, version: str, at: datetime
+    ) -> None:
         """Tell people in their accounts, in an open transaction."""
         notices = [
-            PolicyNotice(id=new_id(), user_id=each, document=run.document, version=run.version, created_at=at)
+            PolicyNotice(id=new_id(), user_id=each, document=document, version=version, created_at=at)
             for each in people
         ]
         await self._rows.insert_many([notice.to_mongo() for notice in notices])
+
+    async def among(self, people: Sequence[UUID], document: AcceptedDocument, version: str) -> set[UUID]:
+        """Return those people who were told of a version."""
+        query = {"user_id": {"$in": list(people)}, "document": document, "version": version}
+        return set(await self._rows.distinct("user_id", query))
 
     async def open_of(self, user_id: UUID) -> list[PolicyNotice]:
         """Return what a person was told of and has not acknowledged, the latest first."""
