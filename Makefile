@@ -10,7 +10,7 @@ TEST_WORKERS ?= 3
 PY := .venv/bin/python
 UV := .tools/uv/bin/uv
 
-.PHONY: help setup run test demo chaos check fmt lock contracts data-map bench bench-start images mail clean
+.PHONY: help setup run test demo chaos check fmt lock contracts observe data-map bench bench-start images mail clean
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,9 @@ help: ## Say what each command does
 setup: ## Install everything the project needs into .venv and .tools (quick when nothing changed)
 	@$(PYTHON) deploy/local/bootstrap.py
 
-run: setup ## Start the whole platform at http://127.0.0.1:8080 (FRESH=1: from empty data)
-	@exec $(PY) -m deploy.local.launch --die-with $$PPID $(if $(filter 1,$(FRESH)),--fresh)
+run: setup ## Start the whole platform at http://127.0.0.1:8080 (FRESH=1: from empty data; OBSERVE=1: with a Prometheus)
+	@$(if $(filter 1,$(OBSERVE)),$(PY) -m deploy.observe.prometheus)
+	@exec $(PY) -m deploy.local.launch --die-with $$PPID $(if $(filter 1,$(FRESH)),--fresh) $(if $(filter 1,$(OBSERVE)),--observe)
 
 test: setup ## Run every test on a stack of its own (ARGS="-k name" chooses)
 	@$(PY) -m pytest -q -n $(TEST_WORKERS) --dist loadfile $(ARGS)
@@ -37,6 +38,7 @@ check: setup ## Format, lint, types, imports and contracts, as CI holds them
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --cache-dir .cache/import-linter | tail -n 4
 	@$(PY) -m contracts --check
+	@$(PY) -m deploy.observe --check
 
 fmt: setup ## Format the code and mend what the linter can
 	@.venv/bin/ruff format --quiet .
@@ -44,6 +46,9 @@ fmt: setup ## Format the code and mend what the linter can
 
 lock: setup ## Bring requirements/*.txt up to date with pyproject.toml
 	@$(PY) -m deploy.local.lock
+
+observe: setup ## Write alerts, dashboards and the list of metrics anew from deploy/observe
+	@$(PY) -m deploy.observe
 
 contracts: setup ## Write contracts/ anew from the code
 	@$(PY) -m contracts

@@ -46,6 +46,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only", type=names, help="services to start: auth,gallery; '' for none but the gateway"
     )
+    parser.add_argument("--observe", action="store_true", help="start a Prometheus that watches")
     parser.add_argument("--die-with", type=int, metavar="PID", help="stop when this parent process is gone")
     parser.add_argument("--quiet", action="store_true", help="say only that it is ready, and what goes wrong")
     return parser.parse_args(arguments)
@@ -68,7 +69,7 @@ def watch_over_children() -> None:
 
 async def run(arguments: argparse.Namespace, progress: Progress, build: Build) -> None:
     """Raises: StackError: the stack does not come up."""
-    options = Options(with_services=not arguments.no_services, only=arguments.only)
+    options = Options(not arguments.no_services, arguments.only, arguments.observe)
     home = Home(arguments.home.resolve())
     home.make()
     alone = preflight.OneStackPerHome(home)

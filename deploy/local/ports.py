@@ -45,6 +45,7 @@ OFFSETS = {
     "billing-worker": 54,
     "privacy-api": 55,
     "privacy-worker": 56,
+    "prometheus": 57,
 }
 FREE_OFFSETS = {"gateway": 0} | OFFSETS
 MORE_WORKERS = 60  # offset of the second generation worker; the others follow

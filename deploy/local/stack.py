@@ -18,6 +18,7 @@ from deploy.local.ports import HOST
 from deploy.local.serve import WebProcess
 from deploy.local.state import StateFile
 from deploy.local.supervisor import Listener, Program, Running, Supervisor, together
+from deploy.observe import prometheus
 
 SERVERS = ("kafka", "mongod", "s3")
 SETTINGS = {"kafka": "PIXERA_KAFKA_BOOTSTRAP", "mongod": "PIXERA_MONGO_URI", "s3": "PIXERA_S3_ENDPOINT"}
@@ -25,10 +26,15 @@ SETTINGS = {"kafka": "PIXERA_KAFKA_BOOTSTRAP", "mongod": "PIXERA_MONGO_URI", "s3
 
 @dataclass(frozen=True)
 class Options:
-    """What to start. Args: only: names of services; None for all. with_services: False leaves the gateway out too."""
+    """What to start.
+
+    Args:     only: names of services; None for all. with_services: False leaves the gateway out too. observe: a
+              Prometheus that watches.
+    """
 
     with_services: bool = True
     only: tuple[str, ...] | None = None
+    observe: bool = False
 
 
 def starts(options: Options) -> dict[str, bool]:
@@ -70,6 +76,9 @@ class Stack:
         self._progress.begin(*(process.name for process in wanted))
         env = self.env()
         await self._supervisor.start(*(self._program(each, env) for each in wanted))
+        if self._options.observe:
+            self._progress.begin(prometheus.NAME)
+            await self._supervisor.start(prometheus.program(self._home, self._ports))
         self._state.publish(self.gateway, self._ports, env)
         self._state.update(self._supervisor.running.values())
 

@@ -1,7 +1,8 @@
 """The whole story through the gateway, with a smaller cast, and with each process killed in the middle of it."""
 
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -12,7 +13,12 @@ from rich.console import Console
 from demo.cast import role
 from demo.story import Story
 from demo.timeline import Timeline
-from deploy.local.spawn import RunningStack
+from deploy.local.ports import HOST
+from deploy.local.spawn import RunningStack, started
+from deploy.observe import metrics, prometheus
+from deploy.observe.dashboards import DASHBOARDS
+from deploy.observe.rules import EVERY
+from libs.common.testing.waiting import eventually
 
 VICTIMS = (
     *(
@@ -27,6 +33,15 @@ VICTIMS = (
     "envoy",
 )
 numbers = count()
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """The whole platform, and a Prometheus that watches it."""
+    prometheus.install()
+    often = {"PIXERA_AUDIT_CHECK_EVERY_S": "5"}  # its figures come from the check
+    with started(tmp_path_factory.mktemp("platform"), "--observe", env=often) as running:
+        yield running
 
 
 @pytest.fixture
@@ -49,6 +64,41 @@ async def test_one_leaves_and_is_gone_and_one_stays_and_loses_nothing(
     leaving = role(http, "ophelia", photos=4, jobs=3)
     staying = role(http, "horatio", photos=4, jobs=3, first=4)
     await story.play(leaving, staying)
+
+
+async def test_every_panel_shows_something(platform: RunningStack) -> None:
+    """Right after the story, in which everything happened that a dashboard is about."""
+    queries = {
+        f"{board.title}: {panel.title}": query
+        for board in DASHBOARDS
+        for panel in board.panels()
+        for query, _ in panel.queries
+    }
+    async with httpx.AsyncClient(base_url=f"http://{HOST}:{platform.ports['prometheus']}") as server:
+
+        async def series(query: str) -> int:
+            found = (await server.get("/api/v1/query", params={"query": query})).json()
+            assert found["status"] == "success", found
+            return len(found["data"]["result"])
+
+        async def empty() -> list[str]:
+            return [name for name, query in queries.items() if not await series(query)]
+
+        async def none_is_empty() -> bool:
+            return not await empty()
+
+        with suppress(AssertionError):
+            await eventually(none_is_empty, within_s=45)
+        assert await empty() == []
+        known = (await server.get("/api/v1/metadata")).json()["data"]
+        asked = {
+            name
+            for query in (*queries.values(), *(alert.expr for alert in EVERY))
+            for name in metrics.named(query)
+        }
+        scraped = {name.removesuffix("_total") for name in known}
+        assert {name for name in asked if name.removesuffix("_total") not in scraped} == set()
+        assert await series("up == 0") == 0, "somebody cannot be asked"
 
 
 @pytest.mark.timeout(300)

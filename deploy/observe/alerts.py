@@ -1,0 +1,272 @@
+"""Every alert that is not about an objective: at least one for each failure that `make chaos` makes."""
+
+from deploy.observe.alert import Alert, Severity
+
+PAGE, TICKET = Severity.PAGE, Severity.TICKET
+WORKER = 'service="gallery",role="worker",instance="w:1"'
+PRIVACY = 'service="privacy",role="worker",instance="p:1"'
+GROUP = f'{WORKER},group="gallery.make-thumbnails",topic="image.uploaded"'
+
+PROCESSES = (
+    Alert(
+        "PixeraProcessDown",
+        'up{job="pixera"} == 0',
+        "1m",
+        PAGE,
+        "{{ $labels.service }} {{ $labels.role }} does not answer",
+        fires=((f'up{{job="pixera",{WORKER}}}', "1x5 0x30"),),
+        silent=((f'up{{job="pixera",{WORKER}}}', "1x10 0 1x30"),),
+    ),
+    Alert(
+        "PixeraProcessRestarting",
+        "changes(process_start_time_seconds[15m]) > 2",
+        "0m",
+        TICKET,
+        "{{ $labels.service }} {{ $labels.role }} was started {{ $value }} times in a quarter of an hour",
+        fires=((f"process_start_time_seconds{{{WORKER}}}", "0x20 1200 1260 1320 1380x20"),),
+        silent=((f"process_start_time_seconds{{{WORKER}}}", "0x20 1200x20"),),
+    ),
+    Alert(
+        "PixeraLoopBlocked",
+        "min_over_time(pixera_loop_lag_seconds[2m]) > 0.25",
+        "2m",
+        TICKET,
+        "The event loop of {{ $labels.service }} {{ $labels.role }} is held up",
+        fires=((f"pixera_loop_lag_seconds{{{WORKER}}}", "0.6x40"),),
+        silent=((f"pixera_loop_lag_seconds{{{WORKER}}}", "0.01x10 0.9 0.01x30"),),
+    ),
+    Alert(
+        "PixeraClockOff",
+        "max by (service, instance) (pixera_consumer_last_progress_timestamp_seconds) - time() > 30",
+        "1m",
+        TICKET,
+        "The clock of {{ $labels.instance }} is ahead of Prometheus's",
+        fires=((f"pixera_consumer_last_progress_timestamp_seconds{{{GROUP}}}", "7200x40"),),
+        silent=((f"pixera_consumer_last_progress_timestamp_seconds{{{GROUP}}}", "0+60x40"),),
+    ),
+)
+BUS = (
+    Alert(
+        "PixeraOutboxStuck",
+        "max by (service) (pixera_outbox_oldest_age_seconds) > 30",
+        "1m",
+        PAGE,
+        "An event of {{ $labels.service }} waits to be published since {{ $value | humanizeDuration }}",
+        fires=((f"pixera_outbox_oldest_age_seconds{{{WORKER}}}", "0x10 20+60x30"),),
+        silent=((f"pixera_outbox_oldest_age_seconds{{{WORKER}}}", "0x10 45 0x30"),),
+    ),
+    Alert(
+        "PixeraNoRelay",
+        "sum by (service) (pixera_relay_leading) < 1",
+        "1m",
+        PAGE,
+        "Nobody publishes what {{ $labels.service }} leaves in its outbox",
+        fires=((f"pixera_relay_leading{{{WORKER}}}", "1x5 0x40"),),
+        silent=(
+            (f"pixera_relay_leading{{{WORKER}}}", "1x5 0x40"),
+            ('pixera_relay_leading{service="gallery",role="worker",instance="w:2"}', "0x5 1x40"),
+        ),
+    ),
+    Alert(
+        "PixeraRelayFailing",
+        "sum by (service) (increase(pixera_relay_failures_total[10m])) > 5",
+        "5m",
+        TICKET,
+        "The relay of {{ $labels.service }} breaks off again and again",
+        fires=((f'pixera_relay_failures_total{{{WORKER},error="KafkaError"}}', "0+2x40"),),
+        silent=((f'pixera_relay_failures_total{{{WORKER},error="KafkaError"}}', "0x10 1x40"),),
+    ),
+    Alert(
+        "PixeraConsumerStuck",
+        "sum by (service, group) (pixera_consumer_lag) > 0 and on (service, group) "
+        "(time() - max by (service, group) (pixera_consumer_last_progress_timestamp_seconds) > 120)",
+        "1m",
+        PAGE,
+        "{{ $labels.group }} has work and does none",
+        fires=(
+            (f"pixera_consumer_lag{{{GROUP}}}", "3x40"),
+            (f"pixera_consumer_last_progress_timestamp_seconds{{{GROUP}}}", "60x40"),
+        ),
+        silent=(
+            (f"pixera_consumer_lag{{{GROUP}}}", "3x40"),
+            (f"pixera_consumer_last_progress_timestamp_seconds{{{GROUP}}}", "0+60x40"),
+        ),
+    ),
+    Alert(
+        "PixeraConsumerHalted",
+        "max by (service, group) (pixera_consumer_halted) == 1",
+        "0m",
+        PAGE,
+        "{{ $labels.group }} stopped at its limit of dead letters",
+        fires=((f'pixera_consumer_halted{{{WORKER},group="gallery.import-images"}}', "1x40"),),
+        silent=((f'pixera_consumer_halted{{{WORKER},group="gallery.import-images"}}', "0x40"),),
+    ),
+    Alert(
+        "PixeraConsumerBehind",
+        "sum by (service, group) (pixera_consumer_lag) > 1000",
+        "10m",
+        TICKET,
+        "{{ $labels.group }} is {{ $value }} events behind",
+        fires=((f"pixera_consumer_lag{{{GROUP}}}", "5000x40"),),
+        silent=((f"pixera_consumer_lag{{{GROUP}}}", "5000x5 0x40"),),
+    ),
+    Alert(
+        "PixeraRetries",
+        "sum by (service, group) (increase(pixera_consumer_retries_total[5m])) > 20",
+        "5m",
+        TICKET,
+        "{{ $labels.group }} tries again and again: what it needs is slow or away",
+        fires=((f'pixera_consumer_retries_total{{{WORKER},group="g",reason="r"}}', "0+10x40"),),
+        silent=((f'pixera_consumer_retries_total{{{WORKER},group="g",reason="r"}}', "0x10 9x40"),),
+    ),
+    Alert(
+        "PixeraDeadLetters",
+        'sum by (service, group) (pixera_dlq_depth{state=~"open|parked"}) > 0',
+        "5m",
+        TICKET,
+        "{{ $value }} events of {{ $labels.group }} wait for somebody",
+        fires=((f'pixera_dlq_depth{{{WORKER},group="g",state="open"}}', "1x40"),),
+        silent=((f'pixera_dlq_depth{{{WORKER},group="g",state="redriven"}}', "7x40"),),
+    ),
+    Alert(
+        "PixeraDeadLettersOld",
+        "max by (service, group) (pixera_dlq_oldest_age_seconds) > 86400",
+        "5m",
+        PAGE,
+        "A dead letter of {{ $labels.group }} waits for over a day, and its person with it",
+        fires=((f'pixera_dlq_oldest_age_seconds{{{WORKER},group="g"}}', "90000x40"),),
+        silent=((f'pixera_dlq_oldest_age_seconds{{{WORKER},group="g"}}', "600x40"),),
+    ),
+)
+ERASURE = (
+    Alert(
+        "PixeraErasureOverdue",
+        "max(pixera_erasure_overdue) > 0",
+        "0m",
+        PAGE,
+        "{{ $value }} erasures are past their legal due date",
+        fires=((f"pixera_erasure_overdue{{{PRIVACY}}}", "1x40"),),
+        silent=((f"pixera_erasure_overdue{{{PRIVACY}}}", "0x40"),),
+    ),
+    Alert(
+        "PixeraErasureIncomplete",
+        "max(pixera_erasure_incomplete) > 0",
+        "10m",
+        PAGE,
+        "{{ $value }} erasures left something behind, and trying again has not helped",
+        fires=((f"pixera_erasure_incomplete{{{PRIVACY}}}", "1x40"),),
+        silent=((f"pixera_erasure_incomplete{{{PRIVACY}}}", "0x10 1x5 0x40"),),
+    ),
+    Alert(
+        "PixeraErasureSlow",
+        'max by (step) (pixera_saga_oldest_age_seconds{step!~"HELD|VERIFIED"}) > 900',
+        "5m",
+        TICKET,
+        "An erasure has been in the step {{ $labels.step }} since {{ $value | humanizeDuration }}",
+        fires=((f'pixera_saga_oldest_age_seconds{{{PRIVACY},step="ERASING"}}', "0+60x60"),),
+        silent=((f'pixera_saga_oldest_age_seconds{{{PRIVACY},step="HELD"}}', "0+60x60"),),
+        after="50m",
+    ),
+    Alert(
+        "PixeraScanFindings",
+        "sum by (kind) (increase(pixera_erasure_scan_findings_total[1h])) > 0",
+        "0m",
+        PAGE,
+        "The independent scan still saw an erased person ({{ $labels.kind }})",
+        fires=((f'pixera_erasure_scan_findings_total{{{PRIVACY},kind="rows"}}', "0x10 2x40"),),
+        silent=((f'pixera_erasure_scan_findings_total{{{PRIVACY},kind="rows"}}', "2x50"),),
+    ),
+    Alert(
+        "PixeraLateWrites",
+        "sum by (service) (increase(pixera_fence_swept_total[1h])) > 10",
+        "0m",
+        TICKET,
+        "{{ $labels.service }} keeps writing for people who are erased; it was swept",
+        fires=((f"pixera_fence_swept_total{{{WORKER}}}", "0+1x60"),),
+        silent=((f"pixera_fence_swept_total{{{WORKER}}}", "0x10 2x60"),),
+    ),
+    Alert(
+        "PixeraAuditBroken",
+        "max(pixera_audit_chain_broken) > 0",
+        "0m",
+        PAGE,
+        "Somebody touched the audit ledger: {{ $value }} chains do not hold",
+        fires=((f"pixera_audit_chain_broken{{{PRIVACY}}}", "1x40"),),
+        silent=((f"pixera_audit_chain_broken{{{PRIVACY}}}", "0x40"),),
+    ),
+    Alert(
+        "PixeraAuditUnchecked",
+        "time() - max(pixera_audit_chain_verified_timestamp_seconds) > 10800",
+        "5m",
+        TICKET,
+        "The audit ledger was last checked {{ $value | humanizeDuration }} ago",
+        fires=((f"pixera_audit_chain_verified_timestamp_seconds{{{PRIVACY}}}", "-10000x40"),),
+        silent=((f"pixera_audit_chain_verified_timestamp_seconds{{{PRIVACY}}}", "-5000x40"),),
+    ),
+    Alert(
+        "PixeraBackupOld",
+        "time() - max(pixera_backup_last_success_timestamp_seconds != 0) > 93600",
+        "5m",
+        TICKET,
+        "The newest whole backup is {{ $value | humanizeDuration }} old",
+        fires=(
+            (f"pixera_backup_last_success_timestamp_seconds{{{PRIVACY}}}", "-93000x40"),
+        ),  # the tests' time begins at 0
+        silent=((f"pixera_backup_last_success_timestamp_seconds{{{PRIVACY}}}", "-60000x40"),),
+    ),
+)
+MONEY_AND_STORES = (
+    Alert(
+        "PixeraLedgerImbalance",
+        "max(abs(pixera_ledger_imbalance)) > 0",
+        "1m",
+        PAGE,
+        "The books are wrong by {{ $value }} credits",
+        fires=(('pixera_ledger_imbalance{service="billing",role="worker"}', "-3x40"),),
+        silent=(('pixera_ledger_imbalance{service="billing",role="worker"}', "0x40"),),
+    ),
+    Alert(
+        "PixeraStorageFailing",
+        'sum by (service) (rate(pixera_storage_seconds_count{outcome!~"ok|missing"}[5m])) '
+        "/ sum by (service) (rate(pixera_storage_seconds_count[5m])) > 0.05",
+        "2m",
+        PAGE,
+        "{{ $value | humanizePercentage }} of {{ $labels.service }}'s calls to the object store fail",
+        fires=(
+            (f'pixera_storage_seconds_count{{{WORKER},operation="put",outcome="ok"}}', "0+9x40"),
+            (f'pixera_storage_seconds_count{{{WORKER},operation="put",outcome="failed"}}', "0+1x40"),
+        ),
+        silent=(
+            (f'pixera_storage_seconds_count{{{WORKER},operation="put",outcome="ok"}}', "0+99x40"),
+            (f'pixera_storage_seconds_count{{{WORKER},operation="put",outcome="failed"}}', "0+1x40"),
+        ),
+    ),
+    Alert(
+        "PixeraOutboundFailing",
+        'sum by (service, target) (rate(pixera_outbound_seconds_count{outcome!="ok"}[10m])) '
+        "/ sum by (service, target) (rate(pixera_outbound_seconds_count[10m])) > 0.2",
+        "5m",
+        TICKET,
+        "{{ $labels.target }} refuses or loses {{ $value | humanizePercentage }} of {{ $labels.service }}'s calls",
+        fires=(('pixera_outbound_seconds_count{service="billing",target="pay",outcome="failed"}', "0+1x40"),),
+        silent=(('pixera_outbound_seconds_count{service="billing",target="pay",outcome="ok"}', "0+1x40"),),
+    ),
+    Alert(
+        "PixeraGenerationQueue",
+        "histogram_quantile(0.95, sum by (le) (rate(pixera_generation_queue_seconds_bucket[10m]))) > 60",
+        "10m",
+        TICKET,
+        "One job in twenty waits over {{ $value | humanizeDuration }} for a worker",
+        fires=(
+            ('pixera_generation_queue_seconds_bucket{service="generation",le="60"}', "0x60"),
+            ('pixera_generation_queue_seconds_bucket{service="generation",le="300"}', "0+5x60"),
+            ('pixera_generation_queue_seconds_bucket{service="generation",le="+Inf"}', "0+5x60"),
+        ),
+        silent=(
+            ('pixera_generation_queue_seconds_bucket{service="generation",le="60"}', "0+5x60"),
+            ('pixera_generation_queue_seconds_bucket{service="generation",le="300"}', "0+5x60"),
+            ('pixera_generation_queue_seconds_bucket{service="generation",le="+Inf"}', "0+5x60"),
+        ),
+    ),
+)
+ALERTS = (*PROCESSES, *BUS, *ERASURE, *MONEY_AND_STORES)
