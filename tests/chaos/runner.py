@@ -23,7 +23,7 @@ H = TypeVar("H", bound=History)
 SETTLES_S = 60.0
 LOOK_EVERY_S = 0.25
 JUDGED_WITHIN_S = 120.0
-STRAY_FOR_S = 1.0
+STRAY_FOR_S, STRAY_LOOK_EVERY_S = 20.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ async def _judged(rig: Playable, checks: Checks[H], history: H) -> list[Violatio
     """What the checker says, and which processes are nobody's."""
     async with asyncio.timeout(JUDGED_WITHIN_S):
         found = await checks.violations(rig, history)
-    left = rig.strays()
-    if left:
-        await asyncio.sleep(STRAY_FOR_S)  # one that is being started or ended is not lost
+    left, until = rig.strays(), time.monotonic() + STRAY_FOR_S
+    while left and time.monotonic() < until:  # one that is being started or ended is not lost
+        await asyncio.sleep(STRAY_LOOK_EVERY_S)
         left &= rig.strays()
     return [*found, *(Violation("no-process-leaked", f"process {pid}", "nobody's child") for pid in left)]
