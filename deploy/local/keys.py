@@ -46,6 +46,7 @@ SECRETS: dict[str, Callable[[], str]] = {
     "PIXERA_TOKEN_SIGNING_KEY": _ed25519_pem,
     "PIXERA_CERTIFICATE_SIGNING_KEY": _ed25519_pem,
     "PIXERA_VAULT_MASTER_KEY": _vault_master_key,
+    "PIXERA_BLIND_INDEX_KEY": _random,
     "PIXERA_BACKUP_KEY": _backup_key,
     "PIXERA_BACKUP_VAULT_KEY": _backup_key,
 }

@@ -15,6 +15,7 @@ from structlog.stdlib import BoundLogger
 from libs.common import logging, tracing
 from libs.common.audit import Audit
 from libs.common.backup.marker import Marker
+from libs.common.blind_index import BlindIndexes
 from libs.common.bus.archive import Reader
 from libs.common.bus.consumes import Subscription
 from libs.common.bus.letters.box import LetterBox
@@ -25,6 +26,7 @@ from libs.common.bus.process import BUS_DOCUMENTS, Bus
 from libs.common.identity import TokenVerifier
 from libs.common.keys import PublishedKeys
 from libs.common.mongo import Mongo, PyMongoError
+from libs.common.privacy.annotations import sealed_fields
 from libs.common.privacy.handlers import privacy_subscriptions
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.holdings import Holdings
@@ -82,6 +84,13 @@ class Platform:
         if self.vault is None:
             raise TypeError(f"{self.name} seals, and was not told PIXERA_VAULT_MASTER_KEY")
         return self.vault
+
+    @property
+    def blind_indexes(self) -> BlindIndexes:
+        """Return what makes blind indexes. Raises TypeError: the service was not told their key."""
+        if self.settings.blind_index_key is None:
+            raise TypeError(f"{self.name} looks for what is sealed, and was not told PIXERA_BLIND_INDEX_KEY")
+        return BlindIndexes(self.settings.blind_index_key)
 
     @property
     def writes(self) -> Writes:
@@ -203,9 +212,11 @@ async def _connect(
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, name)
     keys = DataKeys(mongo, settings)
     sealing = None
-    if settings.vault_master_key is not None:
+    if settings.vault_master_key is None:
+        _refuse_seals(name, holdings)
+    else:
         await keys.prepare()
-        sealing = Sealing(settings, keys)
+        sealing = mongo.seals = Sealing(settings, keys)
         closes(stack, sealing.close)
     return Platform(
         name=name,
@@ -220,6 +231,12 @@ async def _connect(
         log=logging.logger(name),
         vault=sealing,
     )
+
+
+def _refuse_seals(name: str, holdings: Holdings) -> None:
+    """Refuse to start where rows are sealed at rest that this process could not seal. Raises TypeError."""
+    if sealed := [document.__name__ for document in holdings.documents if sealed_fields(document)]:
+        raise TypeError(f"{name} seals {', '.join(sealed)}, and was not told PIXERA_VAULT_MASTER_KEY")
 
 
 async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Platform, parts: Parts) -> None:

@@ -5,9 +5,9 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from libs.common.privacy.annotations import require_declared
+from libs.common.privacy.annotations import require_declared, sealed_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Document(BaseModel):
 
     The key is the field with the alias `_id`. An undeclared field raises when the class is made, so a service
     with one does not start.
+
+    `sealed_for` is the field whose person's key seals what is sealed at rest.
     """
 
     model_config = ConfigDict(populate_by_name=True, extra="ignore")
@@ -47,13 +49,15 @@ class Document(BaseModel):
     collection: ClassVar[str] = ""
     indexes: ClassVar[tuple[Index, ...]] = ()
     restored: ClassVar[Restored] = Restored.AS_SAVED
+    sealed_for: ClassVar[str] = "user_id"
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse a silent field, and a row without a home."""
+        """Refuse a silent field, a row without a home, and a seal that could not work."""
         if not cls.collection:
             raise TypeError(f"{cls.__name__} names no collection")
         require_declared(cls)
+        _require_sealable(cls)
 
     def to_mongo(self) -> dict[str, Any]:
         """Return the row as MongoDB stores it."""
@@ -63,3 +67,26 @@ class Document(BaseModel):
     def from_mongo(cls, row: dict[str, Any]) -> Self:
         """Return the row as the service reads it."""
         return cls.model_validate(row)
+
+
+def _require_sealable(model: type[Document]) -> None:
+    """Refuse seals without an owner, inside of an index, or with a value for the erased that the field does not take.
+
+    Raises:   TypeError: naming the field.
+    """
+    sealed = sealed_fields(model)
+    stored = {field.alias or name: field for name, field in model.model_fields.items()}
+    if sealed and model.sealed_for not in stored:
+        raise TypeError(
+            f"{model.__name__} is sealed at rest and has no {model.sealed_for}: say in `sealed_for` whose it is"
+        )
+    for name in (path.partition(".")[0] for index in model.indexes for path, _ in index.keys):
+        if name in sealed:
+            raise TypeError(f"{model.__name__}.{name} is sealed at rest: index a blind index instead")
+    for name, mark in sealed.items():
+        try:
+            TypeAdapter[Any](stored[name].annotation or Any).validate_python(mark.erased)
+        except ValidationError as error:
+            raise TypeError(
+                f"{model.__name__}.{name} does not take {mark.erased!r}: say what `erased` is"
+            ) from error

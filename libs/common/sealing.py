@@ -54,8 +54,12 @@ class Sealing:
         Raises:   SubjectErased (410): the person is erased, and has no key ever again.
         Effects:  a key in the vault, outside of any transaction: call it before one begins.
         """
-        name = self._keys.name_of(user_id)
-        sealed = await self._run("seal", lambda: [_text(each) for each in self._cipher.seal(name, values)])
+        return [_text(each) for each in await self.seal_each([(user_id, value) for value in values])]
+
+    async def seal_each(self, values: Sequence[tuple[UUID, Any]]) -> list[bytes]:
+        """Seal values of several people, in one hop; as `seal` does."""
+        named = self._named(values)
+        sealed = await self._run("seal", lambda: self._cipher.seal(named))
         FIELDS.labels("sealed").inc(len(sealed))
         return sealed
 
@@ -64,8 +68,12 @@ class Sealing:
 
         Raises:   SealBroken (500): the key is there, and does not open it.
         """
-        name = self._keys.name_of(user_id)
-        values = await self._run("open", lambda: self._cipher.open(name, [_bytes(each) for each in sealed]))
+        return await self.open_each([(user_id, _bytes(each)) for each in sealed])
+
+    async def open_each(self, sealed: Sequence[tuple[UUID, bytes]]) -> list[Any]:
+        """Open what was sealed for several people, in one hop; as `opened` does."""
+        named = self._named(sealed)
+        values = await self._run("open", lambda: self._cipher.open(named))
         erased = sum(value is None for value in values)
         FIELDS.labels("erased").inc(erased)
         FIELDS.labels("opened").inc(len(values) - erased)
@@ -105,6 +113,10 @@ class Sealing:
     def _close(self) -> None:
         self._threads.shutdown()
         self._cipher.close()
+
+    def _named(self, values: Sequence[tuple[UUID, T]]) -> list[tuple[str, T]]:
+        names = {user_id: self._keys.name_of(user_id) for user_id, _ in values}
+        return [(names[user_id], value) for user_id, value in values]
 
     async def _run(self, operation: str, call: Callable[[], T]) -> T:
         started, outcome = perf_counter(), "failed"

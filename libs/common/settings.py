@@ -54,6 +54,11 @@ class CommonSettings(BaseSettings):
     vault_key_cache_s: float = Field(
         2.0, gt=0, le=60, description="longest that a process can use a key after it was destroyed"
     )
+    blind_index_key: SecretStr | None = Field(
+        None,
+        description="for services that look for people by what is sealed, such as an address: keys the hashes that "
+        "they are found by (HMAC). A change would need every hash to be made anew: keep it",
+    )
     vault_threads: int = Field(2, ge=1, description="most calls to the vault at once in a process")
 
     s3_endpoint: str = Field(description="where the processes reach the object store")

@@ -74,6 +74,26 @@ class Personal:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedAtRest:
+    """This field is stored sealed with its person's key, and opened when it is read (ADR 0035).
+
+    Args:     erased: what it reads as once the key is destroyed, as it would be stored; the field's type takes it.
+    """
+
+    erased: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlindIndex:
+    """This field is a keyed hash of something that is stored sealed, by which alone it is looked for (ADR 0035).
+
+    Args:     name: what it is a hash of: fields that are compared with one another have the same.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotPersonal:
     """This field says nothing about a person by itself."""
 
@@ -97,6 +117,16 @@ def declaration(field: FieldInfo) -> Personal | NotPersonal | None:
         if isinstance(mark, Personal | NotPersonal):
             return mark
     return None
+
+
+def sealed_fields(model: type[BaseModel]) -> dict[str, SealedAtRest]:
+    """Return the fields of a stored model that are sealed at rest, by the names that they are stored under."""
+    marks = ((name, field, _seal(field)) for name, field in model.model_fields.items())
+    return {field.alias or name: mark for name, field, mark in marks if mark is not None}
+
+
+def _seal(field: FieldInfo) -> SealedAtRest | None:
+    return next((mark for mark in field.metadata if isinstance(mark, SealedAtRest)), None)
 
 
 def walk_fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

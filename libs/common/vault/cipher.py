@@ -75,27 +75,27 @@ class Cipher:
         self._known: OrderedDict[str, tuple[UUID, float]] = OrderedDict()
         self._encryption: ClientEncryption[dict[str, Any]] | None = None
 
-    def seal(self, name: str, values: Sequence[Any]) -> list[bytes]:
-        """Seal values with a person's key, made now where there is none.
+    def seal(self, values: Sequence[tuple[str, Any]]) -> list[bytes]:
+        """Seal values, each with the key of the person whose name is beside it, made now where there is none.
 
-        Raises:   SubjectErased: the key was destroyed.
+        Raises:   SubjectErased: one of the keys was destroyed.
         """
         try:
-            return self._sealed(name, values)
+            return self._sealed(values)
         except SealBroken:
-            self.forget(name)  # destroyed since it was looked up: then another look tells
-            return self._sealed(name, values)
+            self._forget(values)  # destroyed since it was looked up: then another look tells
+            return self._sealed(values)
 
-    def open(self, name: str, sealed: Sequence[bytes]) -> list[Any]:
-        """Open what was sealed with a person's key; None for each that this person has no key for (any more).
+    def open(self, sealed: Sequence[tuple[str, bytes]]) -> list[Any]:
+        """Open what was sealed with the keys of people; None for each that its person has no key for (any more).
 
         Raises:   SealBroken: the key is there, and does not open it.
         """
         try:
-            return self._opened(name, sealed)
+            return self._opened(sealed)
         except SealBroken:
-            self.forget(name)
-            return self._opened(name, sealed)
+            self._forget(sealed)
+            return self._opened(sealed)
 
     def rewrap(self, key_ids: Sequence[UUID]) -> int:
         """Wrap keys by the current master instead of another; what they have sealed stays as it is.
@@ -121,21 +121,24 @@ class Cipher:
             self._encryption = None
         self._client.close()
 
-    def _sealed(self, name: str, values: Sequence[Any]) -> list[bytes]:
-        key_id = self._key_of(name) or self._make(name)
+    def _forget(self, values: Sequence[tuple[str, Any]]) -> None:
+        for name, _ in values:
+            self.forget(name)
+
+    def _sealed(self, values: Sequence[tuple[str, Any]]) -> list[bytes]:
+        known = self._keys_of({name for name, _ in values})
+        keys = {name: key_id or self._make(name) for name, key_id in known.items()}
         with _driver_errors():
             crypt = self._crypt()
-            return [bytes(crypt.encrypt(value, RANDOMISED, key_id=key_id)) for value in values]
+            return [bytes(crypt.encrypt(value, RANDOMISED, key_id=keys[name])) for name, value in values]
 
-    def _opened(self, name: str, sealed: Sequence[bytes]) -> list[Any]:
-        key_id = self._key_of(name)
-        if key_id is None:
-            return [None] * len(sealed)
+    def _opened(self, sealed: Sequence[tuple[str, bytes]]) -> list[Any]:
+        keys = self._keys_of({name for name, _ in sealed})
         with _driver_errors():
             crypt = self._crypt()
             return [
-                crypt.decrypt(Binary(each, CIPHERTEXT)) if each[KEY_ID] == key_id.bytes else None
-                for each in sealed
+                crypt.decrypt(Binary(each, CIPHERTEXT)) if _is_sealed_with(keys[name], each) else None
+                for name, each in sealed
             ]
 
     def _crypt(self) -> ClientEncryption[dict[str, Any]]:
@@ -150,22 +153,27 @@ class Cipher:
                 )
             return self._encryption
 
-    def _key_of(self, name: str) -> UUID | None:
-        """Return the id of a person's key, None where there is none; looked up anew after a few seconds."""
+    def _keys_of(self, names: set[str]) -> dict[str, UUID | None]:
+        """Return the ids of people's keys, None where there is none; looked up anew after a few seconds, at once."""
         now = time.monotonic()
         with self._lock:
-            key_id, until = self._known.get(name, (None, 0.0))
-        if key_id is not None and until > now:
-            return key_id
-        row = self._rows.find_one({"keyAltNames": name, "destroyed_at": None}, {"_id": 1})
+            known = {name: self._known.get(name, (None, 0.0)) for name in names}
+        found: dict[str, UUID | None] = {
+            name: key_id for name, (key_id, until) in known.items() if until > now
+        }
+        if missing := names - found.keys():
+            found |= dict.fromkeys(missing) | self._look_up(missing, now + self._known_s)
+        return found
+
+    def _look_up(self, names: set[str], until: float) -> dict[str, UUID]:
+        query = {"keyAltNames": {"$in": list(names)}, "destroyed_at": None}
+        found = {row["keyAltNames"][0]: row["_id"] for row in self._rows.find(query, {"keyAltNames": 1})}
         with self._lock:
-            self._known.pop(name, None)
-            if row is None:
-                return None
-            self._known[name] = (row["_id"], now + self._known_s)
-            if len(self._known) > MOST_KNOWN:
+            for name in names:
+                self._known.pop(name, None)
+            self._known |= {name: (key_id, until) for name, key_id in found.items()}
+            while len(self._known) > MOST_KNOWN:
                 self._known.popitem(last=False)
-        found: UUID = row["_id"]
         return found
 
     def _make(self, name: str) -> UUID:
@@ -178,10 +186,14 @@ class Cipher:
                 self._crypt().create_data_key(self._masters.current, key_alt_names=[name])
         except DuplicateKeyError:
             pass  # another process was faster, or the name is marked: a look tells
-        key_id = self._key_of(name)
+        key_id = self._keys_of({name})[name]
         if key_id is None:
             raise SubjectErased
         return key_id
+
+
+def _is_sealed_with(key_id: UUID | None, sealed: bytes) -> bool:
+    return key_id is not None and sealed[KEY_ID] == key_id.bytes
 
 
 @contextmanager
