@@ -39,9 +39,10 @@ class Consenting:
         if state not in (Decision.GIVEN, DECLARED[purpose].refusal):
             raise DecisionUnfit(f"send `given` or `{DECLARED[purpose].refusal}`", purpose=purpose.value)
         version = (await self._agreements.in_force()).policy
-        await self._work.run(
+        changed = await self._work.run(
             lambda: self.enter(user_id, [purpose], state, version, "account"), subject=user_id
         )
+        DECISIONS.labels(purpose, state).inc(changed)
 
     async def enter(
         self,
@@ -120,7 +121,6 @@ class Consenting:
         await self._work.outbox.add(event)
         if event.state is not Decision.GIVEN:
             await self._stop(event.user_id, event.purpose)
-        DECISIONS.labels(event.purpose, event.state).inc()
 
     async def _stop(self, user_id: UUID, purpose: ChosenPurpose) -> None:
         """Remove what auth keeps for a purpose. Other services hear of it and do their part."""

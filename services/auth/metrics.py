@@ -19,4 +19,6 @@ ARGON2_SECONDS = Histogram(
 MAILS = Counter("pixera_auth_mails", "Mails handed to the mail server.", ("kind", "outcome"))
 MAIL_SECONDS = Histogram("pixera_auth_mail_seconds", "Time to hand over one mail.")
 POLICY_NOTICES = Counter("pixera_auth_policy_notices", "People told of a significant version.", ("document",))
-DECISIONS = Counter("pixera_auth_consent_decisions", "Decisions about purposes.", ("purpose", "state"))
+DECISIONS = Counter(
+    "pixera_auth_consent_decisions", "Decisions that people took in their accounts.", ("purpose", "state")
+)

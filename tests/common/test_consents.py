@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import Field
 
+from contracts.data_map import all_holdings
 from libs.common.clock import now
 from libs.common.consents import Consents, Switchboard, keeps
 from libs.common.document import Document
@@ -16,7 +17,7 @@ from libs.common.events.auth import ConsentChangedV1
 from libs.common.mongo import Mongo
 from libs.common.privacy.annotations import Basis, ChosenPurpose, Personal, SubjectId
 from libs.common.privacy.holdings import CollectionHolding, Holdings, UndeclaredHolding
-from libs.common.privacy.purposes import Decision
+from libs.common.privacy.purposes import DECLARED, Decision
 
 PHOTO, TASTE = ChosenPurpose.PHOTO_DETAILS, ChosenPurpose.PERSONALISATION
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -106,3 +107,13 @@ def test_what_is_kept_by_consent_names_what_is_consented_to() -> None:
         holdings.check([Wish])
     assert "`taste` is kept by consent: name the purpose" in str(refused.value)
     assert "`camera` is kept for `photo-details`, whose basis is legitimate_interests" in str(refused.value)
+
+
+def test_no_purpose_is_asked_about_that_nothing_is_kept_for() -> None:
+    kept = {
+        mark.chosen
+        for holdings in all_holdings()
+        for holding in holdings.collections
+        for mark in holding.personal.values()
+    }
+    assert kept - {None} == set(ChosenPurpose) == set(DECLARED)
