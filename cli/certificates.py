@@ -86,6 +86,14 @@ def _show_content(body: dict[str, Any]) -> None:
     rows = [[held[name] for name in names] for part in body["holders"] for held in part["holdings"]]
     title = f"Certificate {body['sequence']} of {body['issuer']}: case {body['case_id']}"
     table(f"{title}\nrequested {body['requested_at']}, verified {body['verified_at']}", columns, rows)
+    proofs = [
+        (held["holding"], given["reference"], moment(given["at"]))
+        for part in body["holders"]
+        for held in part["holdings"]
+        for given in held.get("proofs", ())
+    ]
+    if proofs:
+        table("Erased by outside parties", ("holding", "their reference", "at (UTC)"), proofs)
     table(
         "Kept as proof",
         ("where", "what", "ground"),

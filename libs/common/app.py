@@ -27,7 +27,7 @@ from libs.common.identity import TokenVerifier
 from libs.common.keys import PublishedKeys
 from libs.common.mongo import Mongo, PyMongoError
 from libs.common.privacy.annotations import sealed_fields
-from libs.common.privacy.handlers import privacy_subscriptions
+from libs.common.privacy.handlers import privacy_loops, privacy_subscriptions
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.holdings import Holdings
 from libs.common.privacy.tombstones import Tombstone, Tombstones
@@ -156,6 +156,7 @@ def create_process(
             if platform.vault is not None:
                 app.state.revocations.on_closed(platform.vault.forget)
             parts = compose(platform)
+            platform.holder.outside.require_reachable()
             app.state.parts = parts
             for close in parts.closing:
                 closes(stack, close)
@@ -259,7 +260,7 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
     if role is Role.PREPARE:
         await _bus(platform, subscriptions).ensure_topics()
     if role.works:
-        loops += [*platform.holder.loops(), *parts.background]
+        loops += [*platform.holder.loops(), *privacy_loops(platform.holder), *parts.background]
         bus = app.state.bus = _bus(platform, subscriptions)
         app.state.checks.append(bus.none_halted)
         loops.append(partial(replays.work_for_ever, bus.redeliveries))

@@ -4,14 +4,14 @@ import asyncio
 import json
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
-import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from libs.common.errors import Unavailable
 from libs.common.logging import logger
-from libs.common.metrics import OUTBOUND_SECONDS
+from libs.common.outgoing import Call, HTTPError, Outgoing, Party
 from libs.common.settings import CommonSettings
 
 FRESH_S = 300.0
@@ -28,6 +28,7 @@ class PublishedKeys:
 
     def __init__(self, settings: CommonSettings) -> None:
         self._url = settings.jwks_url
+        self._party = Party("jwks", (Call("GET", urlsplit(settings.jwks_url).path),))
         self._keys = KeySet.import_key_set(json.loads(settings.jwks)) if settings.jwks else None
         self._given = self._keys is not None
         self._tried_at = float("-inf")
@@ -60,19 +61,14 @@ class PublishedKeys:
         try:
             self._keys = KeySet.import_key_set(await self._fetch())
             self._fetched_at = time.monotonic()
-        except (httpx.HTTPError, ValueError, JoseError) as error:
+        except (HTTPError, ValueError, JoseError) as error:
             log.warning("keys.fetch_failed", exc_info=error)
 
     async def _fetch(self) -> Any:
-        started = time.monotonic()
-        outcome = "failed"
+        auth = Outgoing(self._party, self._url, timeout_s=TIMEOUT_S, retries=1)
         try:
-            async with httpx.AsyncClient(
-                timeout=TIMEOUT_S, transport=httpx.AsyncHTTPTransport(retries=1)
-            ) as client:
-                answer = await client.get(self._url)
+            answer = await auth.get(self._url)
             answer.raise_for_status()
-            outcome = "ok"
             return answer.json()
         finally:
-            OUTBOUND_SECONDS.labels("jwks", outcome).observe(time.monotonic() - started)
+            await auth.close()

@@ -41,6 +41,7 @@ def create_app(role: str = "all", settings: BillingSettings | None = None) -> Fa
 def compose(settings: BillingSettings, platform: Platform) -> Parts:
     """Put billing together."""
     provider = SandboxProvider(settings)
+    platform.holder.outside.reach(privacy.PAYMENT_PROVIDER.name, provider.erase)
     entries, balances = EntryRepository(platform.mongo), BalanceRepository(platform.mongo)
     service = BillingService(
         work=platform.work,

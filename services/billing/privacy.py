@@ -3,7 +3,8 @@
 Tax law asks for payments and books for seven years: they stay, under a pseudonym that leads nowhere, one for all of
 a person's rows, so that the books still add up. What there is to spend goes with the account.
 
-The payment provider is told an opaque payment id, an amount and a currency, and nothing that says who pays.
+The payment provider is told an opaque payment id, an amount and a currency, and nothing that says who pays. It is
+asked to erase what it has under those ids; its answer is the proof.
 """
 
 from libs.common.privacy.annotations import TAX
@@ -33,26 +34,28 @@ PAYMENT_PROVIDER = Processor(
     task="takes the payment on its own page; card data never reaches us",
     country="IE",
     safeguard=Safeguard.NONE_NEEDED,
-    at_erasure=AtErasure.BEYOND_RECALL,
+    at_erasure=AtErasure.ASKED,
 )
+
+PAYMENTS = CollectionHolding(
+    Payment, erase=Pseudonymise(keep_until=TAX, ground=TAX_LAW, drop=("checkout_url", "idempotency_key_hash"))
+)
+
+AT_THE_PROVIDER = ProcessorHolding(
+    PAYMENT_PROVIDER, receives=("payments._id", "payments.amount_minor", "payments.currency"), rows=PAYMENTS
+)
+"""It knows payments by our ids of them. When it has erased, nothing there leads to a payment of ours any more."""
 
 HOLDINGS = Holdings(
     "billing",
     collections=(
-        CollectionHolding(
-            Payment,
-            erase=Pseudonymise(keep_until=TAX, ground=TAX_LAW, drop=("checkout_url", "idempotency_key_hash")),
-        ),
+        PAYMENTS,
         CollectionHolding(LedgerEntry, erase=Pseudonymise(keep_until=TAX, ground=TAX_LAW, drop=("job_id",))),
         CollectionHolding(BalanceRow, subject="_id"),
         CollectionHolding(BalanceFacts, subject="_id"),
         CollectionHolding(Reservation),
         *OF_THE_BUS,
     ),
-    processors=(
-        ProcessorHolding(
-            PAYMENT_PROVIDER, receives=("payments._id", "payments.amount_minor", "payments.currency")
-        ),
-    ),
+    processors=(AT_THE_PROVIDER,),
     operational=(WebhookReceipt,),
 )

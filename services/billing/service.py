@@ -99,10 +99,14 @@ class BillingService:
 
     async def _place(self, payment: Payment) -> Payment:
         checkout = await self.provider.open_checkout(payment.id, payment.price)
-        placed = await self._work.run(
-            lambda: self._payments.place(payment.user_id, payment.id, checkout.reference, checkout.url),
-            subject=payment.user_id,
-        )
+        try:
+            placed = await self._work.run(
+                lambda: self._payments.place(payment.user_id, payment.id, checkout.reference, checkout.url),
+                subject=payment.user_id,
+            )
+        except SubjectErased:  # the provider may have been asked to erase before it heard of this payment
+            await self.provider.erase([payment.id])
+            raise
         if placed is None:
             raise PaymentNotFound
         return placed

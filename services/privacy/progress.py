@@ -6,6 +6,7 @@ join by the larger count, and their order and repetition cannot matter.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 LOOKED_TWICE = 2
 
@@ -16,7 +17,8 @@ class Outcome:
 
     Args:     erased: rows or objects that went; retained: how many are kept, pseudonymised; ground: the legal
               ground they are kept on; retained_until: ISO date of their end; already_gone: how many had gone
-              another way before, as the holder says after it looked for them.
+              another way before, as the holder says after it looked for them; proofs: what outside parties answered
+              when they had erased, reference and ISO time.
     """
 
     erased: int
@@ -24,6 +26,7 @@ class Outcome:
     ground: str | None = None
     retained_until: str | None = None
     already_gone: int = 0
+    proofs: tuple[tuple[str, str], ...] = ()
 
     @property
     def touched(self) -> bool:
@@ -44,6 +47,7 @@ class Outcome:
             erased=max(self.erased, other.erased),
             already_gone=max(self.already_gone, other.already_gone),
             retained=max(self.retained, other.retained),
+            proofs=tuple(sorted({*self.proofs, *other.proofs}, key=itemgetter(1))),
         )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.privacy.models import Case
 from services.privacy.privacy import ERASURE, HOLDINGS
-from services.privacy.progress import Progress
+from services.privacy.progress import Outcome, Progress
 from services.privacy.scanner import ScanReport
 from services.privacy.state import Hold
 
@@ -51,8 +51,13 @@ KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
         "ground": OPERATION,
     },
     {
+        "where": "mail service, and the mailboxes it delivered to",
+        "what": "mails that were sent before: they cannot be called back",
+        "ground": OPERATION,
+    },
+    {
         "where": "payment provider",
-        "what": "payment ids, amounts and times, not who paid",
+        "what": "amounts and times in its own books; it erased our payment ids, see the proofs of its holding",
         "ground": OPERATION,
     },
 )
@@ -88,9 +93,14 @@ def holdings(part: Progress) -> list[dict[str, Any]]:
             "retained": outcome.retained if outcome else 0,
             "ground": outcome.ground if outcome else None,
             "retained_until": outcome.retained_until if outcome else None,
+            **({"proofs": _proofs(outcome)} if outcome and outcome.proofs else {}),
         }
         for name in sorted(found.keys() | part.outcomes.keys())
     ]
+
+
+def _proofs(outcome: Outcome) -> list[dict[str, str]]:
+    return [{"reference": reference, "at": at} for reference, at in outcome.proofs]
 
 
 def summary(report: ScanReport) -> dict[str, Any]:

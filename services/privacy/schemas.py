@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from libs.common.events.base import Code
 from services.privacy import proof
@@ -15,10 +15,18 @@ from services.privacy.repository import OpenCases
 from services.privacy.state import Hold
 
 
+class ProofOut(BaseModel):
+    """An outside party's answer that it erased: its own reference, and when."""
+
+    reference: str
+    at: datetime
+
+
 class HoldingOut(BaseModel):
     """What a holder found in one place, and what became of it.
 
-    `already_gone` went another way between the count and the erasure: deleted by the person, or expired.
+    `already_gone` went another way between the count and the erasure: deleted by the person, or expired. `proofs` are
+    of an outside party, where the place is what that has.
     """
 
     holding: str
@@ -28,6 +36,7 @@ class HoldingOut(BaseModel):
     retained: int
     ground: str | None
     retained_until: str | None
+    proofs: list[ProofOut] = Field(default_factory=list)
 
 
 class HolderOut(BaseModel):

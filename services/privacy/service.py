@@ -299,4 +299,5 @@ class PrivacyService:
 
 def _outcome(held: HoldingErasure) -> Outcome:
     until = held.retained_until.isoformat() if held.retained_until else None
-    return Outcome(held.erased, held.retained, held.ground, until, held.already_gone)
+    proofs = tuple((proof.reference, proof.at.isoformat()) for proof in held.proofs)
+    return Outcome(held.erased, held.retained, held.ground, until, held.already_gone, proofs)

@@ -39,13 +39,19 @@ NOTICES = "/api/billing/v1/webhooks/sandbox"
 
 
 @pytest.fixture(scope="module")
-def billing_settings(common_settings: CommonSettings) -> BillingSettings:
-    """Settings of a billing whose provider nobody runs: what needs one runs one."""
+def pay_url() -> str:
+    """Where nobody answers: a test module that needs a provider runs one, and says where."""
+    return "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def billing_settings(common_settings: CommonSettings, pay_url: str) -> BillingSettings:
+    """Settings of a billing and its provider."""
     return BillingSettings.model_validate(
         common_settings.model_dump()
         | {
             "jwks": JWKS,
-            "pay_url": "http://127.0.0.1:9",
+            "pay_url": pay_url,
             "pay_api_key": SecretStr("tests-api-key"),
             "webhook_secret": SecretStr(WEBHOOK_SECRET),
             "ledger_check_s": 0.2,

@@ -1,23 +1,65 @@
-"""An erased person's payments and entries stay for tax law under one pseudonym; the rest goes; the books add up."""
+"""An erased person's payments and entries stay for tax law under one pseudonym; the rest goes; the books add up.
 
+The payment provider, a real process of the sandbox's app, erases what leads to them, sooner or later.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from uuid import UUID, uuid4
 
 import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
 
 from libs.common.audit import SYSTEM
 from libs.common.errors import SubjectErased
 from libs.common.events.generation import GenerationRequestedV1
-from libs.common.mongo import Row
+from libs.common.events.privacy import HoldingErasure
+from libs.common.mongo import Mongo, Row
+from libs.common.privacy.handlers import Answers
+from libs.common.settings import CommonSettings
+from libs.common.testing.serving import serving
 from services.billing.models import BalanceRow, LedgerEntry, Payment, Reservation
 from services.billing.packages import PACKAGES
 from services.billing.payments import Money, PaymentState
 from services.billing.privacy import HOLDINGS
 from services.billing.providers.base import Notice
+from services.billing.providers.sandbox.app import create_app
+from services.billing.providers.sandbox.models import CheckoutRow, CheckoutState, Delivery, ErasureRow
+from services.billing.providers.sandbox.plan import Choice, Faults
+from services.billing.providers.sandbox.settings import SandboxSettings
 from services.billing.service import Outcome
-from tests.billing.conftest import Billing
+from tests.billing.conftest import WEBHOOK_SECRET, Billing
 
+AT_THE_PROVIDER = "billing.payment-provider"
 KEPT = ("billing.payments", "billing.ledger_entries")
 GONE = ("billing.balances", "billing.reservations")
+
+
+@pytest.fixture(scope="module")
+def sandbox(common_settings: CommonSettings) -> FastAPI:
+    """The payment provider."""
+    more = {
+        "pay_api_key": SecretStr("tests-api-key"),
+        "webhook_secret": SecretStr(WEBHOOK_SECRET),
+        "billing_url": "http://127.0.0.1:9",
+    }
+    return create_app(SandboxSettings.model_validate(common_settings.model_dump() | more))
+
+
+@pytest.fixture(scope="module")
+async def pay_url(sandbox: FastAPI) -> AsyncIterator[str]:
+    """Where the provider answers."""
+    async with serving(sandbox) as url:
+        yield url
+
+
+@contextmanager
+def out_of_order(sandbox: FastAPI, faults: Faults) -> Iterator[None]:
+    """Have the provider's erasures go wrong for the block."""
+    before, sandbox.state.erasures._faults = sandbox.state.erasures._faults, faults
+    yield
+    sandbox.state.erasures._faults = before
 
 
 async def told(billing: Billing, payment: Payment, state: PaymentState) -> Outcome:
@@ -109,3 +151,102 @@ async def test_nothing_is_written_for_somebody_who_is_frozen(billing: Billing) -
     with pytest.raises(Exception, match="cannot change right now") as caught:
         await told(billing, payments[1], PaymentState.COMPLETED)
     assert getattr(caught.value, "status", None) == 503
+
+
+async def buyer(billing: Billing, sandbox: FastAPI) -> tuple[UUID, list[UUID]]:
+    """Return somebody with a paid checkout and an open one at the provider."""
+    user_id = await billing.person_with(0)
+    placed = [await billing.service.check_out(user_id, "starter", None) for _ in range(2)]
+    await sandbox.state.checkouts.choose(UUID(placed[0].provider_reference), Choice.APPROVE)
+    return user_id, [payment.id for payment in placed]
+
+
+async def at_the_provider(sandbox: FastAPI, payment_ids: list[UUID]) -> int:
+    """Count what the provider's own database has under these payments, as a field or in a notice's text."""
+    mongo: Mongo = sandbox.state.mongo
+    rows = await mongo.collection(CheckoutRow).count({"payment_id": {"$in": payment_ids}})
+    done = await mongo.collection(Delivery).find({"due_at": None})
+    return rows + sum(str(each) in row["body"] for row in done for each in payment_ids)
+
+
+async def outcome_of(billing: Billing, user_id: UUID, case_id: UUID) -> HoldingErasure:
+    erased = await billing.platform.holder.erase(user_id, case_id)
+    await billing.platform.holder.complete(user_id)
+    return next(each for each in erased if each.holding == AT_THE_PROVIDER)
+
+
+async def test_the_provider_erases_what_leads_to_a_person_and_proves_it(
+    billing: Billing, sandbox: FastAPI
+) -> None:
+    other, others = await buyer(billing, sandbox)
+    user_id, payment_ids = await buyer(billing, sandbox)
+    mongo: Mongo = sandbox.state.mongo
+    await mongo.collection(Delivery).update_many({}, {"$set": {"due_at": None}})  # all were told
+    assert await at_the_provider(sandbox, payment_ids) == 4
+    case_id = uuid4()
+    found = {each.holding: each.found for each in await billing.platform.holder.inventory(user_id, case_id)}
+
+    erased = await outcome_of(billing, user_id, case_id)
+
+    assert found[AT_THE_PROVIDER] == erased.erased == 2
+    (given,) = erased.proofs
+    kept = await mongo.collection(ErasureRow).find_one({"_id": given.reference})
+    assert kept is not None
+    assert (kept["count"], kept["erased_at"]) == (2, given.at)
+    assert await at_the_provider(sandbox, payment_ids) == 0
+    assert await at_the_provider(sandbox, others) == 4
+    books = await mongo.collection(CheckoutRow).find({"erased": True})
+    assert {row["state"] for row in books} == {CheckoutState.PAID.value}
+    assert other not in {row.get("user_id") for row in books}
+
+
+async def test_a_notice_on_its_way_arrives_and_goes_then(billing: Billing, sandbox: FastAPI) -> None:
+    user_id, payment_ids = await buyer(billing, sandbox)
+    await outcome_of(billing, user_id, uuid4())
+    deliveries = sandbox.state.mongo.collection(Delivery)
+    waiting = [row for row in await deliveries.find({}) if str(payment_ids[0]) in row["body"]]
+    assert len(waiting) >= 2
+    for row in waiting:
+        await sandbox.state.courier._deliveries.arrived(Delivery.from_mongo({**row, "copies": 1}))
+    assert not [row for row in await deliveries.find({}) if str(payment_ids[0]) in row["body"]]
+
+
+async def test_what_the_provider_erased_can_be_neither_paid_nor_refunded(
+    billing: Billing, sandbox: FastAPI
+) -> None:
+    user_id, _ = await buyer(billing, sandbox)
+    references = [each.provider_reference for each in await billing.service.payments(user_id, None, 2)]
+    await outcome_of(billing, user_id, uuid4())
+    for reference in references:
+        with pytest.raises(Exception, match="checkout"):
+            await sandbox.state.checkouts.choose(UUID(reference), Choice.APPROVE)
+        with pytest.raises(Exception, match="checkout"):
+            await sandbox.state.checkouts.refund(UUID(reference))
+
+
+@pytest.mark.parametrize("faults", [Faults(refuse_every=1), Faults(lose_every=1)])
+async def test_a_provider_out_of_order_is_asked_again_until_it_proves(
+    faults: Faults, billing: Billing, sandbox: FastAPI
+) -> None:
+    user_id, payment_ids = await buyer(billing, sandbox)
+    case_id = uuid4()
+    await billing.platform.holder.inventory(user_id, case_id)
+    with out_of_order(sandbox, faults):
+        assert (await outcome_of(billing, user_id, case_id)).erased == 0
+        assert (await billing.platform.holder.verify(user_id))[AT_THE_PROVIDER] == 2
+        assert await Answers(billing.platform.holder).ask_again() == 1
+    assert await Answers(billing.platform.holder).ask_again() == 0
+    assert (await billing.platform.holder.verify(user_id))[AT_THE_PROVIDER] == 0
+    assert "erasure.completed" in await billing.published(user_id)
+    assert await at_the_provider(sandbox, payment_ids) == 0
+
+
+async def test_a_checkout_that_opens_while_its_buyer_is_erased_is_erased_too(
+    billing: Billing, sandbox: FastAPI
+) -> None:
+    user_id = await billing.person_with(0)
+    payment = await billing.payment_of(user_id)
+    await billing.platform.holder.inventory(user_id, uuid4())
+    with pytest.raises(SubjectErased):
+        await billing.service._place(payment)
+    assert await at_the_provider(sandbox, [payment.id]) == 0

@@ -1,9 +1,9 @@
 """The four other services' real holders on a real bus, with rows and objects of people to erase."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -11,13 +11,14 @@ from contracts.data_map import all_holdings
 from libs.common.bus.outbox import Outbox
 from libs.common.bus.process import BUS_DOCUMENTS, Bus
 from libs.common.clock import new_id, now
+from libs.common.errors import Unavailable
 from libs.common.events.auth import UserDeletedV1
 from libs.common.mongo import Mongo
 from libs.common.privacy.data_map import data_map
 from libs.common.privacy.handlers import privacy_subscriptions
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.holdings import Holdings, locator
-from libs.common.privacy.tombstones import Tombstone, Tombstones
+from libs.common.privacy.tombstones import ErasureReceipt, Tombstone, Tombstones
 from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
@@ -36,6 +37,22 @@ def write_data_map(path: Path) -> Path:
 
 
 @dataclass
+class OutsideParty:
+    """An outside party that is asked to erase: out of order while `down`; it remembers what it proved."""
+
+    down: bool = False
+    erased: dict[str, int] = field(default_factory=dict)
+
+    async def erase(self, keys: Sequence[UUID]) -> ErasureReceipt:
+        """Erase, and say so."""
+        if self.down:
+            raise Unavailable("the outside party is out of order")
+        reference = f"er_{new_id().hex}"
+        self.erased[reference] = len(keys)
+        return ErasureReceipt(reference=reference, at=now())
+
+
+@dataclass
 class Service:
     """What is left of a service when only its personal data matters."""
 
@@ -43,6 +60,12 @@ class Service:
     mongo: Mongo
     outbox: Outbox
     bus: Bus
+    holder: Holder
+    party: OutsideParty = field(default_factory=OutsideParty)
+
+    def __post_init__(self) -> None:
+        for held in self.holdings.asked:
+            self.holder.outside.reach(held.processor.name, self.party.erase)
 
     async def plant(self, user_id: UUID) -> None:
         """Store one row of a person in every holding."""
@@ -131,4 +154,4 @@ async def _service(settings: CommonSettings, storage: Storage, holdings: Holding
     holder = Holder(holdings, mongo, storage, tombstones, outbox, settings)
     work = UnitOfWork(mongo, outbox, tombstones)
     bus = Bus(settings, holdings.service, mongo, work, privacy_subscriptions(holder))
-    return Service(holdings, mongo, outbox, bus)
+    return Service(holdings, mongo, outbox, bus, holder)

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 from services.privacy import progress, saga
 from services.privacy.protocol import (
     HOLDERS,
+    LAST,
     POLICY,
     ErasureCompleted,
     Input,
@@ -206,6 +207,21 @@ class LateErasures(Erasures):
         self.oldest_in_flight_arrive(most=5)
 
 
+class ScannedErasures(LateErasures):
+    """The same, from where a scan has begun and the second request is still on its way to some."""
+
+    @initialize(lying=st.none(), lie=st.just("zero"))
+    def begin(self, lying: str | None, lie: str) -> None:
+        super().begin(lying, lie)
+        requests, self.world.requests = self.world.requests, []
+        late = [request for request in requests if request[0] not in LAST]
+        self.world.requests = [request for request in requests if request[0] in LAST]
+        self.oldest_in_flight_arrive(most=5)
+        self.world.requests += late
+        if self.world.wanted_scans:
+            self.world.begin_scan(0)
+
+
 WholeErasures.TestCase.settings = EFFORT
 HeldErasures.TestCase.settings = EFFORT
 LateErasures.TestCase.settings = EFFORT
@@ -289,8 +305,8 @@ DEFECTS: dict[str, tuple[type[Erasures], object, str, Callable[..., object]]] = 
         lambda part, name: (part.found or {})[name],
     ),
     "inventory lowered": (WholeErasures, progress.Progress, "with_inventory", _lower_inventory),
-    "old scan believed": (LateErasures, saga, "_scanned", _scan_any_run),
-    "scan not renewed": (LateErasures, saga, "_erased", _keep_scanning),
+    "old scan believed": (ScannedErasures, saga, "_scanned", _scan_any_run),
+    "scan not renewed": (ScannedErasures, saga, "_erased", _keep_scanning),
     "findings ignored": (WholeErasures, saga, "_scanned", _ignore_findings),
     "silence not noticed": (WholeErasures, saga, "_ask_again", _never_ask_again),
     "two certificates": (WholeErasures, saga, "step", _certify_each_time),

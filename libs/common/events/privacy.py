@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from libs.common.events.base import Code, Event, Locator
 
@@ -23,11 +23,21 @@ class HoldingInventory(BaseModel):
     bucket: Code | None = None
 
 
+class OutsideProof(BaseModel):
+    """An outside party's answer that it erased: its own reference, and when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reference: Code
+    at: datetime
+
+
 class HoldingErasure(BaseModel):
     """What became of it: erased, or kept pseudonymised on a legal ground until a date.
 
     `already_gone` is what was counted and was no longer there when the erasure came to it, because the person
     deleted it themselves a moment before, or it expired; a holder says so only after it looked and found nothing.
+    `proofs` are of an outside party, where the holding is what that has.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,6 +48,7 @@ class HoldingErasure(BaseModel):
     retained: int = 0
     ground: Code | None = None
     retained_until: date | None = None
+    proofs: list[OutsideProof] = Field(default_factory=list)
 
 
 class InventoryRequestedV1(Event, topic="inventory.requested", subject="user_id", fenced=False):

@@ -15,6 +15,7 @@ from libs.common.privacy.holdings import (
     Pseudonymise,
     UndeclaredHolding,
 )
+from libs.common.privacy.processors import AtErasure
 from libs.common.privacy.purposes import DECLARED
 
 
@@ -61,6 +62,8 @@ def _unknown_to_us(holdings: Holdings) -> Iterator[str]:
     }
     ours |= {held.name for held in holdings.objects}
     for held in holdings.processors:
+        if (held.processor.at_erasure is AtErasure.ASKED) != (held.rows is not None):
+            yield f"{held.processor.name} is asked to erase exactly where `rows` says what it knows people by"
         for place in sorted(set(held.receives) - ours):
             yield f"{held.processor.name} is said to receive `{place}`: we store no such field or objects"
 

@@ -1,19 +1,25 @@
 """The two requests that every holder answers, wired by the process builder: a service writes nothing for them."""
 
+import asyncio
 from typing import get_args
+from uuid import UUID
 
 from libs.common.bus.consumes import Handler, Once, Subscription
 from libs.common.events import privacy
 from libs.common.events.privacy import (
     ErasureCompletedV1,
     ErasureRequestedV1,
+    HoldingErasure,
     InventoryCompletedV1,
     InventoryRequestedV1,
 )
 from libs.common.privacy.holder import Holder
-from libs.common.privacy.metrics import ERASURE_SECONDS
+from libs.common.privacy.metrics import ERASURE_SECONDS, WAITING_OUTSIDE
+from libs.common.privacy.tombstones import Tombstone
+from libs.common.tasks import Loop
 
 PEOPLE_AT_ONCE = 4
+ASK_AGAIN_EVERY_S = 15.0
 
 
 def privacy_subscriptions(holder: Holder) -> list[Subscription]:
@@ -30,6 +36,11 @@ def privacy_subscription(service: str, handler: Handler) -> Subscription:
         io=True,
         concurrency=PEOPLE_AT_ONCE,
     )
+
+
+def privacy_loops(holder: Holder) -> list[Loop]:
+    """Return what a holder's worker does by itself about erasures that wait for outside parties."""
+    return [Answers(holder).ask_again_loop] if holder.holdings.asked else []
 
 
 class Answers:
@@ -56,22 +67,55 @@ class Answers:
         )
         await once(lambda: self._holder.outbox.add(answer))
 
+    async def ask_again_loop(self) -> None:
+        """Ask outside parties again for as long as the process lives."""
+        while True:
+            await self.ask_again()
+            await asyncio.sleep(ASK_AGAIN_EVERY_S)
+
+    async def ask_again(self) -> int:
+        """Ask outside parties again for those who wait; return how many still do.
+
+        Effects:  publishes erasure.completed, once more, for each whose erasure is complete now.
+        """
+        waiting = await self._holder.waiting_outside()
+        for held in self._holder.holdings.asked:
+            WAITING_OUTSIDE.labels(held.processor.name).set(len(waiting))
+        for number, tombstone in enumerate(waiting):
+            if not await self._finished(tombstone):
+                return len(waiting) - number
+        return 0
+
+    async def _finished(self, tombstone: Tombstone) -> bool:
+        erased = await self._holder.erase(tombstone.id, tombstone.case_id)
+        if any((await self._holder.outside.remaining(tombstone.id)).values()):
+            return False
+        answer = self._answer(tombstone.id, tombstone.case_id, tombstone.attempt or 1, erased)
+
+        async def conclude() -> None:
+            await self._holder.complete(tombstone.id)
+            await self._holder.outbox.add(answer)
+
+        await self._holder.mongo.transaction(conclude)
+        return True
+
     async def _erase(self, event: ErasureRequestedV1, once: Once) -> None:
         with ERASURE_SECONDS.labels(self._name).time():
             erased = await self._holder.erase(event.user_id, event.case_id)
-        answer = ErasureCompletedV1(
-            user_id=event.user_id,
-            case_id=event.case_id,
-            holder=self._name,
-            holdings=erased,
-            attempt=event.attempt,
-        )
+        answer = self._answer(event.user_id, event.case_id, event.attempt, erased)
 
         async def conclude() -> None:
-            await self._holder.complete(event.user_id)
+            await self._holder.complete(event.user_id, event.attempt)
             await self._holder.outbox.add(answer)
 
         await once(conclude)
+
+    def _answer(
+        self, user_id: UUID, case_id: UUID, attempt: int, erased: list[HoldingErasure]
+    ) -> ErasureCompletedV1:
+        return ErasureCompletedV1(
+            user_id=user_id, case_id=case_id, holder=self._name, holdings=erased, attempt=attempt
+        )
 
 
 def _holder_name(service: str) -> privacy.Holder:

@@ -10,13 +10,21 @@ from uuid import UUID, uuid4
 from libs.common.bus.outbox import Outbox
 from libs.common.clock import now
 from libs.common.errors import Unavailable
-from libs.common.events.privacy import HoldingErasure, HoldingInventory
+from libs.common.events.privacy import HoldingErasure, HoldingInventory, OutsideProof
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
-from libs.common.privacy.holdings import CollectionHolding, Holding, Holdings, ObjectsHolding, Pseudonymise
+from libs.common.privacy.holdings import (
+    CollectionHolding,
+    Holding,
+    Holdings,
+    ObjectsHolding,
+    ProcessorHolding,
+    Pseudonymise,
+)
 from libs.common.privacy.keys import Keys
 from libs.common.privacy.metrics import ERASED, SWEPT
 from libs.common.privacy.objects import Objects
+from libs.common.privacy.outside import Outside
 from libs.common.privacy.progress import ErasureUnderWay, Progress, Tally, field_of
 from libs.common.privacy.retention import RetentionSweep
 from libs.common.privacy.rows import Rows
@@ -31,6 +39,7 @@ PASSES = 3
 RETENTION_EVERY_S = 3_600.0
 LATE_EVERY_S = 30.0
 LATE_AT_START = timedelta(days=7)
+WAITING_AT_ONCE = 200
 LATE_FOR = timedelta(hours=1)
 """A presigned POST made just before the freeze still works for five minutes; a stuck worker may take longer."""
 
@@ -76,12 +85,13 @@ class Holder:
         settings: CommonSettings,
     ) -> None:
         holdings.check()
-        self.holdings, self.outbox = holdings, outbox
+        self.holdings, self.outbox, self.mongo = holdings, outbox, mongo
         self._tombstones, self._progress = tombstones, Progress(mongo)
         self._writes = Writes(mongo, tombstones)
         self._rows = Rows(holdings, mongo, self._progress)
         self._objects = Objects(holdings, storage, self._progress, settings.pseudonym_key)
         self._keys = Keys(holdings, DataKeys(mongo, settings), mongo, self._progress, outbox)
+        self.outside = Outside(holdings, mongo, self._progress)
         self._retention = RetentionSweep(holdings, mongo, self._progress)
         tombstones.on_sweep(self.sweep)
 
@@ -97,6 +107,9 @@ class Holder:
     async def erase(self, user_id: UUID, case_id: UUID) -> list[HoldingErasure]:
         """Erase a person: objects, every version, then rows, then the key. After a crash it goes on where it was.
 
+        Outside parties are asked when all of it is gone here. One that does not answer keeps the erasure open, and is
+        asked again by `handlers.Answers.ask_again`, and by the next request.
+
         Returns:  what was erased and what is retained by holding, in all since the tombstone was written.
         Raises:   StillHeld: a fresh look finds more after three passes; ErasureUnderWay. Both are retried.
         Effects:  a tombstone first, where a restored backup or a lost inventory left none.
@@ -105,25 +118,37 @@ class Holder:
         await self._frozen_counts(tombstone)
         tombstone = await self._progress.begin(user_id)
         await self._writes.drained(user_id)
+        await self.outside.write_down(user_id)
         for _ in range(PASSES):
             _record(await self._objects.erase(user_id))
             _record(await self._rows.erase(user_id, tombstone.pseudonym or uuid4()))
             _record(await self._keys.erase(user_id))
-            left = await self.verify(user_id)
+            left = self.outside.others(await self.verify(user_id))
             if not any(left.values()):
+                _record(await self.outside.erase(user_id))
                 return await self._outcome(user_id)
         raise StillHeld(left={name: count for name, count in left.items() if count})
 
-    async def complete(self, user_id: UUID) -> None:
-        """Close the erasure, in the transaction that announces it."""
-        await self._progress.complete(user_id)
+    async def complete(self, user_id: UUID, attempt: int = 1) -> None:
+        """Close the erasure, in the transaction that announces it; it stays open while an outside party has to."""
+        if any((await self.outside.remaining(user_id)).values()):
+            await self._progress.waits(user_id, attempt)
+        else:
+            await self._progress.complete(user_id)
+
+    async def waiting_outside(self) -> list[Tombstone]:
+        """Return those whose erasure waits for outside parties alone; none where no party can be asked."""
+        return await self._progress.waiting(WAITING_AT_ONCE) if self.holdings.asked else []
 
     async def verify(self, user_id: UUID) -> dict[str, int]:
         """Return how much is still held of a person by holding, by other queries than the erasure's."""
-        rows, objects, keys = await asyncio.gather(
-            self._rows.remaining(user_id), self._objects.remaining(user_id), self._keys.remaining(user_id)
+        rows, objects, keys, outside = await asyncio.gather(
+            self._rows.remaining(user_id),
+            self._objects.remaining(user_id),
+            self._keys.remaining(user_id),
+            self.outside.remaining(user_id),
         )
-        return {**rows, **objects, **keys}
+        return {**rows, **objects, **keys, **outside}
 
     async def export(self, user_id: UUID) -> AsyncIterator[ExportedRow | ExportedObject]:
         """Yield all that is held of a person: rows by holding, then objects.
@@ -188,16 +213,26 @@ class Holder:
         names = [self.holdings.name_of(each) for each in self.holdings.all]
         if tombstone.inventory is not None:
             return {name: tombstone.inventory.get(field_of(name), 0) for name in names}
-        rows, objects, keys = await asyncio.gather(
+        rows, objects, keys, outside = await asyncio.gather(
             self._rows.inventory(tombstone.id),
             self._objects.inventory(tombstone.id),
             self._keys.inventory(tombstone.id),
+            self.outside.inventory(tombstone.id),
         )
-        return await self._progress.freeze_counts(tombstone.id, {**rows, **objects, **keys})
+        return await self._progress.freeze_counts(tombstone.id, {**rows, **objects, **keys, **outside})
 
     async def _outcome(self, user_id: UUID) -> list[HoldingErasure]:
         tombstone = await self._progress.read(user_id)
         return [self._erased(each, tombstone) for each in self.holdings.all]
+
+    @staticmethod
+    def _erased_outside(name: str, count: int, tombstone: Tombstone) -> HoldingErasure:
+        """Return what a party says it erased, with its proofs: what it has not said is not explained."""
+        asked = tombstone.asked.get(field_of(name))
+        proofs = [
+            OutsideProof(reference=each.reference, at=each.at) for each in (asked.receipts if asked else ())
+        ]
+        return HoldingErasure(holding=name, erased=count, proofs=proofs)
 
     async def _sweep_objects(self, user_id: UUID) -> Tally:
         try:
@@ -218,6 +253,8 @@ class Holder:
         name = self.holdings.name_of(holding)
         field = field_of(name)
         count, retained = tombstone.erased.get(field, 0), tombstone.retained.get(field, 0)
+        if isinstance(holding, ProcessorHolding):
+            return self._erased_outside(name, count, tombstone)
         # A look just now found nothing left, so what the counts lack went another way after the inventory.
         gone = max(0, (tombstone.inventory or {}).get(field, 0) - count - retained)
         erased = HoldingErasure(holding=name, erased=count, already_gone=gone)

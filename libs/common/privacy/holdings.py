@@ -126,18 +126,20 @@ class KeysHolding:
     document: type[Document] = DataKey
 
 
-Holding: TypeAlias = "CollectionHolding | ObjectsHolding | KeysHolding"
+Holding: TypeAlias = "CollectionHolding | ObjectsHolding | KeysHolding | ProcessorHolding"
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessorHolding:
     """What an outside party gets from this service.
 
-    Args:     receives: stored fields (`users.email`), or the names of holdings of objects.
+    Args:     receives: stored fields (`users.email`), or the names of holdings of objects; rows: those whose keys it
+              knows, where it is asked to erase what it has under them.
     """
 
     processor: Processor
     receives: tuple[str, ...]
+    rows: CollectionHolding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,8 @@ class Holdings:
         """Return the holding's name, as inventories, certificates and metrics have it."""
         if isinstance(holding, KeysHolding):
             return f"{holding.database}.{holding.document.collection}"
+        if isinstance(holding, ProcessorHolding):
+            return f"{self.service}.{holding.processor.name}"
         if isinstance(holding, ObjectsHolding):
             return holding.name if "." in holding.name else f"{self.service}.{holding.name}"
         name = f"{self.service}.{holding.document.collection}"
@@ -186,7 +190,12 @@ class Holdings:
     @property
     def all(self) -> tuple[Holding, ...]:
         """Return every holding that is inventoried and erased."""
-        return (*self.collections, *self.objects, *self.keys)
+        return (*self.collections, *self.objects, *self.keys, *self.asked)
+
+    @property
+    def asked(self) -> tuple[ProcessorHolding, ...]:
+        """Return the outside parties that are asked to erase what they have."""
+        return tuple(held for held in self.processors if held.rows is not None)
 
     @property
     def about_nobody(self) -> tuple[type[Document], ...]:

@@ -1,6 +1,6 @@
 """What the personal-data machinery counts, the same in every service."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 ERASED = Counter(
     "pixera_holding_erased", "Rows and object versions erased for people who left.", ("holding",)
@@ -15,4 +15,12 @@ SWEPT = Counter("pixera_fence_swept", "Rows and object versions that came back l
 REFUSED = Counter("pixera_fence_refused", "Reads and writes refused because the person is erased.")
 EXPIRED = Counter(
     "pixera_retention_swept", "Rows and fields that went when their retention ended.", ("holding",)
+)
+ASKED_OUTSIDE = Counter(
+    "pixera_processor_erasures",
+    "Requests to outside parties to erase what they have of somebody.",
+    ("processor", "outcome"),
+)
+WAITING_OUTSIDE = Gauge(
+    "pixera_processor_erasures_waiting", "People whose erasure waits for an outside party.", ("processor",)
 )

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from libs.common.clock import new_id, now
 from libs.common.errors import Unavailable
 from libs.common.mongo import Mongo
-from libs.common.privacy.tombstones import Chunk, Tombstone
+from libs.common.privacy.tombstones import Asked, Chunk, ErasureReceipt, Tombstone
 
 CLAIM_MS = 5_000
 
@@ -152,6 +152,38 @@ class Progress:
         path = f"erased.{field_of(holding)}"
         new = {"_id": user_id, path: {"$not": {"$gte": total}}}
         return bool(await self._rows.update_one(new, {"$set": {path: total}}))
+
+    async def asked(self, user_id: UUID) -> dict[str, Asked]:
+        """Return what outside parties were asked to erase of a person, by holding."""
+        row = await self._rows.find_one({"_id": user_id}, projection={"asked": 1})
+        found = (row or {}).get("asked", {})
+        return {holding_of(field): Asked.model_validate(asked) for field, asked in found.items()}
+
+    async def ask(self, user_id: UUID, holding: str, keys: list[UUID]) -> None:
+        """Write down what an outside party has to erase."""
+        new = {f"asked.{field_of(holding)}.keys": {"$each": keys}}
+        await self._rows.update_one({"_id": user_id}, {"$addToSet": new})
+
+    async def answered(self, user_id: UUID, holding: str, keys: list[UUID], receipt: ErasureReceipt) -> bool:
+        """Count what an outside party has erased, and keep its answer; False where it was counted before."""
+        asked = f"asked.{field_of(holding)}"
+        change = {
+            "$pullAll": {f"{asked}.keys": keys},
+            "$push": {f"{asked}.receipts": receipt.model_dump()},
+            "$inc": {f"erased.{field_of(holding)}": len(keys)},
+        }
+        return bool(await self._rows.update_one({"_id": user_id, f"{asked}.keys": {"$all": keys}}, change))
+
+    async def waits(self, user_id: UUID, attempt: int) -> None:
+        """Note which request has been answered in part, because outside parties have not erased yet."""
+        await self._rows.update_one({"_id": user_id}, {"$set": {"attempt": attempt}})
+
+    async def waiting(self, limit: int) -> list[Tombstone]:
+        """Return those whose erasure waits for outside parties, the longest waiting first."""
+        rows = await self._rows.find(
+            {"completed_at": None, "attempt": {"$ne": None}}, sort=[("erasing_since", 1)], limit=limit
+        )
+        return [Tombstone.from_mongo(row) for row in rows]
 
     async def complete(self, user_id: UUID) -> None:
         """Close the erasure, and forget which pseudonym was the person's."""

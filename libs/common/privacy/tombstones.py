@@ -27,11 +27,26 @@ class Chunk(BaseModel):
     versions: Operational[list[tuple[str, str]]]
 
 
+class ErasureReceipt(BaseModel):
+    """What an outside party answered when it had erased. Args: reference: its own, for whoever asks it."""
+
+    reference: Operational[str]
+    at: Operational[datetime]
+
+
+class Asked(BaseModel):
+    """What an outside party is asked to erase: under which keys, until it says so; and what it said."""
+
+    keys: Operational[list[UUID]] = Field(default_factory=list)
+    receipts: Operational[list[ErasureReceipt]] = Field(default_factory=list)
+
+
 class Tombstone(Document):
     """A person who is being, or has been, erased from this service's database.
 
     From `at` on nothing is written or read for the person. `inventory`, `erased` and `retained` count by holding;
-    `chunks` are deletions under way; `claim` names the process that deletes objects now; `pseudonym` stands in
+    `chunks` are deletions under way; `asked` is what outside parties have to erase, `attempt` the request whose
+    answer waits for them; `claim` names the process that deletes objects now; `pseudonym` stands in
     for the person in rows that the law keeps, and is forgotten as soon as the erasure is complete.
 
     Personal: the opaque id alone, kept on purpose: what is not remembered as erased can come back from a backup.
@@ -48,6 +63,8 @@ class Tombstone(Document):
     inventory: Operational[dict[str, int] | None] = None
     erasing_since: Operational[datetime | None] = None
     chunks: Operational[dict[str, Chunk]] = Field(default_factory=dict)
+    asked: Operational[dict[str, Asked]] = Field(default_factory=dict)
+    attempt: Operational[int | None] = None
     erased: Operational[dict[str, int]] = Field(default_factory=dict)
     retained: Operational[dict[str, int]] = Field(default_factory=dict)
     retained_until: Operational[dict[str, datetime]] = Field(default_factory=dict)

@@ -1,10 +1,11 @@
 """What billing asks of a payment provider, whichever it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from libs.common.privacy.tombstones import ErasureReceipt
 from services.billing.payments import Money, PaymentState
 
 
@@ -43,6 +44,13 @@ class PaymentProvider(Protocol):
         """Return the notice in a webhook's raw body once its signature and its time are verified.
 
         Raises:   WebhookRefused (401); NoticeUnreadable (422).
+        """
+        ...
+
+    async def erase(self, payment_ids: Sequence[UUID]) -> ErasureReceipt:
+        """Have all that leads to these payments erased at the provider, however often it is asked.
+
+        Raises:   ProviderUnavailable (503): it does not answer, or refuses; what it did is not known.
         """
         ...
 

@@ -14,8 +14,9 @@ from libs.common.tasks import Background
 from libs.common.web import Observed, answer_problems
 from services.billing.providers.sandbox.checkouts import Checkouts
 from services.billing.providers.sandbox.courier import Courier
+from services.billing.providers.sandbox.erasures import Erasures
 from services.billing.providers.sandbox.models import HOLDINGS
-from services.billing.providers.sandbox.plan import Rules
+from services.billing.providers.sandbox.plan import Faults, Rules
 from services.billing.providers.sandbox.routes import api, page
 from services.billing.providers.sandbox.settings import SandboxSettings
 
@@ -59,6 +60,8 @@ def create_app(settings: SandboxSettings | None = None) -> FastAPI:
         deliveries = Background([courier.run])
         app.state.mongo, app.state.courier = mongo, courier
         app.state.checkouts = Checkouts(mongo, _rules(settings))
+        faults = Faults(settings.pay_erasure_fails_every, settings.pay_erasure_lost_every)
+        app.state.erasures = Erasures(mongo, faults)
         deliveries.start()
         yield
         await deliveries.stop()

@@ -111,6 +111,7 @@ class Checkouts:
                 Delivery(
                     id=f"msg_{new_id().hex}",
                     body=_body(checkout, notice.type),
+                    payment_id=checkout.payment_id,
                     due_at=notice.due_at,
                     copies=notice.copies,
                 )

@@ -1,19 +1,24 @@
-"""Billing's side of the sandbox provider: opens checkouts there, and reads the notices it sends."""
+"""Billing's side of the sandbox provider: opens checkouts there, reads its notices, and has it erase."""
 
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, TypeVar
 from uuid import UUID
 
-import httpx
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from libs.common.metrics import OUTBOUND_SECONDS
+from libs.common.events.base import Code
+from libs.common.outgoing import Call, Carries, HTTPStatusError, Outgoing, Party, Response, TransportError
+from libs.common.privacy.tombstones import ErasureReceipt
 from services.billing.errors import NoticeUnreadable, ProviderUnavailable, WebhookRefused
 from services.billing.payments import Currency, Money, PaymentState
+from services.billing.privacy import AT_THE_PROVIDER
 from services.billing.providers.base import Checkout, Notice
 from services.billing.settings import BillingSettings
+
+A = TypeVar("A", bound=BaseModel)
 
 ATTEMPTS = 3
 STATES = {
@@ -22,6 +27,38 @@ STATES = {
     "payment.completed": PaymentState.COMPLETED,
     "payment.refunded": PaymentState.REFUNDED,
 }
+
+
+class CheckoutWanted(BaseModel):
+    """What the provider is told to open a checkout."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    payment_id: Annotated[UUID, Carries("payments._id")]
+    amount_minor: Annotated[int, Carries("payments.amount_minor")]
+    currency: Annotated[Currency, Carries("payments.currency")]
+
+
+class ErasureWanted(BaseModel):
+    """What the provider is to erase: all that leads to these payments."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    payment_ids: Annotated[list[UUID], Carries("payments._id")] = Field(min_length=1)
+
+
+PROVIDER = Party(
+    "pay",
+    (Call("POST", "/pay/api/checkouts", CheckoutWanted), Call("POST", "/pay/api/erasures", ErasureWanted)),
+    AT_THE_PROVIDER,
+)
+
+
+class Erased(BaseModel):
+    """The sandbox's answer when it has erased. Its reference goes into events, so it has to be a code."""
+
+    reference: Code
+    erased_at: datetime
 
 
 class Opened(BaseModel):
@@ -58,9 +95,10 @@ class SandboxProvider:
     def __init__(self, settings: BillingSettings) -> None:
         self._public_url = settings.public_url
         self._webhook = Webhook(settings.webhook_secret.get_secret_value())
-        self._client = httpx.AsyncClient(
-            base_url=settings.pay_url,
-            timeout=settings.pay_timeout_s,
+        self._provider = Outgoing(
+            PROVIDER,
+            settings.pay_url,
+            timeout_s=settings.pay_timeout_s,
             headers={"authorization": f"Bearer {settings.pay_api_key.get_secret_value()}"},
         )
 
@@ -69,11 +107,19 @@ class SandboxProvider:
 
         Raises:   ProviderUnavailable (503): not after three tries.
         """
-        body = {
-            "payment_id": str(payment_id),
-            "amount_minor": amount.minor,
-            "currency": amount.currency,
-        }
+        wanted = CheckoutWanted(payment_id=payment_id, amount_minor=amount.minor, currency=amount.currency)
+        opened = await self._asked("/pay/api/checkouts", wanted, Opened)
+        return Checkout(opened.checkout_id, f"{self._public_url}{opened.path}")
+
+    async def erase(self, payment_ids: Sequence[UUID]) -> ErasureReceipt:
+        """Have all that leads to these payments erased; what is gone already is no error there.
+
+        Raises:   ProviderUnavailable (503): not after three tries.
+        """
+        erased = await self._asked("/pay/api/erasures", ErasureWanted(payment_ids=list(payment_ids)), Erased)
+        return ErasureReceipt(reference=erased.reference, at=erased.erased_at)
+
+    async def _asked(self, path: str, wanted: BaseModel, answer: type[A]) -> A:
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(0.1, max=1),
@@ -81,25 +127,20 @@ class SandboxProvider:
             reraise=True,
         )
         try:
-            answer: httpx.Response = await retrying(self._post, "/pay/api/checkouts", body)
-            opened = Opened.model_validate_json(answer.content)
-        except (PassingFailure, httpx.HTTPStatusError, ValidationError) as error:
+            response: Response = await retrying(self._post, path, wanted)
+            return answer.model_validate_json(response.content)
+        except (PassingFailure, HTTPStatusError, ValidationError) as error:
             raise ProviderUnavailable from error
-        return Checkout(opened.checkout_id, f"{self._public_url}{opened.path}")
 
-    async def _post(self, path: str, body: dict[str, str | int]) -> httpx.Response:
-        started, outcome = time.perf_counter(), "failed"
+    async def _post(self, path: str, wanted: BaseModel) -> Response:
         try:
-            answer = await self._client.post(path, json=body)
-            if answer.is_server_error:
-                raise PassingFailure(answer.status_code)
-            answer.raise_for_status()
-            outcome = "ok"
-        except httpx.TransportError as error:
+            response = await self._provider.post(path, wanted)
+        except TransportError as error:
             raise PassingFailure(type(error).__name__) from error
-        finally:
-            OUTBOUND_SECONDS.labels("pay", outcome).observe(time.perf_counter() - started)
-        return answer
+        if response.is_server_error:
+            raise PassingFailure(response.status_code)
+        response.raise_for_status()
+        return response
 
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
         """Return a notice whose signature, over the raw body, and whose time (within 5 minutes) are right.
@@ -121,4 +162,4 @@ class SandboxProvider:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._provider.close()

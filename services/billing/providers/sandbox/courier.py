@@ -2,18 +2,21 @@
 
 import asyncio
 import random
-import time
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
 
-import httpx
 from prometheus_client import Counter
+from pydantic import BaseModel, ConfigDict
 from standardwebhooks import Webhook
 
 from libs.common.clock import now
 from libs.common.logging import logger
-from libs.common.metrics import OUTBOUND_SECONDS
 from libs.common.mongo import Mongo
+from libs.common.outgoing import Call, Carries, Outgoing, Party, TransportError
+from services.billing.payments import Currency
 from services.billing.providers.sandbox.models import Delivery
+from services.billing.providers.sandbox.plan import NoticeType
 from services.billing.providers.sandbox.repository import DeliveryRepository
 from services.billing.providers.sandbox.settings import SandboxSettings
 
@@ -24,7 +27,36 @@ AT_ONCE = 8
 LONGEST_NAP_S, SHORTEST_NAP_S = 1.0, 0.01
 MOST_DOUBLINGS = 16
 
+NOTICES = "/api/billing/v1/webhooks/sandbox"
+
 log = logger("pay.courier")
+
+NothingPersonal = Carries()
+
+
+class NoticeData(BaseModel):
+    """What a notice is about: the merchant's own payment."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    payment_id: Annotated[UUID, NothingPersonal]
+    checkout_id: Annotated[UUID, NothingPersonal]
+    amount_minor: Annotated[int, NothingPersonal]
+    currency: Annotated[Currency, NothingPersonal]
+
+
+class Notice(BaseModel):
+    """A notice. Source: Standard Webhooks 1.0, payload structure."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Annotated[NoticeType, NothingPersonal]
+    timestamp: Annotated[datetime, NothingPersonal]
+    data: NoticeData
+
+
+SIGNED_BY = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
+MERCHANT = Party("merchant", (Call("POST", NOTICES, Notice, SIGNED_BY),))
 
 
 class Courier:
@@ -34,9 +66,7 @@ class Courier:
         self._settings = settings
         self._deliveries = DeliveryRepository(mongo)
         self._webhook = Webhook(settings.webhook_secret.get_secret_value())
-        self._client = httpx.AsyncClient(
-            base_url=settings.billing_url, timeout=settings.pay_delivery_timeout_s
-        )
+        self._merchant = Outgoing(MERCHANT, settings.billing_url, timeout_s=settings.pay_delivery_timeout_s)
         self._lease = timedelta(seconds=2 * settings.pay_delivery_timeout_s)
         self._queued = asyncio.Event()
 
@@ -55,7 +85,7 @@ class Courier:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._merchant.close()
 
     async def _claim(self) -> list[Delivery]:
         claimed: list[Delivery] = []
@@ -88,22 +118,16 @@ class Courier:
         """Send one notice, signed with the present time. Source: Standard Webhooks 1.0."""
         moment = datetime.now(UTC)
         headers = {
-            "content-type": "application/json",
             "webhook-id": delivery.id,
             "webhook-timestamp": str(int(moment.timestamp())),
             "webhook-signature": self._webhook.sign(delivery.id, moment, delivery.body),
         }
-        started, outcome = time.perf_counter(), "failed"
         try:
-            answer = await self._client.post(
-                "/api/billing/v1/webhooks/sandbox", content=delivery.body, headers=headers
-            )
-            outcome = "ok" if answer.is_success else "refused"
-        except httpx.TransportError as error:
+            answer = await self._merchant.post(NOTICES, delivery.body, headers)
+        except TransportError as error:
             log.info("delivery.unreachable", webhook_id=delivery.id, reason=type(error).__name__)
-        finally:
-            OUTBOUND_SECONDS.labels("merchant", outcome).observe(time.perf_counter() - started)
-        return outcome == "ok"
+            return False
+        return answer.is_success
 
     def _backoff_s(self, attempts: int) -> float:
         doubled = self._settings.pay_first_retry_s * 2.0 ** min(attempts - 1, MOST_DOUBLINGS)

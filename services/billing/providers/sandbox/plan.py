@@ -39,6 +39,22 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Faults:
+    """Which requests to erase go wrong on purpose; every n-th, 0 for none."""
+
+    refuse_every: int = 0
+    lose_every: int = 0
+
+    def refuses(self, number: int) -> bool:
+        """Tell whether a request is turned away."""
+        return _is_nth(number, self.refuse_every)
+
+    def loses(self, number: int) -> bool:
+        """Tell whether a request is carried out and its answer lost."""
+        return _is_nth(number, self.lose_every)
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """A notice to deliver from `due_at` on, `copies` times."""
 

@@ -1,6 +1,7 @@
 """The sandbox's API for merchants, and its hosted page for buyers."""
 
 import hmac
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -19,7 +20,8 @@ from services.billing.providers.sandbox.checkouts import (
     Checkouts,
 )
 from services.billing.providers.sandbox.courier import Courier
-from services.billing.providers.sandbox.models import CheckoutRow, CheckoutState
+from services.billing.providers.sandbox.erasures import Erasures, NotNow
+from services.billing.providers.sandbox.models import CheckoutRow, CheckoutState, ErasureRow
 from services.billing.providers.sandbox.plan import Choice
 from services.billing.providers.sandbox.settings import SandboxSettings
 
@@ -46,6 +48,11 @@ def _courier(request: Request) -> Courier:
     return courier
 
 
+def _erasures(request: Request) -> Erasures:
+    erasures: Erasures = request.app.state.erasures
+    return erasures
+
+
 async def merchant(request: Request, authorization: Annotated[str, Header()] = "") -> None:
     """Let the merchant in.
 
@@ -59,6 +66,8 @@ async def merchant(request: Request, authorization: Annotated[str, Header()] = "
 
 Sandbox = Annotated[Checkouts, Depends(_checkouts)]
 Messenger = Annotated[Courier, Depends(_courier)]
+Eraser = Annotated[Erasures, Depends(_erasures)]
+MOST_AT_ONCE = 500
 
 api = APIRouter(prefix="/pay/api", tags=["merchant"], dependencies=[Depends(merchant)])
 page = APIRouter(prefix="/pay", include_in_schema=False)
@@ -85,6 +94,27 @@ class CheckoutOut(BaseModel):
     def of(cls, checkout: CheckoutRow) -> "CheckoutOut":
         """Return the checkout with the path of its page."""
         return cls(checkout_id=checkout.id, path=f"/pay/checkout/{checkout.id}", state=checkout.state)
+
+
+class ErasureWanted(BaseModel):
+    """Which payments are to be erased."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    payment_ids: list[UUID] = Field(min_length=1, max_length=MOST_AT_ONCE)
+
+
+class ErasureOut(BaseModel):
+    """That it was done, and how to ask about it."""
+
+    reference: str
+    erased_at: datetime
+    erased: int
+
+    @classmethod
+    def of(cls, erasure: ErasureRow) -> "ErasureOut":
+        """Return the proof."""
+        return cls(reference=erasure.id, erased_at=erasure.erased_at, erased=erasure.count)
 
 
 class ChoiceForm(BaseModel):
@@ -119,6 +149,15 @@ async def refund_checkout(checkout_id: UUID, sandbox: Sandbox, courier: Messenge
     refunded = CheckoutOut.of(await sandbox.refund(checkout_id))
     courier.wake()
     return refunded
+
+
+@api.post("/erasures", responses=problems(Unauthenticated, NotNow))
+async def erase(wanted: ErasureWanted, erasures: Eraser) -> ErasureOut:
+    """Erase all that leads to the merchant's payments; what was paid stays in the books, leading to nothing.
+
+    Effects:  open checkouts end; notices go, those on their way when they have arrived.
+    """
+    return ErasureOut.of(await erasures.erase(wanted.payment_ids))
 
 
 @page.get("/checkout.css")

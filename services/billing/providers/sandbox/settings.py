@@ -21,6 +21,13 @@ class SandboxSettings(CommonSettings):
         5.0, ge=0, description="from pending to the outcome, where the buyer chose that"
     )
 
+    pay_erasure_fails_every: int = Field(
+        0, ge=0, description="every n-th request to erase is refused for a moment; 0: none"
+    )
+    pay_erasure_lost_every: int = Field(
+        0, ge=0, description="every n-th erasure is done, and its answer lost; 0: none"
+    )
+
     pay_delivery_timeout_s: float = Field(5.0, gt=0, description="for one try to deliver a notice")
     pay_first_retry_s: float = Field(0.25, gt=0, description="wait after the first failed try; it doubles")
     pay_longest_retry_s: float = Field(30.0, gt=0)
