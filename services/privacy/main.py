@@ -106,7 +106,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     backing_up = BackingUp(
         BackupRepository(platform.mongo),
         RestoreRepository(platform.mongo),
-        Maker(scan_client, scan_storage, settings, backups, backup_map.contents(settings.data_map)),
+        Maker(scan_client, scan_storage, settings, backups, partial(backup_map.contents, settings.data_map)),
         platform.work,
         platform.audit,
         backups,

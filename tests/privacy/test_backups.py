@@ -67,7 +67,7 @@ async def safe(privacy: Privacy, tmp_path: Path) -> AsyncIterator[Safe]:
         privacy.storage,
         privacy.settings,
         settings,
-        Contents(frozenset({("gallery", "sessions")}), "0" * 16),
+        lambda: Contents(frozenset({("gallery", "sessions")}), "0" * 16),
     )
     worker = BackingUp(
         rows, RestoreRepository(privacy.mongo), maker, platform.work, platform.audit, settings, privacy.mongo

@@ -71,7 +71,7 @@ class Maker:
         storage: Storage,
         settings: CommonSettings,
         backups: BackupSettings,
-        contents: "Contents",
+        contents: Callable[[], Contents],
     ) -> None:
         self._mongo, self._storage, self._settings = mongo, storage, settings
         self._backups, self._contents = backups, contents
@@ -83,28 +83,29 @@ class Maker:
         Effects:  files in both folders.
         """
         began, told = now(), _Told(tell)
+        contents = await asyncio.to_thread(self._contents)
         draft = await asyncio.to_thread(Folder(*self._backups.place()).begin, backup)
         vault = await asyncio.to_thread(Folder(*self._backups.place(vault=True)).begin, backup)
         await told.step("objects")
         first = await objects.save(self._storage, 1, None, draft, told.objects)
-        point, saved, keys = await self._rows(draft, vault, backup, told)
+        point, saved, keys = await self._rows(draft, vault, backup, told, contents)
         await told.step("new objects")
         second = await objects.save(self._storage, 2, began - CLOCKS_APART, draft, told.objects)
-        manifest = self._manifest(backup, began, point, [*saved, *first, *second])
+        manifest = self._manifest(backup, began, point, contents, [*saved, *first, *second])
         apart = self._vault_manifest(manifest, keys)
         await asyncio.to_thread(vault.finish, apart)
         await asyncio.to_thread(draft.finish, manifest)
         return manifest
 
     async def _rows(
-        self, draft: Draft, vault: Draft, backup: str, told: "_Told"
+        self, draft: Draft, vault: Draft, backup: str, told: "_Told", contents: Contents
     ) -> tuple[Point, list[FileEntry], list[FileEntry]]:
         """Save every row at one moment; at another one, where the database could not keep the first."""
         for attempt in range(TRIES):
             await told.step("rows", await self._estimate())
             point = await self._point(backup)
             try:
-                saved = await self._save(point, draft, told)
+                saved = await self._save(point, draft, told, contents)
                 keys = self._mongo.beside(vault_database(self._settings))
                 return point, saved, await rows.save(keys, point.at, (), vault, told.rows)
             except SnapshotLost:
@@ -114,12 +115,12 @@ class Maker:
                     await asyncio.to_thread(each.discard, "dump")
         raise SnapshotLost
 
-    async def _save(self, point: Point, draft: Draft, told: "_Told") -> list[FileEntry]:
+    async def _save(self, point: Point, draft: Draft, told: "_Told", contents: Contents) -> list[FileEntry]:
         saved = []
         for service in SERVICES:
             left_out = {
                 *ALWAYS_LEFT_OUT,
-                *(name for owner, name in self._contents.left_out if owner == service),
+                *(name for owner, name in contents.left_out if owner == service),
             }
             database = self._mongo.beside(self._database(service))
             saved += await rows.save(database, point.at, left_out, draft, told.rows)
@@ -165,12 +166,14 @@ class Maker:
     def _database(self, service: str) -> str:
         return self._settings.mongo_database_prefix + service
 
-    def _manifest(self, backup: str, began: datetime, point: Point, files: list[FileEntry]) -> Manifest:
+    def _manifest(
+        self, backup: str, began: datetime, point: Point, contents: Contents, files: list[FileEntry]
+    ) -> Manifest:
         _, key = self._backups.place()
         return Manifest(
             id=backup,
             kind="platform",
-            platform=self._contents.form,
+            platform=contents.form,
             key_id=key_id(key),
             made_at=began,
             expires_at=began + self._backups.kept,
