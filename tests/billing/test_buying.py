@@ -180,7 +180,7 @@ async def test_only_the_merchant_opens_checkouts(shop: Shop, pay_database: Mongo
     assert named.status_code == 422
     rows = await pay_database.collection(CheckoutRow).find({})
     assert {field for row in rows for field in row} == {
-        *("_id", "payment_id", "number", "amount_minor", "currency", "state", "opened_at")
+        *("_id", "payment_id", "number", "amount_minor", "currency", "state", "opened_at", "erased")
     }
 
 

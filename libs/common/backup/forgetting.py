@@ -67,13 +67,12 @@ class Forgetting:
         """Erase again what the backup brought back of people whose tombstone it has itself."""
         holder = self._holder(service)
         async for _, erasure in tombstones_of(self._databases[service], service):
-            if erasure.requested and any((await holder.verify(erasure.user_id)).values()):
+            if erasure.requested and any((await _held_here(holder, erasure)).values()):
                 await holder.erase(erasure.user_id, erasure.case_id)
                 await self._require_gone(holder, erasure)
 
     async def _require_gone(self, holder: Holder, erasure: Erasure) -> None:
-        verified = await holder.verify(erasure.user_id)
-        left = [name for name, count in verified.items() if count]
+        left = [name for name, count in (await _held_here(holder, erasure)).items() if count]
         if left:
             raise StillThere(f"case {erasure.case_id}", left=[*left])
 
@@ -81,3 +80,8 @@ class Forgetting:
         mongo, holdings = self._databases[service], self._holdings[service]
         storage = self._storage if holdings.objects else None
         return Holder(holdings, mongo, storage, Tombstones(mongo), Outbox(mongo, service), self._settings)
+
+
+async def _held_here(holder: Holder, erasure: Erasure) -> dict[str, int]:
+    """Return what is still held of somebody; outside parties are asked again once the services run."""
+    return holder.outside.others(await holder.verify(erasure.user_id))

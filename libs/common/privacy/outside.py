@@ -66,9 +66,14 @@ class Outside:
                 await self._progress.ask(user_id, self._name(held), keys)
 
     async def erase(self, user_id: UUID) -> Tally:
-        """Ask every party to erase; one that fails or refuses holds up nothing else, and is asked again later."""
+        """Ask every party to erase; one that fails or refuses holds up nothing else, and is asked again later.
+
+        In a restore nobody can be asked; the service's own worker does it when it starts.
+        """
         done = Tally()
         for held in self._holdings.asked:
+            if held.processor.name not in self._erasers:
+                continue
             try:
                 done.add(await self._ask(held, user_id))
             except PixeraError as error:
