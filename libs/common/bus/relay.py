@@ -94,7 +94,7 @@ class Relay:
             await self._publish_stored({})
             while True:
                 self._failing_since, backoff.count = None, 0
-                await self._wait()
+                await self._wait(stream)
                 _raise_if_failed(stream)
                 _raise_if_failed(self._forgetting)
                 await self._publish_next()
@@ -114,12 +114,13 @@ class Relay:
         finally:
             self._arrived.set()
 
-    async def _wait(self) -> None:
-        if not self._queue:
-            self._arrived.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.sweep_every_s):
-                    await self._arrived.wait()
+    async def _wait(self, stream: "asyncio.Task[None]") -> None:
+        if self._queue or stream.done():  # a stream that ended while we published wakes nobody again
+            return
+        self._arrived.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.sweep_every_s):
+                await self._arrived.wait()
 
     async def _publish_next(self) -> None:
         """Publish what the stream brought; now and then, look for what it missed."""

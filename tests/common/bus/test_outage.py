@@ -6,6 +6,7 @@ import pytest
 
 from deploy.local.spawn import RunningStack
 from libs.common.bus.outbox import OutboxRow
+from libs.common.bus.producer import Message, Producer
 from libs.common.bus.relay import Relay
 from libs.common.errors import Unavailable
 from libs.common.mongo import PASSING_ERRORS
@@ -74,6 +75,28 @@ async def test_change_stream_that_ends_is_opened_anew(bench: Bench) -> None:
     assert sorted(await bench.effects_reach(3)) == [0, 0, 1]
 
 
+async def test_change_stream_that_ends_during_a_publication_is_opened_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = Producer.publish
+
+    async def losing_the_stream(self: Producer, messages: list[Message]) -> list[Exception | None]:
+        monkeypatch.setattr(Producer, "publish", publish)
+        await bench.mongo.collection(OutboxRow).raw.drop()  # invalidates the stream
+        await eventually(lambda: asyncio.sleep(0, result=not _is_running("relay-stream")))
+        return await publish(self, messages)
+
+    await bench.bus(bench.subscription(bench.note), tuned=NO_SWEEP).start()
+    await bench.publish_numbers(1)
+    await bench.effects_reach(1)
+    monkeypatch.setattr(Producer, "publish", losing_the_stream)
+    await bench.publish_numbers(1)
+    await bench.effects_reach(2)
+    await bench.mongo.prepare([OutboxRow])
+    await bench.publish_numbers(2)
+    assert sorted(await bench.effects_reach(4)) == [0, 0, 0, 1]
+
+
 async def test_sweep_publishes_what_the_stream_missed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     async def blind(_: Relay, opened: asyncio.Event) -> None:
         opened.set()
@@ -84,6 +107,10 @@ async def test_sweep_publishes_what_the_stream_missed(bench: Bench, monkeypatch:
     await asyncio.sleep(0.5)  # the first read of the collection is over
     await bench.publish_numbers(5)
     assert sorted(await bench.effects_reach(5)) == list(range(5))
+
+
+def _is_running(name: str) -> bool:
+    return any(task.get_name() == name for task in asyncio.all_tasks())
 
 
 async def come_back(bench: Bench) -> None:
