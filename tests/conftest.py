@@ -1,13 +1,61 @@
 """What all tests share: the real servers of `deploy/local`, and settings for processes that run on them."""
 
+import os
+from typing import Any
+
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from libs.common import logging
 
 pytest_plugins = ["libs.common.testing.stack"]
+
+IMPATIENT = {
+    "PIXERA_BUS_SESSION_TIMEOUT_MS": "2000",
+    "PIXERA_BUS_HEARTBEAT_INTERVAL_MS": "500",
+    "PIXERA_BUS_LEASE_TTL_S": "2",
+}
+"""Whoever succeeds a killed process waits for this first, and many tests kill one. `make chaos` has the real ones."""
+
+
+def pytest_configure() -> None:
+    """Set what every process of the tests inherits, before a module of theirs reads it."""
+    os.environ.update(IMPATIENT)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def plain_logs() -> None:
     """Log as a process does: structlog's own default draws each exception with all its variables, for seconds."""
     logging.configure("tests", "INFO")
+
+
+WHOLE_PLATFORMS = (
+    "tests/e2e/test_story.py",
+    "tests/integration/test_restore.py",
+    "tests/chaos/test_faults.py",
+    "tests/chaos/test_workload.py",
+    "tests/cli/test_status.py",
+)
+"""They start all services and servers: one such platform at a time is what two processors carry."""
+
+
+class FileByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """A file stays on one worker, where its tests share a house; all whole platforms share a worker too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return "whole platforms" if file in WHOLE_PLATFORMS else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
+    """Share the files out among the workers."""
+    return FileByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that nobody waits for it at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    order = {file: place for place, file in enumerate(WHOLE_PLATFORMS)}
+    items.sort(
+        key=lambda item: (order.get(item.nodeid.partition("::")[0], len(order)), item.path not in slow)
+    )

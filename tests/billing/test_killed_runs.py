@@ -23,6 +23,8 @@ from services.billing.models import BalanceRow
 from tests.billing.conftest import Billing
 from tests.billing.processes import BILLING, Process, environment, free_port, running
 
+pytestmark = pytest.mark.slow
+
 STAFF = uuid4()
 PEOPLE = [uuid4() for _ in range(300)]
 GRANTS = 39

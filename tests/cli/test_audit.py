@@ -15,6 +15,8 @@ from tests.cli.conftest import Ran, pixera
 from tests.common.test_audit_verify import changed
 from tests.privacy.conftest import Privacy
 
+pytestmark = pytest.mark.slow
+
 PERSON = uuid4()
 
 

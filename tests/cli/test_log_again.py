@@ -13,6 +13,8 @@ from services.gallery.models import Image
 from tests.cli.conftest import pixera, reached
 from tests.gallery.house import House, Person, open_house
 
+pytestmark = pytest.mark.slow
+
 THUMBNAILS = "group:gallery.make-thumbnails"
 
 

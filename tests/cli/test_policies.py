@@ -13,7 +13,7 @@ from tests.privacy.policies.test_publishing import FIRST, PLAIN, WEIGHTY, folder
 
 __all__ = ["folder"]
 
-pytestmark = pytest.mark.usefixtures("folder")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("folder")]
 
 
 async def test_versions_are_listed_published_and_never_twice(api: dict[str, str]) -> None:

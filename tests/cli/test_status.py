@@ -5,9 +5,13 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from deploy.local.spawn import RunningStack
 from libs.common.testing.waiting import eventually
 from tests.cli.conftest import Ran, pixera
+
+pytestmark = pytest.mark.slow
 
 
 async def test_a_platform_that_is_well_and_one_whose_worker_hangs(platform: RunningStack) -> None:

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from deploy.local.spawn import RunningStack
 from libs.common.testing.waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 SERVERS = ("kafka", "mongod", "s3")
 STOPPED = ("gallery-worker", "gallery-api", "billing-worker", "privacy-worker")

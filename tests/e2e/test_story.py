@@ -20,6 +20,8 @@ from deploy.observe.dashboards import DASHBOARDS
 from deploy.observe.rules import EVERY
 from libs.common.testing.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 VICTIMS = (
     *(
         f"{service}-{kind}"

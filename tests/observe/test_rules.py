@@ -11,6 +11,8 @@ from deploy.observe.__main__ import GENERATED
 from deploy.observe.alert import Alert
 from deploy.observe.objectives import recordings
 
+pytestmark = pytest.mark.slow
+
 CHAPTERS = ("**What it means.**", "**What to look at.**", "**What to do.**")
 ROOT = metrics.ROOT
 RECORDED = {str(rule["record"]) for rule in recordings()}

@@ -28,6 +28,8 @@ from services.privacy.errors import BackupUnderWay
 from services.privacy.models import Backup, BackupState
 from tests.privacy.conftest import BUCKET, Privacy
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Safe:

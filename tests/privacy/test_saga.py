@@ -34,6 +34,8 @@ from services.privacy.protocol import Phase as CasePhase
 from services.privacy.state import Saga, patience_ends, wake_at
 from tests.privacy.world import World
 
+pytestmark = pytest.mark.slow
+
 PICK = st.integers(0, 10_000)
 EFFORT = settings(
     max_examples=150,

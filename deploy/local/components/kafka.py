@@ -78,6 +78,8 @@ def properties(data: Path, port: int, controller_port: int, more: Sequence[Liste
         "share.coordinator.state.topic.num.partitions": 1,
         # Nobody to wait for: one group member is the rule here.
         "group.initial.rebalance.delay.ms": 0,
+        # Lets tests that kill consumers ask for sessions shorter than the usual floor of 6 s.
+        "group.min.session.timeout.ms": 1_000,
         # A broker that was killed is let in again only when its old session has ended: 9 s by default.
         "broker.session.timeout.ms": 2_000,
         "broker.heartbeat.interval.ms": 500,

@@ -21,7 +21,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """The whole platform of this run's own; `platform.gateway` is where people reach it."""
     with started(tmp_path_factory.mktemp("platform")) as running:

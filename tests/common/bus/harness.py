@@ -24,7 +24,7 @@ from libs.common.testing.waiting import eventually
 from libs.common.work import UnitOfWork
 from tests.common.bus.events import Noted, noted
 
-QUICK = BusSettings(first_wait_s=0.02, longest_wait_s=0.1, session_timeout_ms=6_000, lag_every_s=0.2)
+QUICK = BusSettings(first_wait_s=0.02, longest_wait_s=0.1, lag_every_s=0.2)
 
 NO_SWEEP = QUICK.model_copy(update={"sweep_every_s": 3_600.0, "sweep_older_than_s": 3_600.0})
 """For what the relay must do without its safety net."""

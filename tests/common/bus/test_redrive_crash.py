@@ -23,6 +23,8 @@ from tests.common.bus.letters import Refuses, lanes, letters, letters_reach, of_
 from tests.common.bus.test_crash import KILLED, everything_is_passed, process
 from tests.common.bus.test_redrive import STAFF, all_settled, box, stopped_at
 
+pytestmark = pytest.mark.slow
+
 BOTH = pytest.mark.parametrize("io", [False, True], ids=["transactional", "io"])
 
 
