@@ -5,7 +5,7 @@ import asyncio
 import shutil
 import sys
 
-from bench import api, bus, erasure, generation, replay, sealing
+from bench import api, at_rest, bus, erasure, generation, replay, sealing
 from deploy.local.home import ROOT
 from deploy.local.spawn import started
 from libs.common import logging
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "generation": generation.run,
     "replay": replay.run,
     "sealing": sealing.run,
+    "at-rest": at_rest.run,
 }
 
 

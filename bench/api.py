@@ -37,7 +37,9 @@ async def run(stack: RunningStack) -> bool:
         person = role(http, "lister", photos=0, jobs=0).person
         await person.sign_up()
         user_id = UUID(person.user_id)
-        await Stores(stack).fill(user_id, Size(IMAGES, 0, 0, 0), objects=False)
+        stores, size = Stores(stack), Size(IMAGES, 0, 0, 0)
+        await stores.fill(user_id, size, objects=False)
+        stores.fill_bare(user_id, size)
         signed_in = {"Authorization": f"Bearer {person.token}"}
         ours, raw = [], []
         with bare_gateway(stack, user_id) as bare:

@@ -1,4 +1,4 @@
-"""The raw baseline of the image list: bare Starlette, the same query on the same driver, the same JSON."""
+"""The raw baseline of the image list: bare Starlette, the same query on the same driver, unsealed, the same JSON."""
 
 import os
 from uuid import UUID
@@ -30,7 +30,7 @@ def create_app() -> Starlette:
     client: AsyncIOMotorClient[dict[str, object]] = AsyncIOMotorClient(
         os.environ["PIXERA_MONGO_URI"], uuidRepresentation="standard", tz_aware=True
     )
-    images = client["pixera_gallery"]["images"]
+    images = client["pixera_bench"]["images"]
     user_id = UUID(os.environ["BENCH_USER_ID"])
     projection = dict.fromkeys(LISTED, 1)
 

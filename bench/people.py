@@ -1,7 +1,7 @@
 """People with much in their accounts, put straight into the stores: the benchmarks measure what comes after."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +18,11 @@ from pymongo import MongoClient
 from deploy.local.spawn import RunningStack
 from libs.common.clock import new_id, now
 from libs.common.document import Document
+from libs.common.mongo import Mongo
 from libs.common.privacy.holdings import locator
+from libs.common.sealing import Sealing
+from libs.common.settings import CommonSettings
+from libs.common.vault.keys import DataKeys
 from services.auth.models import Session
 from services.billing.models import Payment
 from services.gallery.models import Image, ImageState
@@ -26,10 +30,16 @@ from services.generation.backends.base import Style
 from services.generation.models import Job, JobState, Order
 
 BUCKET = "pixera-gallery"
+BARE = "pixera_bench"
 OBJECTS_AN_IMAGE = ("original", "small", "large")
 OBJECT = b"\x5a" * 10_000
 WRITERS = 8
 BATCH = 1_000
+
+
+def told(env: Mapping[str, str]) -> dict[str, str]:
+    """Return a process's settings from the environment that the launcher tells."""
+    return {name.removeprefix("PIXERA_").lower(): value for name, value in env.items()}
 
 
 @dataclass(frozen=True)
@@ -69,16 +79,25 @@ class Stores:
 
     async def fill(self, user_id: UUID, size: Size, *, objects: bool = True) -> None:
         """Give somebody images (three objects each), jobs, payments and sessions."""
-        images = [_image(user_id, number) for number in range(size.images)]
+        images = rows_of(user_id, size)
+        settings = CommonSettings.model_validate(told(self.env))
+        mongo = Mongo.connect(settings, "vault")
+        sealing = Sealing(settings, DataKeys(mongo, settings))
         for service, rows in _rows(user_id, size, images):
-            await asyncio.to_thread(self._insert, service, rows)
+            if rows:
+                database = Mongo(mongo.client, settings.mongo_database_prefix + service, sealing)
+                await database.collection(type(rows[0])).insert_many([row.to_mongo() for row in rows])
+        await sealing.close()
+        await mongo.close()
         if objects:
             await self._put(user_id, images)
 
-    def _insert(self, service: str, rows: list[Document]) -> None:
-        if rows:
-            collection = self.mongo[f"pixera_{service}"][rows[0].collection]
-            collection.insert_many([row.to_mongo() for row in rows])
+    def fill_bare(self, user_id: UUID, size: Size) -> None:
+        """Give somebody unsealed images in a database of the benchmarks' own, indexed like the real ones."""
+        images = self.mongo[BARE][Image.collection]
+        for index in Image.indexes:
+            images.create_index(list(index.keys))
+        images.insert_many([image.to_mongo() for image in rows_of(user_id, size)])
 
     async def _put(self, user_id: UUID, images: list[Image]) -> None:
         prefix = self.locator(user_id)
@@ -88,6 +107,11 @@ class Stores:
             await asyncio.gather(
                 *(asyncio.get_running_loop().run_in_executor(pool, put, name) for name in names)
             )
+
+
+def rows_of(user_id: UUID, size: Size) -> list[Image]:
+    """Return the images of somebody, not stored yet."""
+    return [_image(user_id, number) for number in range(size.images)]
 
 
 def _put_one(s3: Minio, name: str) -> None:
@@ -132,7 +156,13 @@ def _job(user_id: UUID) -> Job:
         style=next(iter(Style)),
     )
     return Job(
-        id=new_id(), user_id=user_id, order=order, state=JobState.COMPLETED, credits=1, created_at=now()
+        id=new_id(),
+        user_id=user_id,
+        order=order,
+        count=1,
+        state=JobState.COMPLETED,
+        credits=1,
+        created_at=now(),
     )
 
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import httpx
 from PIL import Image as Picture
 
+from bench.people import told
 from bench.report import Figure, keep
 from deploy.local.spawn import RunningStack
 from libs.common.sealing import Sealing
@@ -78,8 +79,8 @@ class Gallery:
 @asynccontextmanager
 async def gallery(stack: RunningStack) -> AsyncIterator[Gallery]:
     """Run gallery's API in this process, on the stack."""
-    told = {name.removeprefix("PIXERA_").lower(): value for name, value in stack.env.items()}
-    app = create_app("api", GallerySettings.model_validate(told | {"jwks": JWKS, "log_level": "ERROR"}))
+    settings = told(stack.env) | {"jwks": JWKS, "log_level": "ERROR"}
+    app = create_app("api", GallerySettings.model_validate(settings))
     person = uuid4()
     async with (
         serving(app) as url,

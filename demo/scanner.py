@@ -1,8 +1,8 @@
 """Reads everything the platform stores, and looks for a person in it.
 
 It shares no code with the erasure, and none with the services: it asks the servers what databases, buckets and
-topics there are, reads every byte of each with the plain clients, and opens what is compressed. MongoDB's `local`
-is left out: the replication log is answered by keys that die with their owner, which come later.
+topics there are, reads every byte of each with the plain clients, MongoDB's replication log and dead letters
+included, and opens what is compressed, and what is sealed with a key that exists.
 """
 
 import gzip
@@ -11,19 +11,26 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from ahocorasick_rs import BytesAhoCorasick
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from bson import Timestamp
 from bson.raw_bson import RawBSONDocument
 from minio import Minio
 from minio.datatypes import Object
 from pymongo import MongoClient
 
 from demo.needles import Needle, unique
+from demo.opener import Opener, vault_database
 
-UNSCANNED_DATABASES = {"local"}
+OPLOG = "oplog.rs"
+Copies = list[tuple[str, bytes]]
+"""What was copied, by where it was."""
 GZIP = b"\x1f\x8b\x08"
 ZLIB = (b"\x78\x01", b"\x78\x9c", b"\x78\xda")
 DEEPEST = 3
@@ -71,23 +78,49 @@ class Scanner:
     def __init__(self, env: Mapping[str, str], needles: list[Needle], since: Since | None = None) -> None:
         self._env, self._since = env, since
         self._needles = unique(needles)
+        self._vault = f"mongo {vault_database(env)}."
         self._machine = BytesAhoCorasick([needle.data for needle in self._needles])
 
     async def run(self) -> Scan:
         """Read every database, bucket and topic from its beginning."""
-        scan = Scan()
-        for where, data in self._documents():
-            self._look(scan, "documents", where, data)
-        for where, data in self._objects():
-            self._look(scan, "object versions", where, data)
-        async for where, data in self._records():
-            self._look(scan, "records", where, data)
+        scan, opener = Scan(), Opener(self._env)
+        try:
+            for where, data in self._documents():
+                self._look(scan, "documents", where, data, opener)
+            for where, data in self._objects():
+                self._look(scan, "object versions", where, data)
+            async for where, data in self._records():
+                self._look(scan, "records", where, data, opener)
+        finally:
+            opener.close()
+        scan.read["sealed values opened"] = opener.opened
         return scan
 
-    def _look(self, scan: Scan, unit: str, where: str, data: bytes) -> None:
+    def copied(self) -> Copies:
+        """Return a copy of every document but the vault's, as a backup has them."""
+        return [(where, data) for where, data in self._documents() if not where.startswith(self._vault)]
+
+    def reread(self, copies: Copies) -> Scan:
+        """Look into a copy that was made before, with the keys that there are now."""
+        scan, opener = Scan(), Opener(self._env)
+        for where, data in copies:
+            self._look(scan, "documents", where, data, opener)
+        opener.close()
+        return scan
+
+    def files(self, folder: Path) -> Scan:
+        """Read what the servers have on disk, every file as it lies there."""
+        scan = Scan()
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                self._look(scan, "files", f"disk {file.relative_to(folder).parts[0]}", file.read_bytes())
+        return scan
+
+    def _look(self, scan: Scan, unit: str, where: str, data: bytes, opener: Opener | None = None) -> None:
         scan.read[unit] += 1
         scan.size += len(data)
-        for opened in _opened(data):
+        sealed = opener.inside(data) if opener else ()
+        for opened in chain(_opened(data), sealed):
             for number in {
                 match[0] for match in self._machine.find_matches_as_indexes(opened, overlapping=True)
             }:
@@ -96,10 +129,16 @@ class Scanner:
 
     def _documents(self) -> Iterator[tuple[str, bytes]]:
         with MongoClient(self._env["PIXERA_MONGO_URI"], document_class=RawBSONDocument) as client:
-            for database in sorted(set(client.list_database_names()) - UNSCANNED_DATABASES):
+            for database in sorted(client.list_database_names()):
                 for collection in client[database].list_collection_names():
-                    for row in client[database][collection].find({}):
+                    for row in client[database][collection].find(self._wanted(collection)):
                         yield f"mongo {database}.{collection}", bytes(row.raw)
+
+    def _wanted(self, collection: str) -> dict[str, Any]:
+        """Return which documents are read: of the replication log no older ones than of anything else."""
+        if collection != OPLOG or self._since is None:
+            return {}
+        return {"ts": {"$gte": Timestamp(int(self._since.moment.timestamp()), 0)}}
 
     def _objects(self) -> Iterator[tuple[str, bytes]]:
         store = urlsplit(self._env["PIXERA_S3_ENDPOINT"])

@@ -36,6 +36,7 @@ def require(held: bool, what: str) -> None:
 KEPT = {
     "tombstones of every service": re.compile(r"mongo \w+\.tombstones"),
     "events and dead letters until their topics' retention ends": re.compile(r"kafka (?!__)[a-z.-]+"),
+    "replication log of the database, volumes of the object store": re.compile(r"mongo local\.oplog\.rs"),
 }
 """Where a certificate's words allow an opaque id to be; nothing else may be anywhere."""
 
@@ -124,7 +125,7 @@ class Story:
     async def album(self, role: Role) -> Json:
         """Return all that a person has, byte for byte."""
         images = await role.person.images()
-        bytes_by_id = await self._bytes(role)
+        bytes_by_id = await self.bytes_of(role)
         jobs = [await role.person.ask("GET", f"/api/generation/v1/jobs/{job}") for job in role.person.job_ids]
         return {
             "images": {image["id"]: image["caption"] for image in images},
@@ -133,7 +134,7 @@ class Story:
             "balance": await role.person.balance(),
         }
 
-    async def _bytes(self, role: Role) -> dict[str, bytes]:
+    async def bytes_of(self, role: Role) -> dict[str, bytes]:
         images = await role.person.images()
         return {image["id"]: await role.person.download(image["id"]) for image in images}
 
@@ -143,7 +144,7 @@ class Story:
 
     async def seen(self, role: Role) -> None:
         """Remember a person's bytes, and see that the scanner finds all kinds of her traces."""
-        self._downloaded = await self._bytes(role)
+        self._downloaded = await self.bytes_of(role)
         self.timeline.act("Before: the scanner sees her")
         with self.timeline.step("every database, object version and record is read"):
             scan = await self.scan(role)

@@ -17,6 +17,8 @@ CIPHERTEXT = 6
 """Source: client-side encryption, BSON binary subtype 6."""
 WRITING = frozenset({"$set", "$setOnInsert"})
 REMOVING = frozenset({"$unset"})
+PRESENCE = (None, {"$ne": None}, {"$exists": True}, {"$exists": False})
+"""What may be asked of a sealed field: whether there is something."""
 Row = dict[str, Any]
 
 
@@ -85,7 +87,7 @@ class SealedFields:
             if name in {"$or", "$and", "$nor"}:
                 for each in value:
                     self.check(each)
-            elif value not in (None, {"$ne": None}):
+            elif value not in PRESENCE:
                 self._require_none_in([name])
 
     def with_owner(self, projection: Mapping[str, Any] | None) -> tuple[Mapping[str, Any] | None, bool]:

@@ -17,7 +17,6 @@ from services.auth.errors import TooManyPreferences, WrongPassword
 from services.auth.metrics import DELETIONS
 from services.auth.models import Language, Preference, Status, Theme, User, UsernameClaim
 from services.auth.passwords import Passwords
-from services.auth.registration import key_of
 from services.auth.repository import Store
 from services.auth.sessions import SessionKeeper
 from services.auth.settings import AuthSettings
@@ -185,7 +184,7 @@ class Accounts:
         """Take a new name and give the old one free, in an open transaction; return the fields to set."""
         if username is None or username == user.username:
             return {}
-        new_key = key_of(username)
+        new_key = self._store.look_ups.username(username)
         if new_key != user.username_key:
             await self._store.usernames.claim(
                 UsernameClaim(id=new_key, user_id=user.id, firm=True, created_at=now())

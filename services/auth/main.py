@@ -13,6 +13,7 @@ from services.auth.accounts import Accounts
 from services.auth.agreements import Agreements
 from services.auth.consenting import Consenting
 from services.auth.housekeeping import Housekeeping
+from services.auth.look_ups import LookUps
 from services.auth.mailing import Mailing
 from services.auth.notifying import LEASE_S, Notifying
 from services.auth.passwords import Passwords
@@ -44,7 +45,7 @@ def create_app(role: str = "all") -> FastAPI:
 
 def compose(settings: AuthSettings, platform: Platform) -> Parts:
     """Put auth's parts together."""
-    store, work = Store.of(platform.mongo), platform.work
+    store, work = Store.of(platform.mongo, LookUps(platform.blind_indexes)), platform.work
     passwords, access_tokens = Passwords(settings), AccessTokens(settings)
     gates = Gates(settings, store, work)
     agreements = Agreements(settings, store, work)

@@ -15,11 +15,13 @@ from libs.common.privacy.annotations import (
     MONTH,
     QUARTER,
     Basis,
+    BlindIndex,
     ChosenPurpose,
     Operational,
     Personal,
     Purpose,
     Retention,
+    SealedAtRest,
     SubjectId,
 )
 from libs.common.privacy.purposes import Decision
@@ -68,6 +70,10 @@ Operator = Personal(
 )
 IpAddress = Personal("user.device.ip_address", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, MONTH)
 
+EMAIL_INDEX = BlindIndex("auth.email")
+USERNAME_INDEX = BlindIndex("auth.username")
+NETWORK_INDEX = BlindIndex("auth.network")
+
 
 class Status(StrEnum):
     """Where an account is in its life."""
@@ -100,7 +106,7 @@ NO_TASTE: Mapping[str, Any] = MappingProxyType(
 
 
 class User(Document):
-    """An account. `email_key` and `username_key` are the normalised forms that are unique.
+    """An account. `email_key` and `username_key` are what the sealed ones are found by, and unique by.
 
     An unverified one is what the first registration asked for, until one of them is verified. A deleted account
     gives its keys free at once; the row itself goes with the erasure.
@@ -113,16 +119,20 @@ class User(Document):
         Index((("status", 1), ("created_at", 1))),
     )
 
+    sealed_for: ClassVar[str] = "_id"
+
     id: SubjectId = Field(alias="_id")
-    email: Annotated[str, Email]
-    email_key: Annotated[str, Email]
-    username: Annotated[str, Username]
-    username_key: Annotated[str, Username]
+    email: Annotated[str, Email, SealedAtRest(erased="")]
+    email_key: Annotated[str, Email, EMAIL_INDEX]
+    username: Annotated[str, Username, SealedAtRest(erased="")]
+    username_key: Annotated[str, Username, USERNAME_INDEX]
     password_hash: Annotated[str, PasswordHash]
     status: Operational[Status] = Status.UNVERIFIED
     language: Annotated[Language, Tongue] = Language.ENGLISH
     theme: Annotated[Theme, Settings] = Theme.SYSTEM
-    preferences: Annotated[dict[str, Preference], Settings] = Field(default_factory=dict)
+    preferences: Annotated[dict[str, Preference], Settings, SealedAtRest(erased={})] = Field(
+        default_factory=dict
+    )
     created_at: Annotated[datetime, Account]
     verified_at: Annotated[datetime | None, Account] = None
     password_changed_at: Annotated[datetime | None, Account] = None
@@ -131,7 +141,7 @@ class User(Document):
 
 
 class UsernameClaim(Document):
-    """A username that is spoken for, by its normalised form.
+    """A username that is spoken for, by its blind index.
 
     It is firm once its account is verified. One with `held_until` was asked for at a registration that opened no
     account: it is held as long as an unverified account would hold it, or the free name would tell that the
@@ -144,7 +154,7 @@ class UsernameClaim(Document):
         Index((("held_until", 1),), expire_after=ZERO),
     )
 
-    id: Annotated[str, Username] = Field(alias="_id")
+    id: Annotated[str, Username, USERNAME_INDEX] = Field(alias="_id")
     user_id: SubjectId
     firm: Operational[bool] = False
     created_at: Operational[datetime]
@@ -166,9 +176,9 @@ class PendingRegistration(Document):
 
     id: Operational[UUID] = Field(alias="_id")
     user_id: SubjectId
-    email: Annotated[str, Email]
-    username: Annotated[str, Username]
-    username_key: Annotated[str, Username]
+    email: Annotated[str, Email, SealedAtRest(erased="")]
+    username: Annotated[str, Username, SealedAtRest(erased="")]
+    username_key: Annotated[str, Username, USERNAME_INDEX]
     password_hash: Annotated[str, PasswordHash]
     language: Annotated[Language, Typed]
     theme: Annotated[Theme, Typed]
@@ -281,7 +291,11 @@ class VerificationToken(Document):
 
 
 class Session(Document):
-    """One sign-in on one device, with its technical data. Its id is the family of its refresh tokens."""
+    """One sign-in on one device, with its technical data. Its id is the family of its refresh tokens.
+
+    `network` is a blind index of the network part of `ip`, bound to the person: it tells only whether they have been
+    there before.
+    """
 
     collection: ClassVar[str] = "sessions"
     restored: ClassVar[Restored] = Restored.ANEW
@@ -292,9 +306,9 @@ class Session(Document):
 
     id: Operational[UUID] = Field(alias="_id")
     user_id: SubjectId
-    ip: Annotated[str | None, IpAddress] = None
-    network: Annotated[str | None, IpAddress] = None
-    user_agent: Annotated[str | None, Device] = None
+    ip: Annotated[str | None, IpAddress, SealedAtRest()] = None
+    network: Annotated[str | None, IpAddress, NETWORK_INDEX] = None
+    user_agent: Annotated[str | None, Device, SealedAtRest()] = None
     created_at: Annotated[
         datetime, Personal("user.behavior", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, QUARTER)
     ]

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from libs.common.blind_index import normalised
 from libs.common.clock import new_id, now
 from libs.common.errors import SubjectErased, TooMany, Unavailable
 from libs.common.events.auth import MailRequestedV2, UserRegisteredV1, UserVerifiedV1
@@ -35,6 +36,7 @@ from services.auth.models import (
 from services.auth.notifying import Notifying
 from services.auth.passwords import Passwords
 from services.auth.repository import Store
+from services.auth.rows.users import Known
 from services.auth.settings import AuthSettings
 from services.auth.throttling import Gates
 from services.auth.tokens import hash_of
@@ -56,16 +58,6 @@ class Applicant:
     language: Language
     theme: Theme
     consents: tuple[ChosenPurpose, ...] = ()
-
-    @property
-    def email_key(self) -> str:
-        """Return the form of the address that is unique."""
-        return key_of(self.email)
-
-    @property
-    def username_key(self) -> str:
-        """Return the form of the username that is unique."""
-        return key_of(self.username)
 
 
 class Registration:
@@ -113,7 +105,7 @@ class Registration:
         Effects:  mail.requested.
         """
         async with evenly(self._settings.answer_floor_s):
-            user = await self._store.users.by_email(key_of(email))
+            user = await self._store.users.by_email(email)
             user_id = user.id if user else None
             with suppress(TooMany, SubjectErased):  # the caller is not told
                 await self._gates.mail(user_id, key_of(email))
@@ -138,8 +130,8 @@ class Registration:
 
     async def _settle(self, applicant: Applicant, password_hash: str) -> str:
         """Open an account or answer for the one that is there, whatever others do at the same time."""
-        known = await self._store.users.by_email(applicant.email_key)
-        await self._gates.mail(known.id if known else None, applicant.email_key)
+        known = await self._store.users.by_email(applicant.email)
+        await self._gates.mail(known.id if known else None, key_of(applicant.email))
         for _ in range(RACES):
             try:
                 if known is None:
@@ -147,13 +139,14 @@ class Registration:
                     return "opened"
                 return await self._answer_for(known, applicant, password_hash)
             except (AddressTaken, SubjectErased):  # somebody was faster: look again
-                known = await self._store.users.by_email(applicant.email_key)
+                known = await self._store.users.by_email(applicant.email)
         raise Unavailable
 
     async def _open(self, applicant: Applicant, password_hash: str) -> None:
         user_id, moment = new_id(), now()
         registration = self._typed(user_id, user_id, applicant, password_hash, moment)
-        user = User(id=user_id, email_key=applicant.email_key, **registration.asked_for())
+        email_key = self._store.look_ups.email(applicant.email)
+        user = User(id=user_id, email_key=email_key, **registration.asked_for())
 
         async def write() -> None:
             await self._claim(user_id, applicant, moment, None)
@@ -170,13 +163,13 @@ class Registration:
 
         await self._work.run(write, subject=user_id)
 
-    async def _answer_for(self, known: User, applicant: Applicant, password_hash: str) -> str:
+    async def _answer_for(self, known: Known, applicant: Applicant, password_hash: str) -> str:
         """Keep one more registration of an unverified address; tell the owner of a verified one by mail."""
-        moment = now()
+        moment, username_key = now(), self._store.look_ups.username(applicant.username)
         pending = known.status is Status.UNVERIFIED
 
         async def write() -> None:
-            own = pending and applicant.username_key == known.username_key  # as long as the account is there
+            own = pending and username_key == known.username_key  # as long as the account is there
             held_until = None if own else moment + self._settings.unverified_lifetime
             await self._claim(known.id, applicant, moment, held_until)
             if pending:
@@ -210,7 +203,7 @@ class Registration:
             user_id=user_id,
             email=applicant.email,
             username=applicant.username,
-            username_key=applicant.username_key,
+            username_key=self._store.look_ups.username(applicant.username),
             password_hash=password_hash,
             language=applicant.language,
             theme=applicant.theme,
@@ -223,9 +216,8 @@ class Registration:
     async def _claim(
         self, user_id: UUID, applicant: Applicant, moment: datetime, held_until: datetime | None
     ) -> None:
-        claim = UsernameClaim(
-            id=applicant.username_key, user_id=user_id, created_at=moment, held_until=held_until
-        )
+        name = self._store.look_ups.username(applicant.username)
+        claim = UsernameClaim(id=name, user_id=user_id, created_at=moment, held_until=held_until)
         await self._store.usernames.claim(claim, at_most=MOST_NAMES)
 
     async def _verify(self, user_id: UUID, registration_id: UUID) -> None:
@@ -270,8 +262,8 @@ class Registration:
 
 
 def key_of(text: str) -> str:
-    """Return the form of an address or a username that is compared and unique."""
-    return text.strip().casefold()
+    """Return the form of an address or a username that is compared."""
+    return normalised(text)
 
 
 def _acceptances(user_id: UUID, applicant: Applicant, moment: datetime) -> list[Acceptance]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from libs.common.mongo import Mongo
+from services.auth.look_ups import LookUps
 from services.auth.rows.consents import ConsentDecisions
 from services.auth.rows.policies import NoticeRuns, PolicyNotices, PolicyVersions
 from services.auth.rows.sessions import RefreshTokens, Sessions
@@ -20,8 +21,9 @@ from services.auth.rows.users import (
 
 @dataclass(frozen=True)
 class Store:
-    """Every collection of auth."""
+    """Every collection of auth, and the keys that people are found by in them."""
 
+    look_ups: LookUps
     users: Users
     usernames: Usernames
     acceptances: Acceptances
@@ -38,15 +40,16 @@ class Store:
     notices: PolicyNotices
 
     @classmethod
-    def of(cls, mongo: Mongo) -> Self:
+    def of(cls, mongo: Mongo, look_ups: LookUps) -> Self:
         """Return auth's collections in a database."""
         return cls(
-            Users(mongo),
+            look_ups,
+            Users(mongo, look_ups),
             Usernames(mongo),
             Acceptances(mongo),
             PendingRegistrations(mongo),
             VerificationTokens(mongo),
-            Sessions(mongo),
+            Sessions(mongo, look_ups),
             RefreshTokens(mongo),
             Throttles(mongo),
             StaffAccounts(mongo),

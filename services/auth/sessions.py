@@ -20,10 +20,11 @@ from services.auth.client import Client
 from services.auth.consenting import Consenting
 from services.auth.errors import RefreshInvalid, RefreshReused, SessionNotFound, WrongCredentials
 from services.auth.metrics import REFRESH_REUSE, REFRESHES, SIGN_INS
-from services.auth.models import RefreshToken, Session, Status, User
+from services.auth.models import RefreshToken, Session, Status
 from services.auth.passwords import Passwords
 from services.auth.registration import key_of
 from services.auth.repository import Store
+from services.auth.rows.users import Known
 from services.auth.settings import AuthSettings
 from services.auth.throttling import Gates
 from services.auth.tokens import AccessTokens, hash_of, new_secret
@@ -69,14 +70,14 @@ class SessionKeeper:
         """
         key = key_of(login)
         users = self._store.users
-        user = await (users.by_email(key) if "@" in key else users.by_username(key))
-        gate = await self._gates.sign_in(user.id if user else None, key, client.network)
-        right = await self._passwords.verify(user.password_hash if user else None, password)
-        if user is None or not right or user.status is not Status.ACTIVE:
+        known = await (users.by_email(key) if "@" in key else users.by_username(key))
+        gate = await self._gates.sign_in(known.id if known else None, key, client.network)
+        right = await self._passwords.verify(known.password_hash if known else None, password)
+        if known is None or not right or known.status is not Status.ACTIVE:
             SIGN_INS.labels("wrong").inc()
             raise WrongCredentials
         await self._gates.clear(gate)
-        signed = await self._open(user, await self._renewed_hash(user, password), client)
+        signed = await self._open(known, await self._renewed_hash(known, password), client)
         SIGN_INS.labels("signed_in").inc()
         return signed
 
@@ -137,13 +138,13 @@ class SessionKeeper:
             )
         return ended
 
-    async def _open(self, user: User, password_hash: str, client: Client) -> Signed:
+    async def _open(self, user: Known, password_hash: str, client: Client) -> Signed:
         moment = now()
         session = Session(
             id=new_id(),
             user_id=user.id,
             ip=client.ip,
-            network=client.network,
+            network=self._store.look_ups.network(user.id, client.network),
             created_at=moment,
             last_used_at=moment,
             expires_at=moment + self._settings.session_lifetime,
@@ -173,7 +174,7 @@ class SessionKeeper:
         if surplus := live[self._settings.sessions_at_once - 1 :]:
             await self.end(user_id, surplus, "too-many-sessions")
 
-    async def _renewed_hash(self, user: User, password: SecretStr) -> str:
+    async def _renewed_hash(self, user: Known, password: SecretStr) -> str:
         """Return the account's hash, made anew where the parameters have changed since."""
         if not self._passwords.is_outdated(user.password_hash):
             return user.password_hash
@@ -190,7 +191,7 @@ class SessionKeeper:
             token.session_id,
             moment,
             ip=client.ip,
-            network=client.network,
+            network=self._store.look_ups.network(token.user_id, client.network),
             user_agent=await self._device(token.user_id, client),
         )
         if session is None:

@@ -14,6 +14,7 @@ from libs.common.privacy.annotations import (
     ChosenPurpose,
     Operational,
     Personal,
+    SealedAtRest,
     SubjectId,
 )
 
@@ -56,10 +57,10 @@ class Image(Document):
     size_bytes: Operational[int]
     width: Operational[int]
     height: Operational[int]
-    caption: Annotated[str | None, Personal("user.content.private")] = None
-    taken_at: Annotated[datetime | None, Taken] = None
-    camera: Annotated[str | None, Camera] = None
-    placeholder: Annotated[str | None, Personal("user.content.private")] = None
+    caption: Annotated[str | None, Personal("user.content.private"), SealedAtRest()] = None
+    taken_at: Annotated[datetime | None, Taken, SealedAtRest()] = None
+    camera: Annotated[str | None, Camera, SealedAtRest()] = None
+    placeholder: Annotated[str | None, Personal("user.content.private"), SealedAtRest()] = None
     job_id: Operational[UUID | None] = None
     index: Operational[int | None] = None
     created_at: Operational[datetime]
@@ -98,6 +99,6 @@ class Upload(Document):
     user_id: SubjectId
     media_type: Operational[MediaType]
     size_bytes: Operational[int]
-    caption: Annotated[str | None, Personal("user.content.private", retention=DAY)] = None
+    caption: Annotated[str | None, Personal("user.content.private", retention=DAY), SealedAtRest()] = None
     completed: Operational[bool] = False
     created_at: Operational[datetime]

@@ -166,6 +166,7 @@ class Jobs:
                 "id": new_id(),
                 "user_id": user_id,
                 "order": order,
+                "count": order.count,
                 "state": JobState.REQUESTED,
                 "credits": order.count * self._price,
                 "created_at": now(),

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.common.document import Document, Index
-from libs.common.privacy.annotations import Operational, Personal, SubjectId
+from libs.common.privacy.annotations import Operational, Personal, SealedAtRest, SubjectId
 from services.generation.backends.base import Style
 
 Prompt = Personal("user.content.private")
@@ -55,8 +55,14 @@ class Order(BaseModel):
     style: Annotated[Style, Choice]
 
 
+ERASED = Order(
+    prompt="", negative_prompt="", seed=0, width=0, height=0, count=0, style=next(iter(Style))
+).model_dump()
+"""What an order reads as once its person's key is destroyed."""
+
+
 class Job(Document):
-    """One request for images, from the asking to the end.
+    """One request for images, from the asking to the end. `count` repeats how many, for those who may not read what.
 
     `image_ids` are given when the job completes; `rendered` and `delivered` are indexes of images; `attempt`
     counts from 1, and `retry_of` and `retried_as` link one attempt with the next.
@@ -76,7 +82,8 @@ class Job(Document):
 
     id: Operational[UUID] = Field(alias="_id")
     user_id: SubjectId
-    order: Order
+    order: Annotated[Order, SealedAtRest(ERASED)]
+    count: Operational[int]
     state: Operational[JobState]
     reason: Operational[str | None] = None
     credits: Operational[int]

@@ -27,7 +27,7 @@ class JobObjects:
 
     def names(self, job: Job) -> list[str]:
         """Return the names of a job's images."""
-        return [self._name(job.user_id, job.id, index) for index in range(job.order.count)]
+        return [self._name(job.user_id, job.id, index) for index in range(job.count)]
 
     async def keep(self, job: Job, index: int, picture: Rendered) -> None:
         """Store one image. The same image stored again changes nothing that a reader sees.

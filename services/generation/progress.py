@@ -14,7 +14,7 @@ from services.generation.metrics import WATCHERS
 from services.generation.models import Job, JobState
 from services.generation.repository import JobRepository
 
-SHOWN = ("state", "reason", "rendered", "image_ids", "order.count")
+SHOWN = ("state", "reason", "rendered", "image_ids", "count")
 PIPELINE = (
     {"$match": {"operationType": {"$in": ["update", "replace", "delete"]}}},
     {"$project": {"documentKey": 1, **{f"fullDocument.{field}": 1 for field in SHOWN}}},
@@ -40,7 +40,7 @@ class Progress:
             state=JobState(row["state"]),
             reason=row.get("reason"),
             images_done=len(row.get("rendered", ())),
-            count=row["order"]["count"],
+            count=row["count"],
             image_ids=tuple(row.get("image_ids", ())),
         )
 

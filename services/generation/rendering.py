@@ -68,7 +68,7 @@ class Rendering:
 
     async def _draw_all(self, job: Job) -> None:
         """Draw what an earlier try has not drawn; the renderer bounds how many at once."""
-        missing = [index for index in range(job.order.count) if index not in job.rendered]
+        missing = [index for index in range(job.count) if index not in job.rendered]
         tell = len(missing) > 1  # the news of the last one is the end of the job
         await together(self._draw(job, index, tell=tell) for index in missing)
 
@@ -81,7 +81,7 @@ class Rendering:
 
     async def _complete(self, job: Job) -> bool:
         """Complete the job, in the transaction of `once`; False where it was cancelled in the meantime."""
-        indexes = list(range(job.order.count))
+        indexes = list(range(job.count))
         image_ids = [new_id() for _ in indexes]
         ends = {"image_ids": image_ids, "rendered": indexes, "finished_at": now()}
         if not await self._jobs.move(job.user_id, job.id, RUNNING, JobState.COMPLETED, **ends):

@@ -42,7 +42,8 @@ KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
     },
     {
         "where": "replication log of the database, volumes of the object store",
-        "what": "copies of what was erased, until they are overwritten or compacted",
+        "what": "opaque ids, and copies of what was erased until they are overwritten or compacted; what was sealed, "
+        "which nobody can open any more",
         "ground": OPERATION,
     },
     {

@@ -29,6 +29,7 @@ async def auth(stack: RunningStack, common_settings: CommonSettings) -> AsyncIte
         httpx.AsyncClient(transport=transport, base_url="http://auth") as client,
     ):
         await eventually(lambda: _is_ready(client), within_s=30)  # it reads which sessions have ended first
+        mongo.seals = app.state.mongo.seals
         yield Auth(app, client, mongo, stack.home.mail)
     await mongo.close()
 

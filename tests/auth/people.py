@@ -10,14 +10,20 @@ import httpx
 from fastapi import FastAPI
 
 from deploy.local.desk.messages import Message, messages
+from libs.common.blind_index import BlindIndexes
 from libs.common.mongo import Mongo
 from libs.common.testing.waiting import eventually
+from services.auth.look_ups import LookUps
+from services.auth.models import UsernameClaim
+from services.auth.privacy import HOLDINGS
+from services.auth.repository import Store
 from services.auth.service import AuthService
 
 API = "/api/auth/v1"
 PASSWORD = "umbrella-Lantern-42"
 TERMS = "2026-11-01"
 ADDRESS = "203.0.113.7"
+DOCUMENTS = {document.collection: document for document in HOLDINGS.documents}
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -125,11 +131,28 @@ class Auth:
         assert answer.status_code == 201, answer.text
         return person
 
+    @property
+    def look_ups(self) -> LookUps:
+        """The keys that accounts and names are found by."""
+        key = self.service.settings.blind_index_key
+        assert key is not None
+        return LookUps(BlindIndexes(key))
+
+    @property
+    def store(self) -> Store:
+        return Store.of(self.mongo, self.look_ups)
+
     async def rows(self, collection: str, **query: Any) -> list[dict[str, Any]]:
-        return await self.mongo.collection(collection).find(query)
+        """The rows that match, opened. Args: query: `email` and `username` as they were typed."""
+        if "email" in query:
+            query["email_key"] = self.look_ups.email(query.pop("email"))
+        if "username" in query:
+            key = "_id" if collection == UsernameClaim.collection else "username_key"
+            query[key] = self.look_ups.username(query.pop("username"))
+        return await self.mongo.collection(DOCUMENTS.get(collection, collection)).find(query)
 
     async def user_id(self, person: Person) -> UUID:
-        user_id = (await self.rows("users", email_key=person.email))[0]["_id"]
+        user_id = (await self.rows("users", email=person.email))[0]["_id"]
         assert isinstance(user_id, UUID)
         return user_id
 

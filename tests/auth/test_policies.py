@@ -2,13 +2,16 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import SecretStr
 
+from libs.common.blind_index import BlindIndexes
 from libs.common.bus.lease import Lease
 from libs.common.bus.outbox import Outbox, OutboxRow
 from libs.common.bus.process import BUS_DOCUMENTS
@@ -18,10 +21,13 @@ from libs.common.events.privacy import PolicyPublishedV1
 from libs.common.mongo import Mongo
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.tombstones import Tombstone, Tombstones
+from libs.common.sealing import Sealing
 from libs.common.testing.tokens import bearer
 from libs.common.testing.waiting import eventually
+from libs.common.vault.keys import DataKeys
 from libs.common.work import UnitOfWork
 from services.auth.agreements import Agreements
+from services.auth.look_ups import LookUps
 from services.auth.models import Acceptance, NoticeRun, PolicyNotice, Status, User
 from services.auth.notifying import Notifying
 from services.auth.privacy import HOLDINGS
@@ -213,11 +219,16 @@ def account(user_id: UUID, status: Status) -> User:
 
 
 @pytest.fixture(scope="module")
-async def town(mongo: Mongo, settings: AuthSettings) -> Town:
+async def town(mongo: Mongo, settings: AuthSettings) -> AsyncIterator[Town]:
+    keys = DataKeys(mongo, settings)
+    await keys.prepare()
+    mongo.seals = sealing = Sealing(settings, keys)
     await mongo.prepare([*BUS_DOCUMENTS, Tombstone, *HOLDINGS.documents])
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, "auth")
     Holder(HOLDINGS, mongo, None, tombstones, outbox, settings)
-    return Town(settings, mongo, Store.of(mongo), UnitOfWork(mongo, outbox, tombstones), tombstones)
+    store = Store.of(mongo, LookUps(BlindIndexes(SecretStr("a key of these tests"))))
+    yield Town(settings, mongo, store, UnitOfWork(mongo, outbox, tombstones), tombstones)
+    await sealing.close()
 
 
 async def run_to_the_end(town: Town, teller: Notifying) -> None:

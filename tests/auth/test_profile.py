@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from libs.common.events.auth import SessionRevokedV1
+from services.auth.models import Session
 from tests.auth.events import events_of
 from tests.auth.people import API, Auth, Person, problem, somebody
 
@@ -127,7 +128,7 @@ async def test_a_new_password_ends_every_other_session_and_is_announced(auth: Au
 async def test_a_new_password_ends_more_sessions_than_are_read_at_once(auth: Auth) -> None:
     person = await auth.signed_in()
     (row,) = await auth.rows("sessions", _id=person.session_id)
-    sessions = auth.mongo.collection("sessions")
+    sessions = auth.mongo.collection(Session)
     await sessions.insert_many([row | {"_id": uuid4()} for _ in range(1_001)])
     body = {"current_password": person.password, "new_password": NEW_PASSWORD}
     assert (await auth.post("/me/password", body, person)).status_code == 204

@@ -12,7 +12,7 @@ from tests.auth.people import TERMS, Auth, Person, form, problem, somebody, toke
 
 async def test_registration_stores_the_person_and_what_was_accepted(auth: Auth) -> None:
     person = await auth.registered(language="de", theme="dark")
-    (user,) = await auth.rows("users", email_key=person.email)
+    (user,) = await auth.rows("users", email=person.email)
     assert (user["status"], user["language"], user["theme"]) == ("unverified", "de", "dark")
     assert user["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     accepted = await auth.rows("acceptances", user_id=user["_id"])
@@ -28,7 +28,7 @@ async def test_the_address_is_kept_as_written_and_compared_without_case(auth: Au
     person = somebody()
     mixed = person.email.replace("p", "P", 1).replace("example", "EXAMPLE")
     assert (await auth.post("/users", form(person, email=mixed))).status_code == 202
-    (user,) = await auth.rows("users", email_key=person.email)
+    (user,) = await auth.rows("users", email=person.email)
     assert user["email"] == mixed.replace("EXAMPLE", "example")
 
 
@@ -100,7 +100,7 @@ async def test_a_known_address_gets_the_same_answer_and_a_mail_that_says_so(auth
     mail = (await auth.mails(known.email, 2))[-1]
     assert mail.subject == "Pixera: У вас уже есть аккаунт"  # noqa: RUF001 - Russian
     assert known.username in mail.text
-    (user,) = await auth.rows("users", email_key=known.email)
+    (user,) = await auth.rows("users", email=known.email)
     assert user["username"] == known.username
 
 
@@ -109,7 +109,7 @@ async def test_the_username_asked_for_in_vain_is_held_as_if_it_were_taken(auth: 
     assert (await auth.post("/users", form(wanted, email=known.email))).status_code == 202
     answer = await auth.post("/users", form(somebody(), username=wanted.username))
     assert problem(answer, 409) == "username-taken"
-    (claim,) = await auth.rows("usernames", _id=wanted.username)
+    (claim,) = await auth.rows("usernames", username=wanted.username)
     assert claim["held_until"] is not None
 
 
@@ -136,7 +136,7 @@ async def test_two_registrations_of_one_address_at_once_make_one_account(auth: A
     email = somebody().email
     answers = await asyncio.gather(*(auth.post("/users", form(somebody(), email=email)) for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [202] * 4 + [429] * 4
-    (user,) = await auth.rows("users", email_key=email)
+    (user,) = await auth.rows("users", email=email)
     assert len(await auth.rows("registrations", user_id=user["_id"])) == 4
 
 
@@ -163,7 +163,7 @@ async def test_few_names_are_held_for_one_address(auth: Auth) -> None:
         other = somebody()
         assert (await auth.post("/users", form(other, email=person.email))).status_code == 202
     assert len(await auth.rows("usernames", user_id=user_id)) == 5
-    assert await auth.rows("usernames", _id=other.username) == []
+    assert await auth.rows("usernames", username=other.username) == []
     token = token_in((await auth.mails(person.email, 8))[-1])
     assert (await auth.post("/users/verify", {"token": token})).status_code == 200
     assert len(await auth.rows("usernames", user_id=user_id, firm=True)) == 1
@@ -175,7 +175,7 @@ async def test_two_registrations_of_one_username_at_once_make_one_account(auth: 
         *(auth.post("/users", form(somebody(), username=username)) for _ in range(8))
     )
     assert sorted(answer.status_code for answer in answers) == [202] + [409] * 7
-    assert len(await auth.rows("users", username_key=username)) == 1
+    assert len(await auth.rows("users", username=username)) == 1
 
 
 async def test_many_mails_to_one_address_are_slowed_down(auth: Auth) -> None:

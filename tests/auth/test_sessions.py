@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from libs.common.events.auth import SessionRevokedV1
+from services.auth.models import Session
 from tests.auth.events import events_of
 from tests.auth.people import API, Auth, Person, problem
 
@@ -43,7 +44,7 @@ async def test_beyond_a_number_of_sessions_the_oldest_ends(auth: Auth) -> None:
     most = auth.service.settings.sessions_at_once
     later = row["created_at"] + timedelta(milliseconds=1)
     others = [row | {"_id": uuid4(), "created_at": later} for _ in range(most - 1)]
-    await auth.mongo.collection("sessions").insert_many(others)
+    await auth.mongo.collection(Session).insert_many(others)
     latest = await also_signed_in(auth, oldest)
     live = await auth.rows("sessions", user_id=row["user_id"], ended_at=None)
     assert {each["_id"] for each in live} == {latest.session_id, *(each["_id"] for each in others)}

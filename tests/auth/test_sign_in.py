@@ -12,7 +12,6 @@ from libs.common.errors import TooMany
 from libs.common.privacy.tombstones import Tombstones
 from libs.common.work import UnitOfWork
 from services.auth.metrics import ARGON2_SECONDS
-from services.auth.repository import Store
 from services.auth.throttling import Gates
 from tests.auth.people import ADDRESS, API, Auth, Person, form, problem, somebody
 
@@ -169,7 +168,7 @@ async def test_many_strangers_together_are_slowed_down_too(auth: Auth) -> None:
     person = await auth.registered()
     settings = auth.service.settings.model_copy(update={"sign_in_free_strangers": 7})
     work = UnitOfWork(auth.mongo, Outbox(auth.mongo, "auth"), Tombstones(auth.mongo))
-    gates = Gates(settings, Store.of(auth.mongo), work)
+    gates = Gates(settings, auth.store, work)
     user_id = await auth.user_id(person)
     for i in range(7):
         await gates.sign_in(user_id, person.email, f"198.51.100.{i}")
@@ -204,10 +203,10 @@ async def test_a_hash_of_other_parameters_is_renewed(auth: Auth) -> None:
     person = await auth.verified()
     weak = PasswordHasher(memory_cost=8 * 1024, time_cost=1, parallelism=1).hash(person.password)
     await auth.mongo.collection("users").update_one(
-        {"email_key": person.email}, {"$set": {"password_hash": weak}}
+        {"email_key": auth.look_ups.email(person.email)}, {"$set": {"password_hash": weak}}
     )
     assert (await auth.sign_in(person)).status_code == 201
-    (user,) = await auth.rows("users", email_key=person.email)
+    (user,) = await auth.rows("users", email=person.email)
     assert user["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 

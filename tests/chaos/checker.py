@@ -73,7 +73,7 @@ def _named_in(events: list[Published]) -> set[UUID]:
 async def _rows(rig: Rig, history: Record, events: list[Published]) -> tuple[dict[str, list[Row]], int]:
     emails = [person.email for person in history.people.values()]
     async with reading.databases(rig.env) as client:
-        registered = await reading.rows(client, "auth.users", {"email": {"$in": emails}})
+        registered = await reading.accounts(client, rig.env, emails)
         people = (
             _named_in(events) | {UUID(each) for each in history.user_ids} | {row["_id"] for row in registered}
         )
@@ -82,6 +82,7 @@ async def _rows(rig: Rig, history: Record, events: list[Published]) -> tuple[dic
             name: await reading.rows(client, name, {path: {"$in": [*people]}})
             for name, path in places.items()
         }
+        found["gallery.images"] = await reading.opened(rig.env, found["gallery.images"])
         found["vault.keys"] = await reading.keys(client, rig.env, people)
         found |= await _books(client, people, events, history)
         found |= await _cases(client, events)

@@ -25,9 +25,16 @@ from pymongo.asynchronous.database import AsyncDatabase
 from contracts.asyncapi import all_subscriptions
 from deploy.local.desk.messages import read as read_mail
 from deploy.local.home import ROOT
+from libs.common.blind_index import BlindIndexes
 from libs.common.bus.topics import DEAD_LETTER_SUFFIX
+from libs.common.mongo import Mongo
 from libs.common.privacy.holdings import locator
-from libs.common.vault.keys import key_name
+from libs.common.sealed_fields import SealedFields
+from libs.common.sealing import Sealing
+from libs.common.settings import CommonSettings
+from libs.common.vault.keys import DataKeys, key_name
+from services.auth.models import EMAIL_INDEX
+from services.gallery.models import Image as GalleryImage
 from tests.chaos.history import Partition, digest
 from tests.chaos.truth import GALLERY, GENERATED, Letter, Mailed, Published, Row, Stored
 
@@ -73,6 +80,26 @@ async def keys(client: "AsyncMongoClient[dict[str, Any]]", env: Env, people: Ite
     query = {"keyAltNames": {"$in": [*owners]}, "keyMaterial": {"$exists": True}}
     found = await rows(client, "vault.keys", query)
     return [{"_id": row["_id"], "user_id": owners[name]} for row in found for name in row["keyAltNames"]]
+
+
+async def accounts(client: "AsyncMongoClient[dict[str, Any]]", env: Env, emails: Iterable[str]) -> list[Row]:
+    """Return the accounts that have some addresses, by the index that they are found by; nothing is opened."""
+    indexes = BlindIndexes(SecretStr(env["PIXERA_BLIND_INDEX_KEY"]))
+    keys = [indexes.of(EMAIL_INDEX, email) for email in emails]
+    return await rows(client, "auth.users", {"email_key": {"$in": keys}})
+
+
+async def opened(env: Env, images: list[Row]) -> list[Row]:
+    """Return images with what is sealed of them opened, or erased."""
+    told = {name.removeprefix("PIXERA_").lower(): value for name, value in env.items()}
+    settings = CommonSettings.model_validate(told)
+    mongo = Mongo.connect(settings, "vault")
+    sealing = Sealing(settings, DataKeys(mongo, settings))
+    try:
+        return [*await SealedFields(GalleryImage, sealing).opened([dict(row) for row in images])]
+    finally:
+        await sealing.close()
+        await mongo.close()
 
 
 @asynccontextmanager

@@ -146,7 +146,7 @@ def _entry(kind: str, source: str, target: str, credits_: int, **about: str) -> 
 
 def _rows() -> dict[str, dict[str, dict[str, Any]]]:
     image = {"user_id": ADA, "state": "ready", "size_bytes": 10}
-    job = {"user_id": ADA, "credits": 1, "order": {"count": 1}, "image_ids": [], "queued_at": NOON}
+    job = {"user_id": ADA, "credits": 1, "count": 1, "image_ids": [], "queued_at": NOON}
     paid = {"user_id": ADA, "state": "completed", "credited": True, "credits": 100}
     available, reserved = "user:available", "user:reserved"
     entries = {

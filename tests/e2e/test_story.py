@@ -1,5 +1,6 @@
 """The whole story through the gateway, with a smaller cast, and with each process killed in the middle of it."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -10,7 +11,8 @@ import httpx
 import pytest
 from rich.console import Console
 
-from demo.cast import role
+from demo.cast import Role, role
+from demo.scanner import Scanner
 from demo.story import Story
 from demo.timeline import Timeline
 from deploy.local.ports import HOST
@@ -66,6 +68,49 @@ async def test_one_leaves_and_is_gone_and_one_stays_and_loses_nothing(
     leaving = role(http, "ophelia", photos=4, jobs=3)
     staying = role(http, "horatio", photos=4, jobs=3, first=4)
     await story.play(leaving, staying)
+
+
+@pytest.mark.timeout(300)
+async def test_copies_that_no_erasure_reaches_hold_nothing_of_who_left(
+    platform: RunningStack, story: Story, http: httpx.AsyncClient
+) -> None:
+    """Yesterday's backup without the vault, the segments of the log, the object store's volumes once compacted."""
+    leaving, staying = (
+        role(http, "miranda", photos=2, jobs=1, first=56),
+        role(http, "caliban", photos=2, jobs=1, first=58),
+    )
+    for each in (leaving, staying):
+        await story.move_in(each)
+    await story.seen(leaving)
+    hers, his = await story.bytes_of(leaving), await story.bytes_of(staying)
+
+    async def on_disk(who: Role, images: dict[str, bytes]) -> set[str]:
+        needles = [*who.words(), *who.pictures(images)]
+        read = await asyncio.to_thread(Scanner(platform.env, needles).files, platform.home.data / "s3")
+        log = await asyncio.to_thread(Scanner(platform.env, needles).files, platform.home.data / "kafka")
+        assert read.read["files"] > 1 < log.read["files"]
+        return {finding.kind for finding in read.findings + log.findings}
+
+    words = Scanner(platform.env, [*leaving.words()])
+    yesterday = await asyncio.to_thread(words.copied)
+    read = await asyncio.to_thread(words.reread, yesterday)
+    assert read.kinds.keys() >= {"e-mail", "username", "device", "prompt", "caption", "camera"}
+    assert "image bytes" in await on_disk(leaving, hers), (
+        "it does not see what is there: it would prove nothing"
+    )
+    await story.follow(leaving, await story.leave(leaving))
+    assert (await asyncio.to_thread(words.reread, yesterday)).findings == [], (
+        "a backup can be read without the vault"
+    )
+    master = f"http://{HOST}:{platform.ports['s3_master']}/vol/vacuum"
+
+    async def compacted() -> bool:
+        async with httpx.AsyncClient(timeout=60) as operator:
+            (await operator.get(master, params={"garbageThreshold": "0.00001"})).raise_for_status()
+        return not await on_disk(leaving, hers)
+
+    await eventually(compacted, within_s=60)
+    assert "image bytes" in await on_disk(staying, his), "it took more than what was erased"
 
 
 async def test_every_panel_shows_something(platform: RunningStack) -> None:

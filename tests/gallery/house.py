@@ -187,6 +187,7 @@ async def open_house(common: CommonSettings) -> AsyncIterator[House]:
     async with _neighbour(settings) as neighbour:
         app = create_app("all", settings)
         async with serving(app) as url:
+            mongo.seals = app.state.mongo.seals
             yield House(app, url, settings, mongo, storage, neighbour)
     await mongo.close()
     await storage.close()

@@ -122,7 +122,7 @@ async def test_only_a_swap_puts_right_what_is_not_what_the_log_says(house: House
     for image_id in ids:
         await person.ready(str(image_id))
     rows, before = house.mongo.collection(Image), await stored(house)
-    await rows.update_one({"_id": ids[0]}, {"$set": {"caption": "wrong"}})
+    await rows.update_one({"_id": ids[0], "user_id": person.id}, {"$set": {"caption": "wrong"}})
     await rows.delete_one({"_id": ids[1]})
     found = await rebuilt(house)
     assert (found.equal, found.result["differing"]) == (False, 2)

@@ -190,6 +190,7 @@ async def open_house(common: CommonSettings, backend: str) -> AsyncIterator[Hous
     await bank.open()
     app = create_app("all", settings)
     async with serving(app) as url:
+        mongo.seals = app.state.mongo.seals
         yield House(app, url, settings, bank, mongo, storage)
     await bank.close()
     await mongo.close()

@@ -70,7 +70,7 @@ async def write(holders: Others, person: UUID) -> list[str]:
     gallery = holders.services["gallery"]
     in_row, in_event = await holders.sealing.seal(person, [WORDS, WORDS])
     row = {"_id": uuid4(), "user_id": person, "caption": in_row, "created_at": now()}
-    await gallery.mongo.collection(Image).insert_one(row)
+    await gallery.mongo.collection(Image.collection).insert_one(row)
     event = ImageCaptionedV1(user_id=person, image_id=new_id(), sealed_caption=in_event, captioned_at=now())
     await gallery.mongo.transaction(lambda: gallery.outbox.add(event))
     return [in_row, in_event]

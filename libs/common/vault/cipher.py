@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from bson import Binary, UuidRepresentation
+from bson import Binary, UuidRepresentation, decode, encode
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.encryption import ClientEncryption
 from pymongo.errors import DuplicateKeyError, EncryptionError
+from pymongocrypt.errors import MongoCryptError
+from pymongocrypt.synchronous.state_machine import run_state_machine
 
 from libs.common.errors import Conflict, PixeraError, SubjectErased
 from libs.common.mongo import PASSING_ERRORS
@@ -134,12 +136,10 @@ class Cipher:
 
     def _opened(self, sealed: Sequence[tuple[str, bytes]]) -> list[Any]:
         keys = self._keys_of({name for name, _ in sealed})
+        known = [each for name, each in sealed if _is_sealed_with(keys[name], each)]
         with _driver_errors():
-            crypt = self._crypt()
-            return [
-                crypt.decrypt(Binary(each, CIPHERTEXT)) if _is_sealed_with(keys[name], each) else None
-                for name, each in sealed
-            ]
+            values = iter(_page_opened(self._crypt(), known))
+        return [next(values) if _is_sealed_with(keys[name], each) else None for name, each in sealed]
 
     def _crypt(self) -> ClientEncryption[dict[str, Any]]:
         with self._lock:
@@ -192,6 +192,19 @@ class Cipher:
         return key_id
 
 
+def _page_opened(crypt: ClientEncryption[dict[str, Any]], sealed: Sequence[bytes]) -> list[Any]:
+    """Open values in one pass of the library, as the driver opens a server's answer.
+
+    `ClientEncryption.decrypt` takes one value a pass, and two thirds more time for a page of them.
+    """
+    page = encode({"v": [Binary(each, CIPHERTEXT) for each in sealed]})
+    inner: Any = crypt._encryption  # noqa: SLF001 - the driver has no public call for more than one value
+    with inner.mongocrypt.decryption_context(page) as context:
+        opened = run_state_machine(context, inner.callback)
+    values: list[Any] = decode(opened, codec_options=VALUES)["v"]
+    return values
+
+
 def _is_sealed_with(key_id: UUID | None, sealed: bytes) -> bool:
     return key_id is not None and sealed[KEY_ID] == key_id.bytes
 
@@ -201,6 +214,8 @@ def _driver_errors() -> Iterator[None]:
     """Raise what the driver wrapped into an EncryptionError: a database's failure as such, or SealBroken."""
     try:
         yield
+    except MongoCryptError as error:
+        raise SealBroken from error
     except EncryptionError as error:
         if isinstance(error.cause, (*PASSING_ERRORS, DuplicateKeyError)):
             raise error.cause from error

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from libs.common.mongo import Mongo
 from libs.common.pagination import after_cursor
+from services.auth.look_ups import LookUps
 from services.auth.models import RefreshToken, Session
 
 
@@ -16,8 +17,8 @@ def _live(now: datetime) -> dict[str, Any]:
 class Sessions:
     """The collection `sessions`."""
 
-    def __init__(self, mongo: Mongo) -> None:
-        self._rows = mongo.collection(Session)
+    def __init__(self, mongo: Mongo, look_ups: LookUps) -> None:
+        self._rows, self._look_ups = mongo.collection(Session), look_ups
 
     async def add(self, session: Session) -> None:
         """Store a new session."""
@@ -56,7 +57,7 @@ class Sessions:
 
     async def has_been_at(self, user_id: UUID, network: str) -> bool:
         """Tell whether a person has signed in from a network lately."""
-        query = {"user_id": user_id, "network": network}
+        query = {"user_id": user_id, "network": self._look_ups.network(user_id, network)}
         return await self._rows.find_one(query, projection={"_id": 1}) is not None
 
 

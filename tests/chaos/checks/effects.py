@@ -80,7 +80,7 @@ def deliveries(truth: Truth, history: Record) -> Iterator[Violation]:
             continue
         promised = {str(image_id) for image_id in job["image_ids"]}
         found = {image_id for image_id, row in images.items() if row.get("job_id") == job["_id"]}
-        if len(promised) != job["order"]["count"] or promised - deleted != found:
+        if len(promised) != job["count"] or promised - deleted != found:
             missing = sorted(promised - deleted - found)
             yield Violation(
                 "deliveries", str(job["_id"]), f"missing {missing}, beyond it {sorted(found - promised)}"

@@ -117,6 +117,8 @@ async def test_a_field_without_a_value_stays_without_one(cards: Collection, mong
     await cards.insert_one(card.to_mongo())
     assert (await stored(mongo, card))["text"] is None
     assert await cards.count({"_id": card.id, "text": {"$ne": None}}) == 0
+    assert await cards.update_many({"_id": card.id, "text": {"$exists": True}}, {"$unset": {"text": ""}}) == 1
+    assert "text" not in await stored(mongo, card)
     assert Postcard.from_mongo(await cards.find_one({"_id": card.id}) or {}) == card
 
 
