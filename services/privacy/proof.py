@@ -42,8 +42,8 @@ KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
     },
     {
         "where": "replication log of the database, volumes of the object store",
-        "what": "opaque ids, and copies of what was erased until they are overwritten or compacted; what was sealed, "
-        "which nobody can open any more",
+        "what": "opaque ids, and copies of what was erased, until they are overwritten or compacted; what was sealed "
+        "is noise without its key, whose own wrapped copy goes in the same way",
         "ground": OPERATION,
     },
     {

@@ -83,6 +83,34 @@ async def test_every_key_is_wrapped_anew_and_all_stays_readable(vault: House, st
     assert await opens(vault.sealing, people)
 
 
+async def test_reading_and_writing_go_on_while_keys_are_wrapped_anew(
+    vault: House, start: Start, old: str
+) -> None:
+    """By processes that wrap with the new master already, and by those that have yet to be told so."""
+    people = await sealed_by(vault.sealing, 10)
+    new = new_master()
+    told, not_yet = start(new, old), start(old, new)
+    rotated = asyncio.Event()
+
+    async def use(sealing: Sealing) -> int:
+        uses = 0
+        while not rotated.is_set() or uses < 3:
+            for person in [*people]:
+                (again,) = await sealing.seal(person, [str(person)])
+                assert await sealing.opened(person, [again, people[person]]) == [str(person)] * 2
+            assert await opens(sealing, await sealed_by(sealing, 1)), "nobody new could be let in"
+            uses += 1
+        return uses
+
+    using = asyncio.gather(use(told), use(not_yet))
+    while some := await told.waiting(2):
+        await told.rewrap(some)
+    rotated.set()
+    assert min(await using) >= 3
+    back = start(old, new)
+    await back.rewrap(await back.waiting(ALL))
+
+
 async def test_a_key_that_is_destroyed_meanwhile_is_not_brought_back(
     vault: House, start: Start, old: str
 ) -> None:
