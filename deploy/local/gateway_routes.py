@@ -93,6 +93,7 @@ def routes(credential_limit: Json) -> list[Json]:
         *(_stream(service, path) for service, path in STREAMS.items()),
         *(_api(service) for service in SERVICES),
         *(route for bucket in PUBLIC_BUCKETS for route in _bucket(bucket)),
+        _page("policy", {"path_separated_prefix": "/privacy"}, "privacy-api"),
         # What the merchant's side of the sandbox offers is for billing alone.
         _page("pay", {"prefix": "/pay/checkout/"}, "pay"),
         _page("pay style", {"path": "/pay/checkout.css"}, "pay"),
@@ -102,11 +103,10 @@ def routes(credential_limit: Json) -> list[Json]:
     ]
 
 
-def headers(values: Mapping[str, str]) -> list[Json]:
-    """These headers, whatever was said before."""
+def headers(values: Mapping[str, str], action: str = "OVERWRITE_IF_EXISTS_OR_ADD") -> list[Json]:
+    """These headers. Args: action: what becomes of what was said before; it is overwritten if not said otherwise."""
     return [
-        {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-        for key, value in values.items()
+        {"header": {"key": key, "value": value}, "append_action": action} for key, value in values.items()
     ]
 
 
@@ -191,11 +191,12 @@ def _no_body_limit() -> Json:
 
 
 def _page(name: str, match: Json, cluster: str) -> Json:
+    """A page for people; what it says itself of what it loads is stricter, and stays."""
     return {
         "name": name,
         "match": match,
         "route": {"cluster": cluster, "timeout": API_TIMEOUT},
-        "response_headers_to_add": headers(PAGE_HEADERS),
+        "response_headers_to_add": headers(PAGE_HEADERS, "ADD_IF_ABSENT"),
     }
 
 

@@ -29,6 +29,7 @@ from services.privacy.certificates import Certificates
 from services.privacy.history import History
 from services.privacy.history_routes import router as history_router
 from services.privacy.policies import routes as policy_routes
+from services.privacy.policies.page import routes as page_routes
 from services.privacy.policies.publishing import Policies
 from services.privacy.policies.rows import PolicyRows
 from services.privacy.repository import CaseRepository, CertificateRepository
@@ -60,6 +61,7 @@ def create_app(role: str = "all", settings: PrivacySettings | None = None) -> Fa
             vault_router,
             backup_router,
             policy_routes.router,
+            page_routes.router,
         ],
         compose=partial(compose, settings),
     )

@@ -113,6 +113,14 @@ async def test_copies_that_no_erasure_reaches_hold_nothing_of_who_left(
     assert "image bytes" in await on_disk(staying, his), "it took more than what was erased"
 
 
+async def test_the_policy_is_a_page_for_everybody(http: httpx.AsyncClient) -> None:
+    page = await http.get("/privacy", headers={"accept-language": "de"})
+    assert (page.status_code, page.headers["content-language"]) == (200, "de")
+    # Its own policy on content, which is stricter than the gateway's, and all that the gateway says of every answer.
+    assert page.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
+    assert page.headers["x-content-type-options"] == "nosniff"
+
+
 async def test_every_panel_shows_something(platform: RunningStack) -> None:
     """Right after the story, in which everything happened that a dashboard is about."""
     queries = {

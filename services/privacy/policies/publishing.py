@@ -84,6 +84,13 @@ class Policies:
             raise PolicyUnknown
         return publication, parse(publication.texts[language])
 
+    async def in_force(self, document: DocumentName) -> tuple[PolicyPublication, dict[Language, Text]]:
+        """Return the version in force, in all its languages. Raises PolicyUnknown (404): none was published yet."""
+        publication = await self._rows.current(document)
+        if publication is None:
+            raise PolicyUnknown
+        return publication, {name: parse(text) for name, text in publication.texts.items()}
+
     async def standings(self) -> list[Standing]:
         """Return how every version stands, published or only written, by document and date."""
         return [standing for document in DOCUMENTS for standing in await self._standings(document)]
