@@ -36,9 +36,16 @@ SECRETS = (
 
 def made() -> Iterator[tuple[Path, str]]:
     """Yield every contract as text with its path."""
-    from contracts import asyncapi, data_map, device_storage, events, openapi  # noqa: PLC0415 - settings first
+    from contracts import (  # noqa: PLC0415 - settings first
+        asyncapi,
+        data_map,
+        device_storage,
+        events,
+        openapi,
+        policy_coverage,
+    )
 
-    for module in (events, asyncapi, openapi, data_map, device_storage):
+    for module in (events, asyncapi, openapi, data_map, device_storage, policy_coverage):
         for path, content in module.files():
             yield HOME / path, content if isinstance(content, str) else _text(content)
 
@@ -68,6 +75,23 @@ def stale() -> list[str]:
     return [str(path.relative_to(HOME.parent)) for path in [*changed, *orphans]]
 
 
+def untrue() -> list[str]:
+    """Return what is stored and undeclared, and what the policy's coverage says and is not so."""
+    from contracts import data_map, policy_coverage  # noqa: PLC0415 - settings first
+    from services.privacy.policies.texts import current_text  # noqa: PLC0415 - as above
+
+    text = current_text()
+    return [*data_map.undeclared(), *policy_coverage.faults(text, policy_coverage.rows(text))]
+
+
+def write(only: str) -> None:
+    """Write the contracts. Args: only: those whose names begin so."""
+    for path, text in made():
+        if path.name.startswith(only):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+
 def main() -> int:
     """Write or check the contracts; return the exit code."""
     parser = argparse.ArgumentParser(prog="contracts", description=__doc__)
@@ -85,16 +109,14 @@ def main() -> int:
             sep="\n  ",
         )
         return 1
-    if arguments.check:
-        if differing := stale():
-            print("contracts: run `make contracts` and read the diff:", *differing, sep="\n  ")
-        return bool(differing)
-    for path, text in made():
-        if arguments.data_map and not path.name.startswith(DATA_MAP):
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return 0
+    differing = stale() if arguments.check else []
+    if differing:
+        print("contracts: run `make contracts` and read the diff:", *differing, sep="\n  ")
+    if not arguments.check:
+        write(only=DATA_MAP if arguments.data_map else "")
+    if faults := untrue():
+        print("contracts: this is not so:", *faults, sep="\n  ")
+    return bool(differing or faults)
 
 
 if __name__ == "__main__":

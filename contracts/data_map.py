@@ -9,7 +9,7 @@ from contracts import fides
 from libs.common.events import PRODUCERS
 from libs.common.privacy.data_map import data_map
 from libs.common.privacy.data_map_page import markdown
-from libs.common.privacy.holdings import Holdings
+from libs.common.privacy.holdings import Holdings, UndeclaredHolding
 
 DECLARING = (
     *(f"services.{service}.privacy" for service in sorted(PRODUCERS)),
@@ -20,6 +20,21 @@ DECLARING = (
 def all_holdings() -> list[Holdings]:
     """Return every declared holding of the platform."""
     return [import_module(module).HOLDINGS for module in DECLARING]
+
+
+def undeclared() -> Iterator[str]:
+    """Yield what services store and nobody answers for: each is asked what it asks itself before it starts."""
+    for service in sorted(PRODUCERS):
+        import_module(f"services.{service}.main")  # what its processes store is defined now
+        yield from _faults(import_module(f"services.{service}.privacy").HOLDINGS)
+
+
+def _faults(holdings: Holdings) -> list[str]:
+    try:
+        holdings.check()
+    except UndeclaredHolding as fault:
+        return [str(fault)]
+    return []
 
 
 def files() -> Iterator[tuple[Path, Any]]:
