@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from functools import lru_cache
 from pathlib import Path
 
 LIMIT = 500  # newest first; older ones stay in the folder
@@ -42,8 +43,9 @@ def find(folder: Path, message_id: str) -> Message | None:
     return read(file) if message_id.isdecimal() and file.exists() else None
 
 
+@lru_cache(maxsize=2 * LIMIT)
 def read(file: Path) -> Message:
-    """Parse one file."""
+    """Parse one file, once: it never changes. Whoever waits for a mail looks again and again."""
     parsed = message_from_bytes(file.read_bytes(), policy=default)
     received = datetime.fromtimestamp(int(file.stem) / 1e9, UTC)
     return Message(
