@@ -195,5 +195,7 @@ class Person:
 
     async def delete_account(self) -> Json:
         """Delete the account, the password given again; return the case to follow."""
-        case: Json = await self.ask("DELETE", "/api/auth/v1/me", json={"password": self.password})
+        case: Json = await self.ask(
+            "DELETE", "/api/auth/v1/me", json={"password": self.password, "now": True}
+        )
         return case

@@ -43,6 +43,7 @@ from libs.common.status.report import Status
 from libs.common.status.routes import status_routes
 from libs.common.stopping import closes
 from libs.common.storage import Storage
+from libs.common.suspensions import Suspensions
 from libs.common.tasks import Background, Loop, probe_loop_lag
 from libs.common.vault.keys import DataKeys
 from libs.common.web import Observed, answer_problems
@@ -91,6 +92,11 @@ class Platform:
         if self.settings.blind_index_key is None:
             raise TypeError(f"{self.name} looks for what is sealed, and was not told PIXERA_BLIND_INDEX_KEY")
         return BlindIndexes(self.settings.blind_index_key)
+
+    @property
+    def suspensions(self) -> Suspensions:
+        """Return what knows whose data is not used for now."""
+        return Suspensions(self.mongo)
 
     @property
     def writes(self) -> Writes:
@@ -246,6 +252,7 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
     restored = Marker(platform.mongo, platform.settings)
     app.state.checks = [platform.mongo.ping, restored.refuse, *parts.checks]
     app.state.bus = None
+    app.state.suspensions = platform.suspensions
     subscriptions = [*parts.subscriptions, *privacy_subscriptions(platform.holder)]
     replays = app.state.replays = Replays(
         platform.settings.kafka_bootstrap, platform.mongo, platform.work, platform.audit, subscriptions

@@ -83,6 +83,22 @@ class SubjectErased(PixeraError):
     code, status, title = "subject-erased", 410, "This account is being erased"
 
 
+class AccountHidden(PixeraError):
+    """The person has deleted their account, and may still come back."""
+
+    code, status = "account-hidden", 410
+    title = "This account is about to be erased: sign in to keep it"
+
+
+class ProcessingRestricted(Conflict):
+    """The person restricted what is done with their data (GDPR Art. 18)."""
+
+    code, title = (
+        "processing-restricted",
+        "You restricted the processing of your data: lift the restriction before you ask for this",
+    )
+
+
 class TooLarge(PixeraError):
     """More was sent than is taken."""
 

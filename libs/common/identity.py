@@ -5,6 +5,7 @@ import time
 import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from libs.common.keys import PublishedKeys
 from libs.common.metrics import TOKENS
 from libs.common.revocations import Revocations
 from libs.common.settings import CommonSettings
+from libs.common.suspensions import Suspensions
 
 ALGORITHM = "EdDSA"
 """The only accepted one. RFC 9864 renames it Ed25519; the gateway's JWT filter knows the old name only (ADR 0008)."""
@@ -34,11 +36,15 @@ warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=Securi
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A signed-in person or operator: opaque ids and roles, nothing else."""
+    """A signed-in person or operator: opaque ids and roles, nothing else.
+
+    Args:     issued_at: when the token was signed, in whole seconds, rounded down.
+    """
 
     id: UUID
     session_id: UUID
     roles: frozenset[str]
+    issued_at: datetime
 
 
 class TokenVerifier:
@@ -58,6 +64,7 @@ class TokenVerifier:
             exp={"essential": True},
             sub={"essential": True},
             sid={"essential": True},
+            iat={"essential": True},
         )
         self._lifetime_s = settings.access_token_ttl_s
         self._passed: OrderedDict[bytes, tuple[User, float]] = OrderedDict()
@@ -117,7 +124,8 @@ class TokenVerifier:
 
 
 def _user(claims: dict[str, Any]) -> User:
-    return User(UUID(claims["sub"]), UUID(claims["sid"]), frozenset(claims.get("roles", ())))
+    issued_at = datetime.fromtimestamp(int(claims["iat"]), UTC)
+    return User(UUID(claims["sub"]), UUID(claims["sid"]), frozenset(claims.get("roles", ())), issued_at)
 
 
 bearer = HTTPBearer(auto_error=False, description="an access token from POST /api/auth/v1/sessions")
@@ -139,13 +147,19 @@ async def signed_in(
 SignedIn = Annotated[User, Depends(signed_in)]
 
 
-async def current_user(user: SignedIn) -> User:
+async def current_user(request: Request, user: SignedIn) -> User:
     """Return the signed-in person.
 
+    A hidden person's sessions have ended, so that their tokens are refused before this. It is asked all the same: a
+    process that has not heard of an ended session must not show anything of who wants to be erased.
+
     Raises:   Unauthenticated (401).  Forbidden (403): an operator, who acts as no person and owns nothing.
+              AccountHidden (410): the token is older than the person's wish to be erased.
     """
     if STAFF in user.roles:
         raise Forbidden("this is for people; operators have routes of their own")
+    suspensions: Suspensions = request.app.state.suspensions
+    await suspensions.refuse_hidden(user.id, user.issued_at)
     return user
 
 
@@ -160,4 +174,18 @@ async def staff(user: SignedIn) -> User:
 
 
 CurrentUser = Annotated[User, Depends(current_user)]
+
+
+async def unrestricted_user(request: Request, user: CurrentUser) -> User:
+    """Return the signed-in person, where something is to be made of their data.
+
+    Raises:   Unauthenticated (401), Forbidden (403), AccountHidden (410), as for any person.
+              ProcessingRestricted (409): they said that nothing is.
+    """
+    suspensions: Suspensions = request.app.state.suspensions
+    await suspensions.refuse_use(user.id)
+    return user
+
+
+UnrestrictedUser = Annotated[User, Depends(unrestricted_user)]
 Staff = Annotated[User, Depends(staff)]

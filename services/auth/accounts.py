@@ -1,20 +1,21 @@
-"""A person's account: the profile, the password, and the end of it."""
+"""A person's account: the profile, the password, and the wish to end it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic import SecretStr
 
 from libs.common import case_token
-from libs.common.clock import new_id, now
+from libs.common.clock import now
 from libs.common.errors import Unauthenticated
-from libs.common.events.auth import MailRequestedV2, UserDeletedV1
+from libs.common.events.auth import MailRequestedV2
 from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.work import UnitOfWork
 from services.auth.consenting import Consenting
 from services.auth.errors import TooManyPreferences, WrongPassword
-from services.auth.metrics import DELETIONS
+from services.auth.leaving import Leaving
 from services.auth.models import Language, Preference, Status, Theme, User, UsernameClaim
 from services.auth.passwords import Passwords
 from services.auth.repository import Store
@@ -47,10 +48,11 @@ class Deletion:
     case_id: UUID
     case_token: str
     status_url: str
+    erased_from: datetime
 
 
 class Accounts:
-    """Shows, changes and closes accounts."""
+    """Shows and changes accounts, and ends them for their people."""
 
     def __init__(
         self,
@@ -62,10 +64,11 @@ class Accounts:
         gates: Gates,
         sessions: SessionKeeper,
         consenting: Consenting,
+        leaving: Leaving,
     ) -> None:
         self._settings, self._store, self._work = settings, store, work
         self._passwords, self._gates, self._sessions = passwords, gates, sessions
-        self._consenting = consenting
+        self._consenting, self._leaving = consenting, leaving
 
     async def get(self, user_id: UUID) -> User:
         """Return the account of a signed-in person.
@@ -73,7 +76,7 @@ class Accounts:
         Raises:   Unauthenticated (401): it was deleted since the token was signed.
         """
         user = await self._store.users.get(user_id)
-        if user is None:
+        if user is None or user.status is Status.HIDDEN:
             raise Unauthenticated("this account is closed")
         return user
 
@@ -121,55 +124,21 @@ class Accounts:
 
         await self._work.run(write, subject=user_id)
 
-    async def delete(self, user_id: UUID, password: SecretStr) -> Deletion:
-        """Close the account of a person who gave the password again, and begin its erasure.
+    async def delete(self, user_id: UUID, password: SecretStr, *, at_once: bool) -> Deletion:
+        """Delete the account of a person who gave the password again: hidden now, erased when the grace has ended.
 
+        Args:     at_once: the person wants no time to come back.
         Raises:   WrongPassword (403), TooMany (429).
-        Effects:  no session is left and nobody can sign in; user.deleted, session.revoked for each session.
+        Effects:  as of `Leaving.leave`.
         """
         user = await self._proven(user_id, password)
-        case_id = await self.close(user, reason="by-person")
-        if case_id is None:
-            raise Unauthenticated("this account is closed")
+        farewell = await self._leaving.leave(user, at_once=at_once, reason="by-person")
         return Deletion(
-            case_id=case_id,
-            case_token=case_token.issue(self._settings.case_token_key, case_id),
-            status_url=f"{self._settings.public_url}/api/privacy/v1/cases/{case_id}",
+            case_id=farewell.case_id,
+            case_token=case_token.issue(self._settings.case_token_key, farewell.case_id),
+            status_url=f"{self._settings.public_url}/api/privacy/v1/cases/{farewell.case_id}",
+            erased_from=farewell.erased_from,
         )
-
-    async def close(self, user: User, *, reason: str) -> UUID | None:
-        """Close an account; return its erasure case, or None where somebody closed it before.
-
-        It is not fenced by a tombstone: the erasure that it starts may set one before this returns.
-        """
-        case_id = new_id()
-
-        async def write() -> bool:
-            freed = f"deleted:{user.id}"
-            closed = await self._store.users.change(
-                user.id, only=user.status, status=Status.DELETED, email_key=freed, username_key=freed
-            )
-            if closed:
-                await self._store.usernames.release(user.id)
-                await self._store.registrations.remove_all(user.id)
-                await self._store.verification_tokens.remove_all(user.id)
-                await self._sessions.end_all(user.id, "account-deleted")
-                await self._work.outbox.add(UserDeletedV1(user_id=user.id, case_id=case_id, deleted_at=now()))
-            return closed
-
-        closed = await self._work.run(write)
-        if closed:
-            DELETIONS.labels(reason).inc()
-        return case_id if closed else None
-
-    async def close_unverified(self) -> int:
-        """Delete accounts whose address was never verified in the time for it; return how many.
-
-        Source:   GDPR Art. 5(1)(e): the address may be somebody else's, who never asked for an account.
-        """
-        before = now() - self._settings.unverified_lifetime
-        users = await self._store.users.unverified_since(before)
-        return sum([await self.close(user, reason="never-verified") is not None for user in users])
 
     async def _proven(self, user_id: UUID, password: SecretStr) -> User:
         """Return the account of a signed-in person who knows its password."""

@@ -3,7 +3,7 @@
 import asyncio
 
 from libs.common.logging import logger
-from services.auth.accounts import Accounts
+from services.auth.leaving import Leaving
 
 EVERY_S = 600.0
 
@@ -11,14 +11,16 @@ log = logger("auth")
 
 
 class Housekeeping:
-    """Deletes accounts that were never verified. Several workers may do it at once: each account closes once."""
+    """Closes accounts whose time has ended. Several workers may do it at once: each account closes once."""
 
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
+    def __init__(self, leaving: Leaving) -> None:
+        self._leaving = leaving
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            if closed := await self._accounts.close_unverified():
+            if closed := await self._leaving.close_unverified():
                 log.info("accounts.never_verified_closed", count=closed)
+            if closed := await self._leaving.close_due():
+                log.info("accounts.grace_ended", count=closed)
             await asyncio.sleep(EVERY_S)

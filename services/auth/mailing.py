@@ -24,13 +24,14 @@ class Mailing:
         self._public_url, self._token_lifetime = public_url, token_lifetime
 
     async def send_news(self, user_id: UUID, due: Kind) -> None:
-        """Send a person news about their account; nothing where it is not verified, or closed.
+        """Send a person news about their account; nothing where they are not news any more, or it is closed.
 
         Raises:   Unavailable: retried.  MailRefused: dead letter.
         """
         user = await self._store.users.get(user_id)
-        if user is not None and user.status is Status.ACTIVE:
-            mail = mails.news(due, user.language, username=user.username)
+        expected = Status.HIDDEN if due is Kind.ACCOUNT_HIDDEN else Status.ACTIVE
+        if user is not None and user.status is expected:
+            mail = mails.news(due, user.language, username=user.username, until=user.erased_from)
             await self._postman.send(user.email, mail, kind=due)
 
     async def send_policy_news(self, user_id: UUID, due: Kind, version: str, once: Once) -> None:

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - a kind of mail
     POLICY_CHANGED = "policy-changed"
     TERMS_CHANGED = "terms-changed"
+    ACCOUNT_HIDDEN = "account-hidden"
+    ACCOUNT_RESTORED = "account-restored"
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,45 @@ TEXTS: dict[tuple[Kind, Language], tuple[str, ...]] = {
         "Пароль вашего аккаунта Pixera изменён, все остальные сеансы завершены.",
         "Если это были не вы, кто-то знает ваш старый пароль: сразу напишите нам через страницу «Контакты».",
     ),
+    (Kind.ACCOUNT_HIDDEN, Language.ENGLISH): (
+        "Your account will be erased",
+        "Hello {username},",
+        "your Pixera account was deleted: it is hidden, and signed out everywhere.",
+        "Everything in it is erased from {until} on. If you change your mind before, or it was not you: sign in, and"
+        " everything is as it was. If it was not you, change your password then.",
+    ),
+    (Kind.ACCOUNT_HIDDEN, Language.GERMAN): (
+        "Dein Konto wird gelöscht",
+        "Hallo {username},",
+        "dein Pixera-Konto wurde gelöscht: es ist verborgen und überall abgemeldet.",
+        "Alles darin wird ab {until} endgültig entfernt. Überlegst du es dir vorher anders oder warst du es nicht,"
+        " melde dich an, und alles ist wie zuvor. Warst du es nicht, ändere danach dein Passwort.",
+    ),
+    (Kind.ACCOUNT_HIDDEN, Language.RUSSIAN): (
+        "Ваш аккаунт будет удалён",
+        "Здравствуйте, {username}!",
+        "Ваш аккаунт Pixera удалён: он скрыт, все сеансы завершены.",
+        "Все данные будут стёрты начиная с {until}. Если до этого вы передумаете или это были не вы, войдите в"
+        " аккаунт, и всё будет как прежде. Если это были не вы, затем смените пароль.",
+    ),
+    (Kind.ACCOUNT_RESTORED, Language.ENGLISH): (
+        "Your account is back",
+        "Hello {username},",
+        "somebody signed in to your Pixera account, which was to be erased. Everything is as it was.",
+        "If it was not you, somebody knows your password: change it, and delete the account again if you want to.",
+    ),
+    (Kind.ACCOUNT_RESTORED, Language.GERMAN): (
+        "Dein Konto ist wieder da",
+        "Hallo {username},",
+        "jemand hat sich bei deinem Pixera-Konto angemeldet, das gelöscht werden sollte. Alles ist wie zuvor.",
+        "Warst du es nicht, kennt jemand dein Passwort: ändere es, und lösche das Konto erneut, wenn du möchtest.",
+    ),
+    (Kind.ACCOUNT_RESTORED, Language.RUSSIAN): (
+        "Ваш аккаунт восстановлен",
+        "Здравствуйте, {username}!",
+        "Кто-то вошёл в ваш аккаунт Pixera, который должен был быть удалён. Всё как прежде.",
+        "Если это были не вы, кто-то знает ваш пароль: смените его и, если хотите, удалите аккаунт снова.",
+    ),
     (Kind.POLICY_CHANGED, Language.ENGLISH): (
         "Our privacy policy has changed",
         "Hello {username},",
@@ -161,9 +202,9 @@ def kind_of(code: str) -> Kind:
         raise MailUnknown(code) from error
 
 
-def news(kind: Kind, language: Language, *, username: str) -> Mail:
-    """Return a mail to a verified address, in the person's language."""
-    return _composed(kind, language, {"username": username})
+def news(kind: Kind, language: Language, *, username: str, until: datetime | None = None) -> Mail:
+    """Return a mail to a verified address, in the person's language. Args: until: when a hidden account is erased."""
+    return _composed(kind, language, {"username": username, "until": _written(until) if until else ""})
 
 
 def policy_news(kind: Kind, language: Language, *, username: str, link: str) -> Mail:
@@ -178,9 +219,12 @@ def verification(language: Language, *, registered_at: datetime, public_url: str
     have their words sent by us. The token is in the link's fragment, which browsers do not send: no server's log
     holds it.
     """
-    registered = f"{registered_at:%Y-%m-%d %H:%M} UTC"
-    values = {"registered": registered, "link": f"{public_url}/verify#{token}", "token": token}
+    values = {"registered": _written(registered_at), "link": f"{public_url}/verify#{token}", "token": token}
     return _composed(Kind.VERIFICATION, language, values)
+
+
+def _written(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _composed(kind: Kind, language: Language, values: dict[str, str]) -> Mail:

@@ -13,6 +13,7 @@ from services.auth.accounts import Accounts
 from services.auth.agreements import Agreements
 from services.auth.consenting import Consenting
 from services.auth.housekeeping import Housekeeping
+from services.auth.leaving import Leaving
 from services.auth.look_ups import LookUps
 from services.auth.mailing import Mailing
 from services.auth.notifying import LEASE_S, Notifying
@@ -26,6 +27,7 @@ from services.auth.sessions import SessionKeeper
 from services.auth.settings import AuthSettings
 from services.auth.smtp import Postman
 from services.auth.staff import StaffKeeper
+from services.auth.standing import Standing
 from services.auth.throttling import Gates
 from services.auth.tokens import AccessTokens
 
@@ -57,6 +59,7 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         Lease(platform.mongo, "policy-notices", LEASE_S),
         mails_per_s=settings.notice_mails_per_s,
     )
+    standing = Standing(store, work, platform.suspensions, notifying)
     sessions = SessionKeeper(
         settings=settings,
         store=store,
@@ -65,7 +68,9 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         gates=gates,
         access_tokens=access_tokens,
         consenting=consenting,
+        standing=standing,
     )
+    leaving = Leaving(settings=settings, store=store, work=work, sessions=sessions, standing=standing)
     accounts = Accounts(
         settings=settings,
         store=store,
@@ -74,6 +79,7 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         gates=gates,
         sessions=sessions,
         consenting=consenting,
+        leaving=leaving,
     )
     staff = StaffKeeper(
         settings=settings,
@@ -98,6 +104,7 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         ),
         sessions=sessions,
         accounts=accounts,
+        leaving=leaving,
         access_tokens=access_tokens,
         mailing=Mailing(store, work, Postman(settings), settings.public_url, settings.verification_lifetime),
         staff=staff,
@@ -109,6 +116,6 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         service=service,
         starting=[staff.ensure_first],
         subscriptions=subscriptions(handlers, service),
-        background=[Housekeeping(accounts).run, notifying.run],
+        background=[Housekeeping(leaving).run, notifying.run],
         closing=[passwords.close],
     )

@@ -9,6 +9,8 @@ VERIFICATIONS = Counter("pixera_auth_verifications", "Verification tokens that c
 REFRESHES = Counter("pixera_auth_refreshes", "Refresh tokens that were presented.", ("outcome",))
 REFRESH_REUSE = Counter("pixera_auth_refresh_reuse", "Sessions ended because a refresh token came twice.")
 DELETIONS = Counter("pixera_auth_deletions", "Accounts closed.", ("reason",))
+HIDINGS = Counter("pixera_auth_hidings", "Accounts hidden until they are erased.", ("reason",))
+RETURNS = Counter("pixera_auth_returns", "People who came back before they were erased.")
 THROTTLED = Counter("pixera_auth_throttled", "Tries that were told to wait.", ("what",))
 ARGON2_SECONDS = Histogram(
     "pixera_auth_argon2_seconds",

@@ -80,6 +80,7 @@ class Status(StrEnum):
 
     UNVERIFIED = "unverified"
     ACTIVE = "active"
+    HIDDEN = "hidden"
     DELETED = "deleted"
 
 
@@ -108,8 +109,10 @@ NO_TASTE: Mapping[str, Any] = MappingProxyType(
 class User(Document):
     """An account. `email_key` and `username_key` are what the sealed ones are found by, and unique by.
 
-    An unverified one is what the first registration asked for, until one of them is verified. A deleted account
-    gives its keys free at once; the row itself goes with the erasure.
+    An unverified one is what the first registration asked for, until one of them is verified. A hidden one was
+    deleted by its person, who can come back until `erased_from`; `case_id` is the case that its erasure will be. A
+    deleted account gives its keys free at once; the row itself goes with the erasure. `standings` counts how often it
+    was hidden, restored, restricted and unrestricted.
     """
 
     collection: ClassVar[str] = "users"
@@ -117,6 +120,7 @@ class User(Document):
         Index((("email_key", 1),), unique=True),
         Index((("username_key", 1),), unique=True),
         Index((("status", 1), ("created_at", 1))),
+        Index((("status", 1), ("erased_from", 1))),
     )
 
     sealed_for: ClassVar[str] = "_id"
@@ -138,6 +142,11 @@ class User(Document):
     password_changed_at: Annotated[datetime | None, Account] = None
     signed_in_at: Annotated[datetime | None, Account] = None
     decided_at: Annotated[datetime | None, Said] = None
+    hidden_at: Annotated[datetime | None, Said] = None
+    erased_from: Operational[datetime | None] = None
+    case_id: Operational[UUID | None] = None
+    restricted_at: Annotated[datetime | None, Said] = None
+    standings: Operational[int] = 0
 
 
 class UsernameClaim(Document):

@@ -3,6 +3,7 @@
 from libs.common.consents import SWITCHBOARDS
 from libs.common.privacy.holdings import OF_THE_BUS, CollectionHolding, Holdings, ProcessorHolding
 from libs.common.privacy.processors import MAIL_SERVER
+from libs.common.suspensions import SUSPENSIONS
 from services.auth.models import (
     Acceptance,
     ConsentDecision,
@@ -50,6 +51,7 @@ HOLDINGS = Holdings(
         CollectionHolding(StaffAccount, subject="_id"),
         CollectionHolding(StaffSession),
         CollectionHolding(Throttle, made_at="tried_at"),
+        SUSPENSIONS,
         *OF_THE_BUS,
     ),
     processors=(MAIL,),

@@ -248,6 +248,9 @@ class DeleteIn(Input):
     """The password, asked for again."""
 
     password: Password
+    now: bool = Field(
+        False, description="true: erase at once. Else the account is hidden, and a sign-in saves it"
+    )
 
 
 class DeletionOut(BaseModel):
@@ -255,12 +258,18 @@ class DeletionOut(BaseModel):
 
     case_id: UUID
     case_token: str = Field(description="shown once; send it as `X-Case-Token` to status_url")
-    status_url: str
+    status_url: str = Field(description="answers from `erased_from` on")
+    erased_from: datetime = Field(description="until then a sign-in brings everything back")
 
     @classmethod
     def of(cls, deletion: Deletion) -> Self:
         """Return it as the person sees it."""
-        return cls(case_id=deletion.case_id, case_token=deletion.case_token, status_url=deletion.status_url)
+        return cls(
+            case_id=deletion.case_id,
+            case_token=deletion.case_token,
+            status_url=deletion.status_url,
+            erased_from=deletion.erased_from,
+        )
 
 
 class TermsOut(BaseModel):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.auth.accounts import Accounts
 from services.auth.agreements import Agreements
 from services.auth.consenting import Consenting
+from services.auth.leaving import Leaving
 from services.auth.mailing import Mailing
 from services.auth.notifying import Notifying
 from services.auth.registration import Registration
@@ -22,6 +23,7 @@ class AuthService:
     registration: Registration
     sessions: SessionKeeper
     accounts: Accounts
+    leaving: Leaving
     access_tokens: AccessTokens
     mailing: Mailing
     staff: StaffKeeper

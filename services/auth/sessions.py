@@ -19,15 +19,18 @@ from libs.common.work import UnitOfWork
 from services.auth.client import Client
 from services.auth.consenting import Consenting
 from services.auth.errors import RefreshInvalid, RefreshReused, SessionNotFound, WrongCredentials
-from services.auth.metrics import REFRESH_REUSE, REFRESHES, SIGN_INS
+from services.auth.metrics import REFRESH_REUSE, REFRESHES, RETURNS, SIGN_INS
 from services.auth.models import RefreshToken, Session, Status
 from services.auth.passwords import Passwords
 from services.auth.registration import key_of
 from services.auth.repository import Store
 from services.auth.rows.users import Known
 from services.auth.settings import AuthSettings
+from services.auth.standing import Standing
 from services.auth.throttling import Gates
 from services.auth.tokens import AccessTokens, hash_of, new_secret
+
+MAY_SIGN_IN = (Status.ACTIVE, Status.HIDDEN)
 
 
 @dataclass(frozen=True)
@@ -55,30 +58,33 @@ class SessionKeeper:
         gates: Gates,
         access_tokens: AccessTokens,
         consenting: Consenting,
+        standing: Standing,
     ) -> None:
         self._settings, self._store, self._work = settings, store, work
         self._passwords, self._gates, self._access_tokens = passwords, gates, access_tokens
-        self._consenting = consenting
+        self._consenting, self._standing = consenting, standing
 
     async def sign_in(self, login: str, password: SecretStr, client: Client) -> Signed:
-        """Open a session for whoever knows the password.
+        """Open a session for whoever knows the password. A hidden account is back with it, as it was.
 
         Args:     login: an e-mail address or a username.
         Raises:   WrongCredentials (401), after the same work for unknown, unverified and verified accounts;
                   TooMany (429).
-        Effects:  beyond `sessions_at_once` the oldest session ends, session.revoked.
+        Effects:  beyond `sessions_at_once` the oldest session ends, session.revoked; of a hidden person,
+                  user.restored.
         """
         key = key_of(login)
         users = self._store.users
         known = await (users.by_email(key) if "@" in key else users.by_username(key))
         gate = await self._gates.sign_in(known.id if known else None, key, client.network)
         right = await self._passwords.verify(known.password_hash if known else None, password)
-        if known is None or not right or known.status is not Status.ACTIVE:
+        if known is None or not right or known.status not in MAY_SIGN_IN:
             SIGN_INS.labels("wrong").inc()
             raise WrongCredentials
         await self._gates.clear(gate)
         signed = await self._open(known, await self._renewed_hash(known, password), client)
         SIGN_INS.labels("signed_in").inc()
+        RETURNS.inc(known.status is Status.HIDDEN)
         return signed
 
     async def refresh(self, token: str, client: Client) -> Signed:
@@ -151,6 +157,8 @@ class SessionKeeper:
         )
 
         async def write() -> Signed:
+            if user.status is Status.HIDDEN:
+                await self._standing.restore(user.id)
             # Written, so that a deletion or another password at the same moment conflicts with this.
             having = {"password_hash": user.password_hash}
             changed: dict[str, Any] = {"password_hash": password_hash, "signed_in_at": moment}

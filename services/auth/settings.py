@@ -67,6 +67,12 @@ class AuthSettings(CommonSettings):
     unverified_lifetime: timedelta = Field(
         timedelta(days=7), description="an account whose address is never verified is deleted after this"
     )
+    deletion_grace_days: int = Field(
+        7,
+        ge=0,
+        le=30,
+        description="how long a person who deleted the account can come back, before it is erased; 0: not at all",
+    )
     answer_floor_s: float = Field(
         0.15, description="registration and its like never answer faster, so that time tells nothing"
     )

@@ -1,7 +1,14 @@
 """What billing does when something happened. Each runs inside its batch's transaction, once per event."""
 
 from libs.common.bus.consumes import consumes
-from libs.common.events.auth import UserRegisteredV1, UserVerifiedV1
+from libs.common.events.auth import (
+    UserHiddenV1,
+    UserRegisteredV1,
+    UserRestoredV1,
+    UserRestrictedV1,
+    UserUnrestrictedV1,
+    UserVerifiedV1,
+)
 from libs.common.events.billing import PaymentCompletedV1
 from libs.common.events.generation import (
     GenerationCompletedV1,
@@ -64,3 +71,16 @@ async def release_credits(event: GenerationFailedV1, service: BillingService) ->
     Effects:  ledger entry; publishes credits.released.
     """
     await service.credits.release(event.user_id, event.job_id)
+
+
+@consumes(
+    UserHiddenV1, UserRestoredV1, UserRestrictedV1, UserUnrestrictedV1, group="billing.follow-suspensions"
+)
+async def follow_suspensions(
+    event: UserHiddenV1 | UserRestoredV1 | UserRestrictedV1 | UserUnrestrictedV1, service: BillingService
+) -> None:
+    """Keep who begins no purchase for now. What is in hand is brought to its end, and the books are kept.
+
+    Effects:  the person's suspension.
+    """
+    await service.suspensions.note(event)

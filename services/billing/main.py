@@ -52,6 +52,7 @@ def compose(settings: BillingSettings, platform: Platform) -> Parts:
         balances=balances,
         provider=provider,
         audit=platform.audit,
+        suspensions=platform.suspensions,
         welcome_credits=settings.welcome_credits,
     )
 

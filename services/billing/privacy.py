@@ -16,6 +16,7 @@ from libs.common.privacy.holdings import (
     Pseudonymise,
 )
 from libs.common.privacy.processors import AtErasure, Processor, Safeguard
+from libs.common.suspensions import SUSPENSIONS
 from services.billing.models import (
     BalanceFacts,
     BalanceRow,
@@ -54,6 +55,7 @@ HOLDINGS = Holdings(
         CollectionHolding(BalanceRow, subject="_id"),
         CollectionHolding(BalanceFacts, subject="_id"),
         CollectionHolding(Reservation),
+        SUSPENSIONS,
         *OF_THE_BUS,
     ),
     processors=(AT_THE_PROVIDER,),

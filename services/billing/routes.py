@@ -7,8 +7,15 @@ from fastapi import APIRouter, Depends, Header, Request
 
 from libs.common.app import provided
 from libs.common.audit import staff_actor
-from libs.common.errors import Invalid, TooLarge, Unauthenticated, problems
-from libs.common.identity import CurrentUser, Staff
+from libs.common.errors import (
+    AccountHidden,
+    Invalid,
+    ProcessingRestricted,
+    TooLarge,
+    Unauthenticated,
+    problems,
+)
+from libs.common.identity import CurrentUser, Staff, UnrestrictedUser
 from libs.common.pagination import CursorParam, InvalidCursor, Limit, Page, encode_cursor
 from services.billing.errors import (
     AmountMismatch,
@@ -61,6 +68,8 @@ async def list_packages() -> list[PackageOut]:
     status_code=201,
     responses=problems(
         Unauthenticated,
+        AccountHidden,
+        ProcessingRestricted,
         TooLarge,
         CardDataRefused,
         UnknownPackage,
@@ -69,7 +78,7 @@ async def list_packages() -> list[PackageOut]:
     ),
 )
 async def create_checkout(
-    wanted: CheckoutIn, user: CurrentUser, service: Service, idempotency_key: IdempotencyKey = None
+    wanted: CheckoutIn, user: UnrestrictedUser, service: Service, idempotency_key: IdempotencyKey = None
 ) -> CheckoutOut:
     """Begin a purchase; it is paid on the provider's page, so no card data comes here.
 
@@ -78,7 +87,7 @@ async def create_checkout(
     return CheckoutOut.of(await service.check_out(user.id, wanted.package, idempotency_key))
 
 
-@router.get("/payments", responses=problems(Unauthenticated, InvalidCursor))
+@router.get("/payments", responses=problems(Unauthenticated, AccountHidden, InvalidCursor))
 async def list_payments(
     user: CurrentUser, service: Service, cursor: CursorParam = None, limit: Limit = PAGE
 ) -> Page[PaymentOut]:
@@ -89,7 +98,7 @@ async def list_payments(
     return Page(items=[PaymentOut.of(row) for row in page], next_cursor=more)
 
 
-@router.get("/payments/{payment_id}", responses=problems(Unauthenticated, PaymentNotFound))
+@router.get("/payments/{payment_id}", responses=problems(Unauthenticated, AccountHidden, PaymentNotFound))
 async def get_payment(payment_id: UUID, user: CurrentUser, service: Service) -> PaymentOut:
     """Return one payment of the signed-in person.
 
@@ -98,13 +107,13 @@ async def get_payment(payment_id: UUID, user: CurrentUser, service: Service) -> 
     return PaymentOut.of(await service.payment(user.id, payment_id))
 
 
-@router.get("/balance", responses=problems(Unauthenticated))
+@router.get("/balance", responses=problems(Unauthenticated, AccountHidden))
 async def get_balance(user: CurrentUser, service: Service) -> BalanceOut:
     """Return what the signed-in person has to spend."""
     return BalanceOut.of(await service.balance(user.id))
 
 
-@router.get("/ledger", responses=problems(Unauthenticated, InvalidCursor))
+@router.get("/ledger", responses=problems(Unauthenticated, AccountHidden, InvalidCursor))
 async def list_entries(
     user: CurrentUser, service: Service, cursor: CursorParam = None, limit: Limit = PAGE
 ) -> Page[EntryOut]:

@@ -8,6 +8,7 @@ from uuid import UUID
 from libs.common.audit import Audit
 from libs.common.errors import SubjectErased
 from libs.common.events.billing import PaymentCompletedV1
+from libs.common.suspensions import Suspensions
 from libs.common.work import UnitOfWork
 from services.billing.credits import Credits
 from services.billing.errors import (
@@ -56,9 +57,11 @@ class BillingService:
         balances: BalanceRepository,
         provider: PaymentProvider,
         audit: Audit,
+        suspensions: Suspensions,
         welcome_credits: int,
     ) -> None:
         self.credits, self.provider, self.welcome_credits = credits_, provider, welcome_credits
+        self.suspensions = suspensions
         self._work, self._payments, self._receipts = work, payments, receipts
         self._entries, self._balances, self._audit = entries, balances, audit
 

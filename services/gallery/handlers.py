@@ -1,7 +1,13 @@
 """The events that gallery consumes; the group of each names it."""
 
 from libs.common.bus.consumes import Once, consumes
-from libs.common.events.auth import ConsentChangedV1
+from libs.common.events.auth import (
+    ConsentChangedV1,
+    UserHiddenV1,
+    UserRestoredV1,
+    UserRestrictedV1,
+    UserUnrestrictedV1,
+)
 from libs.common.events.gallery import ImageDeletedV1, ImageUploadedV1
 from libs.common.events.generation import GenerationCompletedV1
 from libs.common.processes import cores
@@ -43,3 +49,16 @@ async def follow_consents(event: ConsentChangedV1, service: GalleryService, once
     Effects:  the person's switchboard; their images.
     """
     await service.details.follow(event, once)
+
+
+@consumes(
+    UserHiddenV1, UserRestoredV1, UserRestrictedV1, UserUnrestrictedV1, group="gallery.follow-suspensions"
+)
+async def follow_suspensions(
+    event: UserHiddenV1 | UserRestoredV1 | UserRestrictedV1 | UserUnrestrictedV1, service: GalleryService
+) -> None:
+    """Keep whose images are shown to nobody for now, and of whose nothing new is made.
+
+    Effects:  the person's suspension.
+    """
+    await service.suspensions.note(event)

@@ -87,6 +87,7 @@ def parts_of(platform: Platform, settings: GallerySettings) -> Parts:
             orphans_every_s=settings.gallery_orphans_every_s,
         ),
         details=details,
+        suspensions=platform.suspensions,
     )
     rebuilds = Rebuilds(
         settings.kafka_bootstrap, platform.mongo, work, platform.audit, [Listing(platform.sealing, consents)]

@@ -9,6 +9,7 @@ from libs.common.privacy.holdings import (
     ProcessorHolding,
 )
 from libs.common.privacy.processors import OBJECT_STORAGE
+from libs.common.suspensions import SUSPENSIONS
 from services.gallery.models import Image, ImageFacts, Upload
 from services.gallery.objects import BUCKET
 
@@ -21,6 +22,7 @@ HOLDINGS = Holdings(
         CollectionHolding(ImageFacts),
         CollectionHolding(Upload),
         SWITCHBOARDS,
+        SUSPENSIONS,
         *OF_THE_BUS,
     ),
     objects=(OBJECTS,),

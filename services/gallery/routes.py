@@ -7,8 +7,15 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.responses import RedirectResponse
 
 from libs.common.app import provided
-from libs.common.errors import SubjectErased, Unauthenticated, Unavailable, problems
-from libs.common.identity import CurrentUser
+from libs.common.errors import (
+    AccountHidden,
+    ProcessingRestricted,
+    SubjectErased,
+    Unauthenticated,
+    Unavailable,
+    problems,
+)
+from libs.common.identity import CurrentUser, UnrestrictedUser
 from libs.common.pagination import CursorParam, InvalidCursor, Limit, Page
 from services.gallery.errors import (
     BAD_IMAGES,
@@ -26,13 +33,17 @@ from services.gallery.service import GalleryService
 THUMBNAIL_CACHE = "private, max-age=240"
 """A minute less than the presigned address lives."""
 
-router = APIRouter(prefix=PREFIX, tags=["gallery"], responses=problems(Unauthenticated))
+router = APIRouter(prefix=PREFIX, tags=["gallery"], responses=problems(Unauthenticated, AccountHidden))
 
 Service = Annotated[GalleryService, Depends(provided(GalleryService))]
 
 
-@router.post("/uploads", status_code=201, responses=problems(ImageTooLarge, TooManyUploads, SubjectErased))
-async def begin_upload(body: BeginUpload, user: CurrentUser, service: Service) -> UploadOut:
+@router.post(
+    "/uploads",
+    status_code=201,
+    responses=problems(ImageTooLarge, TooManyUploads, ProcessingRestricted, AccountHidden, SubjectErased),
+)
+async def begin_upload(body: BeginUpload, user: UnrestrictedUser, service: Service) -> UploadOut:
     """Begin an upload: the answer says where to post the file, within five minutes.
 
     Raises:   ImageTooLarge: more than 25 MB.  TooManyUploads: complete some of those that were begun.
@@ -45,10 +56,18 @@ async def begin_upload(body: BeginUpload, user: CurrentUser, service: Service) -
 @router.post(
     "/uploads/{upload_id}/complete",
     status_code=201,
-    responses=problems(UploadNotFound, NothingUploaded, *BAD_IMAGES, SubjectErased, Unavailable),
+    responses=problems(
+        UploadNotFound,
+        NothingUploaded,
+        *BAD_IMAGES,
+        ProcessingRestricted,
+        AccountHidden,
+        SubjectErased,
+        Unavailable,
+    ),
 )
 async def complete_upload(
-    upload_id: UUID, user: CurrentUser, service: Service, response: Response
+    upload_id: UUID, user: UnrestrictedUser, service: Service, response: Response
 ) -> ImageOut:
     """Make the posted file an image. Its metadata, place of taking included, is removed from the bytes.
 
@@ -81,7 +100,7 @@ async def get_image(image_id: UUID, user: CurrentUser, service: Service) -> Imag
     return ImageOut.of(await service.images.find(user.id, image_id))
 
 
-@router.patch("/images/{image_id}", responses=problems(ImageNotFound, SubjectErased))
+@router.patch("/images/{image_id}", responses=problems(ImageNotFound, AccountHidden, SubjectErased))
 async def edit_image(image_id: UUID, body: EditImage, user: CurrentUser, service: Service) -> ImageOut:
     """Change an image's caption.
 
@@ -110,7 +129,9 @@ async def get_thumbnail(
     return RedirectResponse(url, 307, {"Cache-Control": THUMBNAIL_CACHE})
 
 
-@router.delete("/images/{image_id}", status_code=204, responses=problems(ImageNotFound, SubjectErased))
+@router.delete(
+    "/images/{image_id}", status_code=204, responses=problems(ImageNotFound, AccountHidden, SubjectErased)
+)
 async def delete_image(image_id: UUID, user: CurrentUser, service: Service) -> None:
     """Delete an image for good: it is hidden at once, and its bytes follow.
 

@@ -1,7 +1,8 @@
-"""What gallery does, in six parts: images, uploads, thumbnails, imports, removal, and photographs' details."""
+"""What gallery does: images, uploads, thumbnails, imports, removal, photographs' details, and who is suspended."""
 
 from dataclasses import dataclass
 
+from libs.common.suspensions import Suspensions
 from services.gallery.details import PhotoDetails
 from services.gallery.images import Images
 from services.gallery.imports import Imports
@@ -20,3 +21,4 @@ class GalleryService:
     imports: Imports
     removal: Removal
     details: PhotoDetails
+    suspensions: Suspensions

@@ -1,6 +1,7 @@
 """The events that generation consumes; the group of each names it."""
 
 from libs.common.bus.consumes import Once, consumes
+from libs.common.events.auth import UserHiddenV1, UserRestoredV1, UserRestrictedV1, UserUnrestrictedV1
 from libs.common.events.billing import CreditsDeclinedV1, CreditsReservedV1
 from libs.common.events.gallery import ImageDeletedV1, ImageReadyV1
 from libs.common.events.generation import GenerationCompletedV1, GenerationFailedV1, GenerationQueuedV1
@@ -53,3 +54,18 @@ async def mark_delivered(
     Effects:  the object; the job.
     """
     await service.delivery.mark_delivered(event.user_id, event.image_id, once)
+
+
+@consumes(
+    UserHiddenV1, UserRestoredV1, UserRestrictedV1, UserUnrestrictedV1, group="generation.follow-suspensions"
+)
+async def follow_suspensions(
+    event: UserHiddenV1 | UserRestoredV1 | UserRestrictedV1 | UserUnrestrictedV1,
+    service: GenerationService,
+    once: Once,
+) -> None:
+    """Keep of whose words nothing is drawn for now, and end what is in hand, its credits given back.
+
+    Effects:  the person's suspension; their jobs; publishes generation.failed for each.
+    """
+    await service.suspending.follow(event, once)

@@ -9,6 +9,7 @@ from uuid import UUID
 from libs.common.clock import new_id, now
 from libs.common.events.generation import GenerationFailedV1, GenerationQueuedV1, GenerationRequestedV1
 from libs.common.pagination import encode_cursor
+from libs.common.suspensions import Suspensions
 from libs.common.work import UnitOfWork
 from services.generation.backends.base import Style
 from services.generation.errors import (
@@ -67,12 +68,13 @@ class Jobs:
         jobs: JobRepository,
         turns: TurnRepository,
         work: UnitOfWork,
+        suspensions: Suspensions,
         *,
         credits_per_image: int,
         admitted_per_person: int,
         open_per_person: int,
     ) -> None:
-        self._jobs, self._turns, self._work = jobs, turns, work
+        self._jobs, self._turns, self._work, self._suspensions = jobs, turns, work, suspensions
         self._price, self._places = credits_per_image, admitted_per_person
         self._most_open = open_per_person
 
@@ -90,7 +92,7 @@ class Jobs:
         except KeyTaken:
             return await self._earlier(user_id, key or "", wish)
         SUBMITTED.inc()
-        return job
+        return await self._unless_suspended(job)
 
     async def find(self, user_id: UUID, job_id: UUID) -> Job:
         """Return a person's job. Raises JobNotFound (404): absent or another person's."""
@@ -133,7 +135,7 @@ class Jobs:
         new = self._new(user_id, old.order, attempt=old.attempt + 1, retry_of=old.id)
         if await self._work.run(partial(self._request_again, old, new), subject=user_id):
             SUBMITTED.inc()
-            return new
+            return await self._unless_suspended(new)
         linked = (await self.find(user_id, job_id)).retried_as
         return await self.find(user_id, linked or job_id)
 
@@ -159,6 +161,15 @@ class Jobs:
         ends = {"reason": reason, "finished_at": now()}
         if await self._jobs.move(user_id, job_id, (JobState.REQUESTED,), JobState.DECLINED, **ends):
             FINISHED.labels(JobState.DECLINED).inc()
+
+    async def end_all(self, user_id: UUID) -> None:
+        """End every job of a person that has not ended. Runs in a transaction.
+
+        Effects:  the jobs are cancelled; publishes generation.failed for each, so that its credits are released.
+        """
+        for job_id in await self._jobs.open_ids(user_id):
+            if await self._cancel(user_id, job_id):
+                FINISHED.labels(JobState.CANCELLED).inc()
 
     def _new(self, user_id: UUID, order: Order, **fields: object) -> Job:
         return Job.model_validate(
@@ -196,6 +207,13 @@ class Jobs:
         if not wish.asks_for(earlier.order):
             raise KeyReused
         return earlier
+
+    async def _unless_suspended(self, job: Job) -> Job:
+        """Return a job that was asked for just now, cancelled where its person was suspended meanwhile."""
+        suspension = await self._suspensions.of(job.user_id)
+        if suspension is None or not suspension.stops:
+            return job
+        return await self.cancel(job.user_id, job.id)
 
     async def _cancel(self, user_id: UUID, job_id: UUID) -> Job | None:
         ends = {"reason": CANCELLED, "finished_at": now()}

@@ -17,6 +17,7 @@ from services.generation.rendering import Rendering
 from services.generation.repository import JobRepository, TurnRepository
 from services.generation.service import GenerationService
 from services.generation.settings import GenerationSettings
+from services.generation.suspending import Suspending
 
 
 def create_app(role: str = "all", given: GenerationSettings | None = None) -> FastAPI:
@@ -38,7 +39,7 @@ def create_app(role: str = "all", given: GenerationSettings | None = None) -> Fa
 
 def parts_of(platform: Platform, settings: GenerationSettings) -> Parts:
     """Put the service together."""
-    jobs = JobRepository(platform.mongo)
+    rows = JobRepository(platform.mongo)
     removals = Removals(
         privacy.HOLDINGS, privacy.OBJECTS, platform.mongo, platform.storage, platform.tombstones
     )
@@ -49,28 +50,31 @@ def parts_of(platform: Platform, settings: GenerationSettings) -> Parts:
         timeout_s=settings.generation_render_timeout_s,
         nice=settings.generation_render_nice,
     )
+    jobs = Jobs(
+        rows,
+        TurnRepository(platform.mongo),
+        platform.work,
+        platform.suspensions,
+        credits_per_image=settings.generation_credits_per_image,
+        admitted_per_person=settings.generation_admitted_per_person,
+        open_per_person=settings.generation_open_per_person,
+    )
     service = GenerationService(
-        jobs=Jobs(
-            jobs,
-            TurnRepository(platform.mongo),
-            platform.work,
-            credits_per_image=settings.generation_credits_per_image,
-            admitted_per_person=settings.generation_admitted_per_person,
-            open_per_person=settings.generation_open_per_person,
-        ),
-        rendering=Rendering(jobs, platform.work, objects, renderer),
+        jobs=jobs,
+        rendering=Rendering(rows, platform.work, objects, renderer),
         delivery=Delivery(
-            jobs,
+            rows,
             objects,
             sweep_every_s=settings.generation_sweep_every_s,
             leftover_after=timedelta(seconds=settings.generation_leftover_after_s),
         ),
         progress=ProgressFeed(
             platform.mongo,
-            jobs,
+            rows,
             per_person=settings.generation_watchers_per_person,
             longest_s=settings.access_token_ttl_s,
         ),
+        suspending=Suspending(platform.suspensions, jobs, platform.work),
     )
     return Parts(
         service=service,

@@ -8,6 +8,7 @@ from libs.common.privacy.holdings import (
     ProcessorHolding,
 )
 from libs.common.privacy.processors import OBJECT_STORAGE
+from libs.common.suspensions import SUSPENSIONS
 from services.generation.models import Job, Turn
 from services.generation.objects import BUCKET
 
@@ -15,7 +16,7 @@ OBJECTS = ObjectsHolding(BUCKET, "generated-images")
 
 HOLDINGS = Holdings(
     "generation",
-    collections=(CollectionHolding(Job), CollectionHolding(Turn, subject="_id"), *OF_THE_BUS),
+    collections=(CollectionHolding(Job), CollectionHolding(Turn, subject="_id"), SUSPENSIONS, *OF_THE_BUS),
     objects=(OBJECTS,),
     processors=(ProcessorHolding(OBJECT_STORAGE, receives=(OBJECTS.name,)),),
 )

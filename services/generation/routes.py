@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Header, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from libs.common.app import provided
-from libs.common.errors import SubjectErased, Unauthenticated, problems
-from libs.common.identity import CurrentUser
+from libs.common.errors import AccountHidden, ProcessingRestricted, SubjectErased, Unauthenticated, problems
+from libs.common.identity import CurrentUser, UnrestrictedUser
 from libs.common.pagination import CursorParam, InvalidCursor, Limit, Page
 from services.generation.errors import (
     JobFinished,
@@ -26,7 +26,7 @@ from services.generation.service import GenerationService
 PREFIX = "/api/generation/v1"
 RECONNECT_MS = 2_000
 
-router = APIRouter(prefix=PREFIX, tags=["generation"], responses=problems(Unauthenticated))
+router = APIRouter(prefix=PREFIX, tags=["generation"], responses=problems(Unauthenticated, AccountHidden))
 
 Service = Annotated[GenerationService, Depends(provided(GenerationService))]
 IdempotencyKey = Annotated[
@@ -35,10 +35,14 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("/jobs", status_code=202, responses=problems(KeyReused, TooManyJobs, SubjectErased))
+@router.post(
+    "/jobs",
+    status_code=202,
+    responses=problems(KeyReused, TooManyJobs, ProcessingRestricted, AccountHidden, SubjectErased),
+)
 async def submit_job(
     body: SubmitJob,
-    user: CurrentUser,
+    user: UnrestrictedUser,
     service: Service,
     response: Response,
     idempotency_key: IdempotencyKey = None,
@@ -100,7 +104,9 @@ async def watch_job(
         yield ServerSentEvent(event="progress", data=data, retry=RECONNECT_MS)
 
 
-@router.post("/jobs/{job_id}/cancel", responses=problems(JobNotFound, JobFinished, SubjectErased))
+@router.post(
+    "/jobs/{job_id}/cancel", responses=problems(JobNotFound, JobFinished, AccountHidden, SubjectErased)
+)
 async def cancel_job(job_id: UUID, user: CurrentUser, service: Service) -> JobOut:
     """Cancel a job that has not ended; its credits are released.
 
@@ -112,9 +118,11 @@ async def cancel_job(job_id: UUID, user: CurrentUser, service: Service) -> JobOu
 @router.post(
     "/jobs/{job_id}/retry",
     status_code=202,
-    responses=problems(JobNotFound, JobNotRetryable, TooManyJobs, SubjectErased),
+    responses=problems(
+        JobNotFound, JobNotRetryable, TooManyJobs, ProcessingRestricted, AccountHidden, SubjectErased
+    ),
 )
-async def retry_job(job_id: UUID, user: CurrentUser, service: Service, response: Response) -> JobOut:
+async def retry_job(job_id: UUID, user: UnrestrictedUser, service: Service, response: Response) -> JobOut:
     """Try a failed, cancelled or declined job again, as a new job. Asking twice gives the same new job.
 
     Raises:   JobNotRetryable: it still goes on, or has its images.

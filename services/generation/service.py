@@ -1,4 +1,4 @@
-"""What generation does, in four parts: people's jobs, their rendering, the delivery, and the live progress."""
+"""What generation does, in five parts: jobs, rendering, delivery, live progress, and what is stopped."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ from services.generation.delivery import Delivery
 from services.generation.jobs import Jobs
 from services.generation.progress import ProgressFeed
 from services.generation.rendering import Rendering
+from services.generation.suspending import Suspending
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +17,4 @@ class GenerationService:
     rendering: Rendering
     delivery: Delivery
     progress: ProgressFeed
+    suspending: Suspending

@@ -160,7 +160,7 @@ async def test_the_purposes_are_published_with_what_stops_without_them(auth: Aut
 async def test_a_decision_after_the_account_is_closed_changes_nothing(auth: Auth) -> None:
     person = await auth.signed_in()
     user_id: UUID = await auth.user_id(person)
-    await auth.delete("/me", person, {"password": person.password})
+    await auth.delete("/me", person, {"password": person.password, "now": True})
     with pytest.raises(Exception, match="closed"):
         await auth.service.consenting.decide(
             user_id, ChosenPurpose.PERSONALISATION, DECLARED[ChosenPurpose.PERSONALISATION].refusal
@@ -200,5 +200,5 @@ async def test_a_request_withdraws_every_consent_or_objects_to_all_that_can_be_o
 
     gone = await auth.signed_in()
     gone_id = await auth.user_id(gone)
-    await auth.delete("/me", gone, {"password": gone.password})
+    await auth.delete("/me", gone, {"password": gone.password, "now": True})
     assert await fulfilled(auth, gone_id, "objection") == "account-closed"

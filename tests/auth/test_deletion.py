@@ -1,10 +1,13 @@
-"""Deleting an account: it is closed at once, and the erasure is asked for."""
+"""Deleting an account: hidden with time to come back, or closed at once and its erasure asked for."""
 
 import asyncio
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from libs.common import case_token
-from libs.common.events.auth import SessionRevokedV1, UserDeletedV1
+from libs.common.clock import now
+from libs.common.events.auth import SessionRevokedV1, UserDeletedV1, UserHiddenV1, UserRestoredV1
+from libs.common.testing.serving import published
 from tests.auth.events import events_of
 from tests.auth.people import Auth, Person, form, problem
 
@@ -12,7 +15,7 @@ from tests.auth.people import Auth, Person, form, problem
 async def test_deletion_announces_the_case_and_gives_a_token_for_it(auth: Auth) -> None:
     person = await auth.signed_in()
     user_id = await auth.user_id(person)
-    answer = await auth.delete("/me", person, {"password": person.password})
+    answer = await auth.delete("/me", person, {"password": person.password, "now": True})
     assert answer.status_code == 202
     body = answer.json()
     case_id = UUID(body["case_id"])
@@ -28,7 +31,7 @@ async def test_a_closed_account_has_no_session_and_no_way_in(auth: Auth) -> None
     user_id = await auth.user_id(person)
     other = Person(person.email, person.username)
     await auth.sign_in(other)
-    await auth.delete("/me", person, {"password": person.password})
+    await auth.delete("/me", person, {"password": person.password, "now": True})
     for each in (person, other):
         answer = await auth.post("/sessions/refresh", {"refresh_token": each.tokens["refresh_token"]})
         assert problem(answer, 401) == "refresh-invalid"
@@ -55,7 +58,7 @@ async def test_an_account_deleted_many_times_at_once_has_one_case(auth: Auth) ->
     person = await auth.signed_in()
     user_id = await auth.user_id(person)
     answers = await asyncio.gather(
-        *(auth.delete("/me", person, {"password": person.password}) for _ in range(4))
+        *(auth.delete("/me", person, {"password": person.password, "now": True}) for _ in range(4))
     )
     assert sorted(answer.status_code for answer in answers) == [202, 401, 401, 401]
     assert len(await events_of(auth, UserDeletedV1, user_id)) == 1
@@ -66,7 +69,7 @@ async def test_a_sign_in_at_the_moment_of_deletion_leaves_no_session(auth: Auth)
     user_id = await auth.user_id(person)
     others = [Person(person.email, person.username) for _ in range(4)]
     await asyncio.gather(
-        auth.delete("/me", person, {"password": person.password}),
+        auth.delete("/me", person, {"password": person.password, "now": True}),
         *(auth.sign_in(other) for other in others),
     )
     assert await auth.rows("sessions", user_id=user_id, ended_at=None) == []
@@ -75,6 +78,89 @@ async def test_a_sign_in_at_the_moment_of_deletion_leaves_no_session(auth: Auth)
 async def test_the_person_may_come_back_as_somebody_new(auth: Auth) -> None:
     person = await auth.signed_in()
     old_id = await auth.user_id(person)
-    await auth.delete("/me", person, {"password": person.password})
+    await auth.delete("/me", person, {"password": person.password, "now": True})
     assert (await auth.post("/users", form(person))).status_code == 202
     assert await auth.user_id(person) != old_id
+
+
+async def left(auth: Auth, person: Person) -> tuple[UUID, UUID]:
+    """Delete the account with time to come back; return the person's id and the case that it will be."""
+    user_id = await auth.user_id(person)
+    answer = await auth.delete("/me", person, {"password": person.password})
+    assert answer.status_code == 202, answer.text
+    return user_id, UUID(answer.json()["case_id"])
+
+
+async def let_grace_end(auth: Auth, *people: UUID) -> None:
+    """Move the end of the time to come back into the past."""
+    change = {"$set": {"erased_from": now() - timedelta(seconds=1)}}
+    await auth.mongo.collection("users").update_many({"_id": {"$in": list(people)}}, change)
+
+
+async def test_a_deleted_account_is_hidden_and_signed_out_everywhere_at_once(auth: Auth) -> None:
+    person = await auth.signed_in()
+    other = Person(person.email, person.username)
+    await auth.sign_in(other)
+    before = now()
+    user_id, case_id = await left(auth, person)
+    for each in (person, other):
+        assert (await auth.get("/me", each)).status_code in (401, 410)
+        answer = await auth.post("/sessions/refresh", {"refresh_token": each.tokens["refresh_token"]})
+        assert problem(answer, 401) == "refresh-invalid"
+    (hidden,) = await events_of(auth, UserHiddenV1, user_id)
+    grace = timedelta(days=auth.service.settings.deletion_grace_days)
+    assert before + grace <= hidden.erased_from <= now() + grace
+    assert await published(auth.service.settings.kafka_bootstrap, UserDeletedV1, user_id) == []
+    (row,) = await auth.rows("users", _id=user_id)
+    assert (row["status"], row["case_id"]) == ("hidden", case_id)
+    mail = (await auth.mails(person.email, 2))[-1]
+    assert f"{hidden.erased_from:%Y-%m-%d %H:%M} UTC" in mail.text
+
+
+async def test_who_signs_in_before_the_erasure_is_back_with_everything_as_it_was(auth: Auth) -> None:
+    person = await auth.signed_in()
+    await auth.patch("/me", {"theme": "dark", "preferences": {"grid": 3}}, person)
+    before = (await auth.get("/me", person)).json()
+    user_id, _ = await left(auth, person)
+    wrong = await auth.post("/sessions", {"login": person.email, "password": "not the password"})
+    assert problem(wrong, 401) == "wrong-credentials"
+
+    assert (await auth.sign_in(person)).status_code == 201
+    assert (await auth.get("/me", person)).json() == before
+    (restored,) = await events_of(auth, UserRestoredV1, user_id)
+    (hidden,) = await events_of(auth, UserHiddenV1, user_id)
+    assert restored.sequence > hidden.sequence
+    await auth.mails(person.email, 3)
+    await let_grace_end(auth, user_id)
+    assert await auth.service.leaving.close_due() == 0, "who is back is not closed"
+
+
+async def test_when_the_time_has_ended_each_account_is_closed_once_whoever_sweeps(auth: Auth) -> None:
+    people = [await auth.signed_in() for _ in range(3)]
+    gone = [await left(auth, person) for person in people[:2]]
+    still, _ = await left(auth, people[2])
+    await let_grace_end(auth, *(user_id for user_id, _ in gone))
+    closed = await asyncio.gather(*(auth.service.leaving.close_due() for _ in range(3)))
+    assert sum(closed) == 2
+    for user_id, case_id in gone:
+        (event,) = await events_of(auth, UserDeletedV1, user_id)
+        assert event.case_id == case_id, "the person has the token of this one"
+    assert problem(await auth.sign_in(people[0]), 401) == "wrong-credentials"
+    assert [row["status"] for row in await auth.rows("users", _id=still)] == ["hidden"]
+
+
+async def test_a_return_at_the_moment_of_the_closing_is_one_of_the_two(auth: Auth) -> None:
+    person = await auth.signed_in()
+    user_id, _ = await left(auth, person)
+    await let_grace_end(auth, user_id)
+    answer, closed = await asyncio.gather(auth.sign_in(person), auth.service.leaving.close_due())
+    (row,) = await auth.rows("users", _id=user_id)
+    assert (answer.status_code, closed, row["status"]) in [(201, 0, "active"), (401, 1, "deleted")]
+    live = await auth.rows("sessions", user_id=user_id, ended_at=None)
+    assert len(live) == (row["status"] == "active")
+
+
+async def test_the_answer_says_until_when_one_can_come_back(auth: Auth) -> None:
+    person = await auth.signed_in()
+    answer = await auth.delete("/me", person, {"password": person.password, "now": True})
+    assert datetime.fromisoformat(answer.json()["erased_from"]) <= now()

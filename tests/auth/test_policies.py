@@ -66,7 +66,7 @@ async def test_a_significant_version_is_told_accepted_and_over_and_another_one_o
 ) -> None:
     person, silent = await auth.signed_in(language="de"), await auth.registered()
     gone = await auth.signed_in()
-    await auth.delete("/me", gone, {"password": gone.password})
+    await auth.delete("/me", gone, {"password": gone.password, "now": True})
 
     await say(auth, published(PLAIN, "policy", significant=False))
     assert await due(auth, person) == []

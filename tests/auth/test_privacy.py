@@ -36,7 +36,7 @@ async def test_an_erasure_takes_every_row_of_the_person_and_none_of_another(auth
         await auth.post("/sessions", {"login": each.email, "password": "not the password"})
         await auth.post("/users/verify/resend", {"email": each.email})
     before = {each.collection: await rows_of(auth, each, other_id) for each in HELD}
-    await auth.delete("/me", person, {"password": person.password})
+    await auth.delete("/me", person, {"password": person.password, "now": True})
     tombstones, outbox, case_id = Tombstones(auth.mongo), Outbox(auth.mongo, "auth"), uuid4()
     holder = Holder(HOLDINGS, auth.mongo, None, tombstones, outbox, auth.service.settings)
     found = {each.holding: each.found for each in await holder.inventory(user_id, case_id)}

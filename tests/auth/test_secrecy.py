@@ -57,7 +57,7 @@ def log() -> Iterator[StringIO]:
 async def test_nothing_personal_or_secret_reaches_the_log(auth: Auth, log: StringIO) -> None:
     person, secrets = await a_whole_life(auth)
     user_id = await auth.user_id(person)
-    answer = await auth.delete("/me", person, {"password": "another-Harbour-77"})
+    answer = await auth.delete("/me", person, {"password": "another-Harbour-77", "now": True})
     assert answer.status_code == 202
     await events_of(auth, produced.UserDeletedV1, user_id)
     written = log.getvalue()
@@ -68,7 +68,7 @@ async def test_nothing_personal_or_secret_reaches_the_log(auth: Auth, log: Strin
 async def test_nothing_personal_or_secret_reaches_kafka(auth: Auth) -> None:
     person, secrets = await a_whole_life(auth)
     user_id = await auth.user_id(person)
-    await auth.delete("/me", person, {"password": "another-Harbour-77"})
+    await auth.delete("/me", person, {"password": "another-Harbour-77", "now": True})
     await events_of(auth, produced.UserDeletedV1, user_id)
     kinds = [kind for kind in vars(produced).values() if isinstance(kind, type) and issubclass(kind, Event)]
     topics = sorted({kind.topic for kind in kinds if kind is not Event})

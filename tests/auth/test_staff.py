@@ -191,7 +191,7 @@ async def test_an_expired_staff_token_is_refused(auth: Auth) -> None:
 
 async def test_the_token_of_somebody_who_was_deleted_is_refused(auth: Auth) -> None:
     person = await auth.signed_in()
-    await auth.delete("/me", person, {"password": person.password})
+    await auth.delete("/me", person, {"password": person.password, "now": True})
 
     async def is_out() -> bool:
         return (await ask(auth, person.headers)).status_code == 401

@@ -132,7 +132,7 @@ async def test_accounts_that_are_never_verified_are_deleted_in_time(auth: Auth) 
         await auth.mongo.collection("users").update_one(
             {"email_key": auth.look_ups.email(person.email)}, {"$set": {"created_at": long_ago}}
         )
-    assert await auth.service.accounts.close_unverified() == 1
+    assert await auth.service.leaving.close_unverified() == 1
     assert await auth.rows("users", email=old.email) == []
     for person in (young, verified):
         assert len(await auth.rows("users", email=person.email)) == 1

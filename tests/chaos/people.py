@@ -196,7 +196,7 @@ class Person(Client):
     async def delete_account(self) -> None:
         """Delete the account; asked again where the answer was lost."""
         takes = {"case_id": "case_id"}
-        body = {"password": self.cast.password}
+        body = {"password": self.cast.password, "now": True}
         for _ in range(3):
             case = await self.call("delete-account", "DELETE", "/api/auth/v1/me", json=body, takes=takes)
             self.deleted = self.deleted or self.last.possible or self.last.code.startswith("401")

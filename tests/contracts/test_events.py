@@ -104,7 +104,7 @@ def test_a_group_is_named_for_its_service_and_handles_one_thing() -> None:
 
 
 def test_every_topic_is_named_subject_dot_past_verb() -> None:
-    assert all(re.fullmatch(r"[a-z]+\.[a-z]+(ed|dy)", event.topic) for event in CLASSES)
+    assert all(re.fullmatch(r"[a-z]+\.[a-z]+(ed|en|dy)", event.topic) for event in CLASSES)
     assert {producer_of(event) for event in CLASSES} == {
         "auth",
         "gallery",

@@ -1,9 +1,12 @@
 """Images over HTTP: listed, shown, captioned, fetched, deleted."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
+from libs.common.clock import now
+from libs.common.events.auth import UserHiddenV1, UserRestoredV1, UserRestrictedV1
 from libs.common.events.gallery import ImageDeletedV1
 from libs.common.testing.serving import published
 from libs.common.testing.waiting import eventually
@@ -128,3 +131,41 @@ async def test_an_image_deleted_before_its_thumbnails_leaves_none(house: House) 
 async def test_an_image_that_never_was_is_not_there(house: House) -> None:
     answer = await house.person().client.get(f"{API}/images/{uuid4()}")
     assert (answer.status_code, answer.json()["code"]) == (404, "image-not-found")
+
+
+async def test_nothing_of_a_hidden_person_is_shown_until_they_are_back(house: House) -> None:
+    person = house.person()
+    image = await person.upload(photograph(64, 64))
+    hidden_at = now() + timedelta(minutes=1)  # every token of this test is older
+    await house.say(
+        UserHiddenV1(
+            user_id=person.id, reason="by-person", erased_from=hidden_at, hidden_at=hidden_at, sequence=1
+        )
+    )
+    await eventually(lambda: _answers(person, "/images", 410), within_s=60)
+    for path in ("", "/download", "/thumbnail"):
+        answer = await person.client.get(f"{API}/images/{image['id']}{path}")
+        assert (answer.status_code, answer.json()["code"]) == (410, "account-hidden")
+    await house.say(UserRestoredV1(user_id=person.id, sequence=2))
+    await eventually(lambda: _answers(person, "/images", 200), within_s=60)
+    assert [each["id"] for each in (await person.list())["items"]] == [image["id"]]
+
+
+async def test_who_restricted_processing_sees_the_gallery_and_adds_nothing_to_it(house: House) -> None:
+    person = house.person()
+    image = await person.upload(photograph(64, 64))
+    ticket = await person.begin(100)
+    await house.say(UserRestrictedV1(user_id=person.id, sequence=1))
+
+    async def refused() -> bool:
+        return (await person.complete(ticket["upload_id"])).status_code == 409
+
+    await eventually(refused, within_s=60)
+    body = {"media_type": "image/jpeg", "size_bytes": 100}
+    answer = await person.client.post(f"{API}/uploads", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "processing-restricted")
+    assert [each["id"] for each in (await person.list())["items"]] == [image["id"]]
+
+
+async def _answers(person: Person, path: str, status: int) -> bool:
+    return (await person.client.get(f"{API}{path}")).status_code == status

@@ -87,8 +87,56 @@ class ConsentChangedV1(Event, topic="consent.changed", subject="user_id"):
     changed_at: datetime
 
 
+class UserHiddenV1(Event, topic="user.hidden", subject="user_id"):
+    """Somebody's account is closed until its erasure begins, or until they come back.
+
+    `sequence` counts how often the account's standing changed: of this and `user.restored`, the one with the higher
+    number is the last word, whichever comes first.
+
+    Consumers: billing.follow-suspensions, gallery.follow-suspensions, generation.follow-suspensions.
+    """
+
+    user_id: UUID
+    reason: Code
+    erased_from: datetime
+    hidden_at: datetime
+    sequence: int
+
+
+class UserRestoredV1(Event, topic="user.restored", subject="user_id"):
+    """Somebody came back before the erasure began: everything is as it was.
+
+    Consumers: billing.follow-suspensions, gallery.follow-suspensions, generation.follow-suspensions.
+    """
+
+    user_id: UUID
+    sequence: int
+
+
+class UserRestrictedV1(Event, topic="user.restricted", subject="user_id"):
+    """Somebody restricted the processing of their data: it is kept, and not used (GDPR Art. 18).
+
+    `sequence` says which of this and `user.unrestricted` is the last word.
+
+    Consumers: billing.follow-suspensions, gallery.follow-suspensions, generation.follow-suspensions.
+    """
+
+    user_id: UUID
+    sequence: int
+
+
+class UserUnrestrictedV1(Event, topic="user.unrestricted", subject="user_id"):
+    """Somebody lifted the restriction of their data's processing.
+
+    Consumers: billing.follow-suspensions, gallery.follow-suspensions, generation.follow-suspensions.
+    """
+
+    user_id: UUID
+    sequence: int
+
+
 class UserDeletedV1(Event, topic="user.deleted", subject="user_id", fenced=False):
-    """Somebody deleted their account: it is closed, and the erasure begins.
+    """An account is closed for good, at once or at the end of the grace period, and the erasure begins.
 
     Consumers: privacy.open-case; every API process, into its list of closed accounts.
     """

@@ -39,8 +39,11 @@ async def change_password(body: PasswordIn, user: CurrentUser, service: Service)
 
 @router.delete("", status_code=202, responses=problems(Unauthenticated, WrongPassword, TooMany))
 async def delete_account(body: DeleteIn, user: CurrentUser, service: Service) -> DeletionOut:
-    """Delete the account with everything in it; the answer tells how to follow the erasure.
+    """Delete the account with everything in it; the answer tells how to follow the erasure, and from when.
 
-    Effects:  the account is closed at once; its erasure begins.
+    The account is hidden and signed out everywhere at once. Until `erased_from` a sign-in brings everything back as
+    it was; with `now` there is no such time.
+
+    Effects:  user.hidden, or user.deleted; session.revoked for each session.
     """
-    return DeletionOut.of(await service.accounts.delete(user.id, body.password))
+    return DeletionOut.of(await service.accounts.delete(user.id, body.password, at_once=body.now))

@@ -70,6 +70,19 @@ class Users:
         rows = await self._rows.find(query, sort=[("created_at", 1)], limit=MOST_AT_ONCE)
         return [User.from_mongo(row) for row in rows]
 
+    async def due(self, at: datetime) -> list[User]:
+        """Return hidden accounts whose time to come back has ended, the longest ago first."""
+        query = {"status": Status.HIDDEN, "erased_from": {"$lte": at}}
+        rows = await self._rows.find(query, sort=[("erased_from", 1)], limit=MOST_AT_ONCE)
+        return [User.from_mongo(row) for row in rows]
+
+    async def turn(
+        self, user_id: UUID, *, only: Status, having: dict[str, Any] | None = None, **fields: Any
+    ) -> User | None:
+        """Change an account's standing and count it; return the account, None where it was not as expected."""
+        query = {**(having or {}), "_id": user_id, "status": only}
+        return _user(await self._rows.find_one_and_update(query, {"$set": fields, "$inc": {"standings": 1}}))
+
     async def change(
         self,
         user_id: UUID,

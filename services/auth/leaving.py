@@ -1,0 +1,127 @@
+"""The end of an account: hidden at once, its person free to come back for a while, then closed and erased."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from libs.common.clock import new_id, now
+from libs.common.errors import Unauthenticated
+from libs.common.events.auth import UserDeletedV1
+from libs.common.work import UnitOfWork
+from services.auth.metrics import DELETIONS, HIDINGS
+from services.auth.models import Status, User
+from services.auth.repository import Store
+from services.auth.sessions import SessionKeeper
+from services.auth.settings import AuthSettings
+from services.auth.standing import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """What becomes of an account that its person leaves: its erasure's case, and when that begins."""
+
+    case_id: UUID
+    erased_from: datetime
+
+
+class Leaving:
+    """Hides and closes accounts."""
+
+    def __init__(
+        self,
+        *,
+        settings: AuthSettings,
+        store: Store,
+        work: UnitOfWork,
+        sessions: SessionKeeper,
+        standing: Standing,
+    ) -> None:
+        self._settings, self._store, self._work = settings, store, work
+        self._sessions, self._standing = sessions, standing
+        self._grace = timedelta(days=settings.deletion_grace_days)
+
+    async def leave(self, user: User, *, at_once: bool, reason: str) -> Farewell:
+        """End an account: hidden with time to come back, or closed where none is wanted or given.
+
+        Raises:   Unauthenticated (401): somebody ended it before.
+        Effects:  no session is left; user.hidden or user.deleted, session.revoked for each session.
+        """
+        hides = bool(self._grace) and not at_once
+        erased_from = now() + self._grace if hides else now()
+        case_id = await (self._hide(user, erased_from, reason) if hides else self.close(user, reason=reason))
+        if case_id is None:
+            raise Unauthenticated("this account is closed")
+        return Farewell(case_id, erased_from)
+
+    async def close(self, user: User, *, reason: str) -> UUID | None:
+        """Close an account; return its erasure case, or None where it has become another's or was closed before.
+
+        It is not fenced by a tombstone: the erasure that it starts may set one before this returns.
+
+        Effects:  as of `close_now`.
+        """
+        case_id = await self._work.run(lambda: self.close_now(user))
+        if case_id is not None:
+            DELETIONS.labels(reason).inc()
+        return case_id
+
+    async def close_now(self, user: User) -> UUID | None:
+        """Close an account as it was read, in an open transaction; return its case, or None.
+
+        Effects:  nobody can sign in, address and name are free; user.deleted, session.revoked for each session.
+        """
+        case_id, freed = user.case_id or new_id(), f"deleted:{user.id}"
+        if not await self._store.users.change(
+            user.id,
+            only=user.status,
+            having={"case_id": user.case_id},
+            status=Status.DELETED,
+            email_key=freed,
+            username_key=freed,
+        ):
+            return None
+        await self._store.usernames.release(user.id)
+        await self._store.registrations.remove_all(user.id)
+        await self._store.verification_tokens.remove_all(user.id)
+        await self._sessions.end_all(user.id, "account-deleted")
+        await self._work.outbox.add(UserDeletedV1(user_id=user.id, case_id=case_id, deleted_at=now()))
+        return case_id
+
+    async def close_due(self) -> int:
+        """Close the accounts whose time to come back has ended; return how many.
+
+        Where it stands is in the rows: a process that is killed leaves what it has not closed to the next one.
+        """
+        closed = 0
+        while due := await self._store.users.due(now()):
+            for user in due:
+                closed += await self.close(user, reason="grace-ended") is not None
+        return closed
+
+    async def close_unverified(self) -> int:
+        """Delete accounts whose address was never verified in the time for it; return how many.
+
+        Source:   GDPR Art. 5(1)(e): the address may be somebody else's, who never asked for an account.
+        """
+        before = now() - self._settings.unverified_lifetime
+        users = await self._store.users.unverified_since(before)
+        return sum([await self.close(user, reason="never-verified") is not None for user in users])
+
+    async def _hide(self, user: User, erased_from: datetime, reason: str) -> UUID | None:
+        case_id = new_id()
+        hidden = await self._work.run(
+            lambda: self.hide_now(user.id, case_id, erased_from, reason), subject=user.id
+        )
+        if hidden:
+            HIDINGS.labels(reason).inc()
+        return case_id if hidden else None
+
+    async def hide_now(self, user_id: UUID, case_id: UUID, erased_from: datetime, reason: str) -> bool:
+        """Hide an account in an open transaction; tell whether there was one to hide.
+
+        Effects:  no session is left; user.hidden, session.revoked for each session.
+        """
+        hidden = await self._standing.hide(user_id, case_id, erased_from, reason)
+        if hidden:
+            await self._sessions.end_all(user_id, "account-hidden")
+        return hidden
