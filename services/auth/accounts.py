@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from libs.common import case_token
 from libs.common.clock import now
-from libs.common.errors import Unauthenticated
+from libs.common.errors import ProcessingRestricted, Unauthenticated
 from libs.common.events.auth import MailRequestedV2
 from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.work import UnitOfWork
@@ -21,6 +21,7 @@ from services.auth.passwords import Passwords
 from services.auth.repository import Store
 from services.auth.sessions import SessionKeeper
 from services.auth.settings import AuthSettings
+from services.auth.standing import Standing
 from services.auth.throttling import Gates
 
 MOST_PREFERENCES = 50
@@ -65,10 +66,11 @@ class Accounts:
         sessions: SessionKeeper,
         consenting: Consenting,
         leaving: Leaving,
+        standing: Standing,
     ) -> None:
         self._settings, self._store, self._work = settings, store, work
         self._passwords, self._gates, self._sessions = passwords, gates, sessions
-        self._consenting, self._leaving = consenting, leaving
+        self._consenting, self._leaving, self._standing = consenting, leaving, standing
 
     async def get(self, user_id: UUID) -> User:
         """Return the account of a signed-in person.
@@ -83,11 +85,14 @@ class Accounts:
     async def change_profile(self, user_id: UUID, change: ProfileChange) -> User:
         """Change username, language, theme and preferences.
 
-        Raises:   UsernameTaken (409), TooManyPreferences (422); ConsentNeeded (409): taste is kept by consent alone.
+        Raises:   UsernameTaken (409), TooManyPreferences (422); ConsentNeeded (409): taste is kept by consent alone;
+                  ProcessingRestricted (409): and not while the person restricts what is done with their data.
         """
 
         async def write() -> User:
             user = await self.get(user_id)
+            if change.is_of_taste and user.restricted_at is not None:
+                raise ProcessingRestricted
             if change.is_of_taste:
                 await self._consenting.require(user_id, ChosenPurpose.PERSONALISATION)
             fields = {
@@ -100,6 +105,16 @@ class Accounts:
             return user.model_copy(update=fields)
 
         return await self._work.run(write, subject=user_id)
+
+    async def restrict(self, user_id: UUID, *, restricted: bool) -> User:
+        """Restrict the processing of a person's data, or lift it; return the account. Twice changes nothing.
+
+        Raises:   Unauthenticated (401): the account is closed.
+        Effects:  user.restricted or user.unrestricted, which every service follows.
+        """
+        turn = self._standing.restrict if restricted else self._standing.unrestrict
+        await self._work.run(lambda: turn(user_id), subject=user_id)
+        return await self.get(user_id)
 
     async def change_password(
         self, user_id: UUID, session_id: UUID, current: SecretStr, new: SecretStr

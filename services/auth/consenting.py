@@ -9,7 +9,6 @@ from libs.common.clock import new_id, now
 from libs.common.consents import Consents, Standing, allowed
 from libs.common.errors import Unauthenticated
 from libs.common.events.auth import ConsentChangedV1
-from libs.common.events.privacy import RequestAcceptedV1, RequestFulfilledV1
 from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.privacy.purposes import DECLARED, Decision
 from libs.common.work import UnitOfWork
@@ -70,20 +69,25 @@ class Consenting:
             await self._keep(event, source)
         return len(changed)
 
-    async def carry_out(self, event: RequestAcceptedV1) -> None:
+    async def refuse_all(self, user_id: UUID, kind: Literal["objection", "withdrawal"]) -> str:
         """Withdraw every consent, or object to all that can be objected to, in an open transaction.
 
         Who wants to say no to one thing only does so in the account; a request by form names none.
 
-        Effects:  decisions; consent.changed for each; request.fulfilled.
+        Returns:  what came of it, as a code.
+        Effects:  decisions; consent.changed for each.
         """
-        no = Decision.WITHDRAWN if event.kind == "withdrawal" else Decision.OBJECTED
-        outcome = await self._refuse_all(event.user_id, no)
-        await self._work.outbox.add(
-            RequestFulfilledV1(
-                user_id=event.user_id, request_id=event.request_id, kind=event.kind, outcome=outcome
-            )
-        )
+        no = Decision.WITHDRAWN if kind == "withdrawal" else Decision.OBJECTED
+        standings = await self._consents.standings(user_id)
+        followed = [
+            each.name for each in DECLARED.values() if each.refusal is no and allowed(standings, each.name)
+        ]
+        version = (await self._agreements.in_force()).policy
+        try:
+            stopped = await self.enter(user_id, followed, no, version, "request")
+        except Unauthenticated:
+            return "account-closed"
+        return "stopped" if stopped else "nothing-to-stop"
 
     async def standings(self, user_id: UUID) -> dict[ChosenPurpose, Standing]:
         """Return a person's last word about each purpose that they said something about."""
@@ -101,19 +105,6 @@ class Consenting:
     async def allows(self, user_id: UUID, purpose: ChosenPurpose) -> bool:
         """Tell whether a person's data may be used for a purpose, now."""
         return await self._consents.allows(user_id, purpose)
-
-    async def _refuse_all(self, user_id: UUID, no: Decision) -> str:
-        """Say no to every purpose that is refused in this way and followed now; return what came of it."""
-        standings = await self._consents.standings(user_id)
-        followed = [
-            each.name for each in DECLARED.values() if each.refusal is no and allowed(standings, each.name)
-        ]
-        version = (await self._agreements.in_force()).policy
-        try:
-            stopped = await self.enter(user_id, followed, no, version, "request")
-        except Unauthenticated:
-            return "account-closed"
-        return "stopped" if stopped else "nothing-to-stop"
 
     async def _keep(self, event: ConsentChangedV1, source: Source) -> None:
         await self._store.decisions.add(_decision(event, source, event.changed_at))

@@ -39,9 +39,9 @@ async def follow_policies(event: PolicyPublishedV1, service: AuthService) -> Non
 
 @consumes(RequestAcceptedV1, group="auth.carry-out-requests")
 async def carry_out_requests(event: RequestAcceptedV1, service: AuthService) -> None:
-    """Carry out a person's request, where it is for auth to do: a withdrawal of consent, or an objection.
+    """Carry out a person's request, where it is for auth to do.
 
-    Effects:  decisions; publishes consent.changed and request.fulfilled.
+    Effects:  the account is hidden or closed, or restricted, or its purposes refused; publishes what says so, and
+              request.fulfilled.
     """
-    if event.kind in ("withdrawal", "objection"):
-        await service.consenting.carry_out(event)
+    await service.fulfilling.carry_out(event)

@@ -53,6 +53,22 @@ class Leaving:
             raise Unauthenticated("this account is closed")
         return Farewell(case_id, erased_from)
 
+    async def leave_by_request(self, user_id: UUID) -> str:
+        """End an account whose person asked for it by a request, in an open transaction; return what came of it.
+
+        Effects:  as of `leave`, with time to come back; nothing where the account ended before.
+        """
+        user = await self._store.users.get(user_id)
+        if user is None:
+            return "account-closed"
+        if user.status is Status.HIDDEN:
+            return "erasure-scheduled"
+        if user.status is Status.UNVERIFIED or not self._grace:
+            await self.close_now(user)
+            return "erasure-begun"
+        await self.hide_now(user_id, new_id(), now() + self._grace, "by-request")
+        return "erasure-scheduled"
+
     async def close(self, user: User, *, reason: str) -> UUID | None:
         """Close an account; return its erasure case, or None where it has become another's or was closed before.
 

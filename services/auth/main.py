@@ -12,6 +12,7 @@ from services.auth import handlers
 from services.auth.accounts import Accounts
 from services.auth.agreements import Agreements
 from services.auth.consenting import Consenting
+from services.auth.fulfilling import Fulfilling
 from services.auth.housekeeping import Housekeeping
 from services.auth.leaving import Leaving
 from services.auth.look_ups import LookUps
@@ -80,6 +81,7 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         sessions=sessions,
         consenting=consenting,
         leaving=leaving,
+        standing=standing,
     )
     staff = StaffKeeper(
         settings=settings,
@@ -105,6 +107,7 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         sessions=sessions,
         accounts=accounts,
         leaving=leaving,
+        fulfilling=Fulfilling(store, work, leaving, standing, consenting),
         access_tokens=access_tokens,
         mailing=Mailing(store, work, Postman(settings), settings.public_url, settings.verification_lifetime),
         staff=staff,

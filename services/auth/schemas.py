@@ -208,6 +208,7 @@ class ProfileOut(BaseModel):
     preferences: dict[str, Preference]
     created_at: datetime
     verified_at: datetime | None
+    restricted_at: datetime | None = Field(description="since when the processing of the data is restricted")
 
     @classmethod
     def of(cls, user: User) -> Self:
@@ -221,6 +222,7 @@ class ProfileOut(BaseModel):
             preferences=user.preferences,
             created_at=user.created_at,
             verified_at=user.verified_at,
+            restricted_at=user.restricted_at,
         )
 
 

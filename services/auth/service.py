@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.auth.accounts import Accounts
 from services.auth.agreements import Agreements
 from services.auth.consenting import Consenting
+from services.auth.fulfilling import Fulfilling
 from services.auth.leaving import Leaving
 from services.auth.mailing import Mailing
 from services.auth.notifying import Notifying
@@ -24,6 +25,7 @@ class AuthService:
     sessions: SessionKeeper
     accounts: Accounts
     leaving: Leaving
+    fulfilling: Fulfilling
     access_tokens: AccessTokens
     mailing: Mailing
     staff: StaffKeeper

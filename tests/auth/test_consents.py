@@ -8,7 +8,12 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from libs.common.events.auth import ConsentChangedV1
+from libs.common.events.auth import (
+    ConsentChangedV1,
+    UserHiddenV1,
+    UserRestrictedV1,
+    UserUnrestrictedV1,
+)
 from libs.common.events.privacy import RequestAcceptedV1, RequestFulfilledV1, RequestKind
 from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.privacy.purposes import DECLARED
@@ -202,3 +207,35 @@ async def test_a_request_withdraws_every_consent_or_objects_to_all_that_can_be_o
     gone_id = await auth.user_id(gone)
     await auth.delete("/me", gone, {"password": gone.password, "now": True})
     assert await fulfilled(auth, gone_id, "objection") == "account-closed"
+
+
+async def test_a_request_hides_the_account_which_a_sign_in_brings_back(auth: Auth) -> None:
+    person = await auth.signed_in()
+    user_id = await auth.user_id(person)
+    assert await fulfilled(auth, user_id, "erasure") == "erasure-scheduled"
+    (hidden,) = await events_of(auth, UserHiddenV1, user_id)
+    assert hidden.reason == "by-request"
+    assert (await auth.get("/me", person)).status_code in (401, 410)
+    assert await fulfilled(auth, user_id, "erasure") == "erasure-scheduled"
+    assert len(await events_of(auth, UserHiddenV1, user_id)) == 1
+    assert await fulfilled(auth, user_id, "restriction") == "account-closed"
+    assert (await auth.sign_in(person)).status_code == 201
+
+
+async def test_a_restricted_account_keeps_no_new_taste_and_all_that_it_had(auth: Auth) -> None:
+    person = await auth.signed_in(theme="dark")
+    user_id = await auth.user_id(person)
+    assert await fulfilled(auth, user_id, "restriction") == "restricted"
+    assert await fulfilled(auth, user_id, "restriction") == "already-restricted"
+    assert problem(await auth.patch("/me", {"theme": "light"}, person), 409) == "processing-restricted"
+    renamed = await auth.patch("/me", {"username": f"{person.username[:20]}-x"}, person)
+    assert renamed.json()["theme"] == "dark"
+    assert renamed.json()["restricted_at"]
+
+    for _ in range(2):
+        lifted = await auth.delete("/me/restriction", person)
+        assert (lifted.status_code, lifted.json()["restricted_at"]) == (200, None)
+    (restricted,) = await events_of(auth, UserRestrictedV1, user_id)
+    (unrestricted,) = await events_of(auth, UserUnrestrictedV1, user_id)
+    assert unrestricted.sequence > restricted.sequence
+    assert (await auth.patch("/me", {"theme": "light"}, person)).json()["theme"] == "light"

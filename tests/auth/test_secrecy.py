@@ -36,6 +36,11 @@ async def a_whole_life(auth: Auth) -> tuple[Person, list[str]]:
     new = "another-Harbour-77"
     await auth.post("/me/password", {"current_password": person.password, "new_password": new}, person)
     secrets += [person.email, person.username, person.password, new, ADDRESS, AGENT, "unmistakable-motto"]
+    for method in ("PUT", "DELETE"):
+        await auth.client.request(method, f"{API}/me/restriction", headers=person.headers)
+    person.password = new
+    await auth.delete("/me", person, {"password": new})
+    await auth.sign_in(person)
     return person, secrets
 
 

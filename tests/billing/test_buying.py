@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from libs.common.clock import now
-from libs.common.events.auth import UserRegisteredV1, UserVerifiedV1
+from libs.common.events.auth import UserRegisteredV1, UserRestrictedV1, UserVerifiedV1
 from libs.common.events.generation import GenerationFailedV1, GenerationRequestedV1
 from libs.common.mongo import Mongo
 from libs.common.testing.tokens import bearer
@@ -125,6 +125,22 @@ async def test_buying_six_times_gives_the_credits_of_six(shop: Shop, pay_databas
     entries = (await shop.api.get(f"{V1}/ledger", headers=bearer(user_id))).json()["items"]
     assert [(entry["kind"], entry["available"]) for entry in entries] == [("purchase", 100)] * 6
     assert {entry["payment_id"] for entry in entries} == {checkout["payment_id"] for checkout in placed}
+
+
+async def test_who_restricted_processing_begins_no_purchase_and_ends_the_one_in_hand(
+    shop: Shop, billing: Billing
+) -> None:
+    user_id = uuid4()
+    checkout = await shop.check_out(user_id)
+    await publish(billing, UserRestrictedV1(user_id=user_id, sequence=1))
+
+    async def refused() -> bool:
+        answer = await shop.api.post(f"{V1}/checkouts", json={"package": "starter"}, headers=bearer(user_id))
+        return answer.status_code == 409 and answer.json()["code"] == "processing-restricted"
+
+    await eventually(refused)
+    await shop.choose(checkout["checkout_url"], "approve")
+    await shop.has(user_id, 100)
 
 
 async def test_payments_are_read_by_pages_and_only_by_their_person(shop: Shop) -> None:

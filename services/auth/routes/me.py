@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from libs.common.errors import TooMany, Unauthenticated, problems
+from libs.common.errors import ProcessingRestricted, TooMany, Unauthenticated, problems
 from libs.common.identity import CurrentUser
 from services.auth.errors import ConsentNeeded, TooManyPreferences, UsernameTaken, WeakPassword, WrongPassword
 from services.auth.routes.parameters import PREFIX, Service
@@ -20,13 +20,37 @@ async def show_profile(user: CurrentUser, service: Service) -> ProfileOut:
     return ProfileOut.of(await service.accounts.get(user.id))
 
 
-@router.patch("", responses=problems(Unauthenticated, UsernameTaken, TooManyPreferences, ConsentNeeded))
+@router.patch(
+    "",
+    responses=problems(
+        Unauthenticated, UsernameTaken, TooManyPreferences, ConsentNeeded, ProcessingRestricted
+    ),
+)
 async def change_profile(body: ProfileIn, user: CurrentUser, service: Service) -> ProfileOut:
     """Change username, language, theme or preferences; the last three need consent to `personalisation`.
 
     Personal: all of it, to their own subject only.
     """
     return ProfileOut.of(await service.accounts.change_profile(user.id, body.change()))
+
+
+@router.put("/restriction", responses=problems(Unauthenticated))
+async def restrict(user: CurrentUser, service: Service) -> ProfileOut:
+    """Restrict the processing of the person's data: it is kept, shown to them and exported, and not used.
+
+    Effects:  nothing is generated, uploaded or bought, no taste is kept; jobs in hand end; publishes user.restricted.
+    Source:   GDPR Art. 18.
+    """
+    return ProfileOut.of(await service.accounts.restrict(user.id, restricted=True))
+
+
+@router.delete("/restriction", responses=problems(Unauthenticated))
+async def lift_restriction(user: CurrentUser, service: Service) -> ProfileOut:
+    """Lift the restriction.
+
+    Effects:  publishes user.unrestricted.
+    """
+    return ProfileOut.of(await service.accounts.restrict(user.id, restricted=False))
 
 
 @router.post(
