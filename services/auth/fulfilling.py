@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from libs.common.events.privacy import RequestAcceptedV1, RequestFulfilledV1
+from libs.common.events.privacy import MinorConfirmedV1, RequestAcceptedV1, RequestFulfilledV1, RequestKind
 from libs.common.work import UnitOfWork
 from services.auth.consenting import Consenting
 from services.auth.leaving import Leaving
@@ -27,11 +27,21 @@ class Fulfilling:
         """
         outcome = await self._outcome(event)
         if outcome is not None:
-            await self._work.outbox.add(
-                RequestFulfilledV1(
-                    user_id=event.user_id, request_id=event.request_id, kind=event.kind, outcome=outcome
-                )
-            )
+            await self._answer(event, event.kind, outcome)
+
+    async def close_minor(self, event: MinorConfirmedV1) -> None:
+        """Close the account of somebody who is under 18, in an open transaction.
+
+        Effects:  as of `Leaving.close_minor`; request.fulfilled, as of an erasure.
+        """
+        await self._answer(event, "erasure", await self._leaving.close_minor(event.user_id))
+
+    async def _answer(
+        self, event: RequestAcceptedV1 | MinorConfirmedV1, kind: RequestKind, outcome: str
+    ) -> None:
+        await self._work.outbox.add(
+            RequestFulfilledV1(user_id=event.user_id, request_id=event.request_id, kind=kind, outcome=outcome)
+        )
 
     async def _outcome(self, event: RequestAcceptedV1) -> str | None:
         match event.kind:

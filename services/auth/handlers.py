@@ -2,7 +2,7 @@
 
 from libs.common.bus.consumes import Once, consumes
 from libs.common.events.auth import MailRequestedV1, MailRequestedV2, UserRegisteredV1
-from libs.common.events.privacy import PolicyPublishedV1, RequestAcceptedV1
+from libs.common.events.privacy import MinorConfirmedV1, PolicyPublishedV1, RequestAcceptedV1
 from services.auth.mails import Kind, kind_of
 from services.auth.service import AuthService
 
@@ -45,3 +45,12 @@ async def carry_out_requests(event: RequestAcceptedV1, service: AuthService) -> 
               request.fulfilled.
     """
     await service.fulfilling.carry_out(event)
+
+
+@consumes(MinorConfirmedV1, group="auth.close-minors")
+async def close_minors(event: MinorConfirmedV1, service: AuthService) -> None:
+    """Close the account of somebody who is under 18, without grace, and let its address register nothing.
+
+    Effects:  the account; a keyed hash of the address; publishes user.deleted and request.fulfilled.
+    """
+    await service.fulfilling.close_minor(event)

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from libs.common.blind_index import BlindIndexes
-from services.auth.models import EMAIL_INDEX, NETWORK_INDEX, USERNAME_INDEX
+from services.auth.models import EMAIL_INDEX, NETWORK_INDEX, REFUSED_INDEX, USERNAME_INDEX
 
 
 class LookUps:
@@ -15,6 +15,10 @@ class LookUps:
     def email(self, email: str) -> str:
         """Return what an address is found by, and is unique by."""
         return self._indexes.of(EMAIL_INDEX, email)
+
+    def refused(self, email: str) -> str:
+        """Return what is kept of an address that registers nothing: not what its account was found by."""
+        return self._indexes.of(REFUSED_INDEX, email)
 
     def username(self, username: str) -> str:
         """Return what a username is found by, and is unique by."""

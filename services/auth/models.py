@@ -73,6 +73,10 @@ IpAddress = Personal("user.device.ip_address", Purpose.SECURITY, Basis.LEGITIMAT
 EMAIL_INDEX = BlindIndex("auth.email")
 USERNAME_INDEX = BlindIndex("auth.username")
 NETWORK_INDEX = BlindIndex("auth.network")
+REFUSED_INDEX = BlindIndex("auth.refused-address")
+
+REFUSED_FOR = timedelta(days=5 * 365)
+"""How long an address that was a minor's registers nothing."""
 
 
 class Status(StrEnum):
@@ -147,6 +151,20 @@ class User(Document):
     case_id: Operational[UUID | None] = None
     restricted_at: Annotated[datetime | None, Said] = None
     standings: Operational[int] = 0
+
+
+class RefusedAddress(Document):
+    """That a verified address was a minor's: it registers nothing until `expires_at`.
+
+    The key is a keyed hash of the address, made for this alone: it is found by nothing but the same address typed
+    again, and links to no account. It stays beyond the erasure on purpose.
+    """
+
+    collection: ClassVar[str] = "refused_addresses"
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("expires_at", 1),), expire_after=ZERO),)
+
+    id: Operational[str] = Field(alias="_id")
+    expires_at: Operational[datetime]
 
 
 class UsernameClaim(Document):

@@ -1,10 +1,21 @@
-"""What auth holds of people and of operators, and that all of it goes with the account."""
+"""What auth holds of people and of operators, and that all of it goes with the account.
+
+What stays is that an address was a minor's: a keyed hash that leads to nobody, for as long as they may be one.
+"""
 
 from libs.common.consents import SWITCHBOARDS
-from libs.common.privacy.holdings import OF_THE_BUS, CollectionHolding, Holdings, ProcessorHolding
+from libs.common.privacy.annotations import Retention
+from libs.common.privacy.holdings import (
+    OF_THE_BUS,
+    CollectionHolding,
+    Holdings,
+    ProcessorHolding,
+    ProofHolding,
+)
 from libs.common.privacy.processors import MAIL_SERVER
 from libs.common.suspensions import SUSPENSIONS
 from services.auth.models import (
+    REFUSED_FOR,
     Acceptance,
     ConsentDecision,
     NoticeRun,
@@ -12,6 +23,7 @@ from services.auth.models import (
     PolicyNotice,
     PolicyVersion,
     RefreshToken,
+    RefusedAddress,
     Session,
     StaffAccount,
     StaffSession,
@@ -35,6 +47,14 @@ MAIL = ProcessorHolding(
 )
 """What stands in a mail, and whom it goes to."""
 
+REFUSED_ADDRESSES = ProofHolding(
+    RefusedAddress,
+    "keyed hash of an address, and until when it is refused",
+    "protection-of-minors",
+    Retention("5 years: who was 13 is 18 then", REFUSED_FOR),
+)
+"""Source:   GDPR Art. 17(3)(b), Art. 8, and the terms: the service is for adults."""
+
 HOLDINGS = Holdings(
     "auth",
     collections=(
@@ -54,6 +74,7 @@ HOLDINGS = Holdings(
         SUSPENSIONS,
         *OF_THE_BUS,
     ),
+    proofs=(REFUSED_ADDRESSES,),
     processors=(MAIL,),
     operational=(PolicyVersion, NoticeRun),
 )

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from pydantic import SecretStr
 
@@ -82,6 +82,8 @@ class Registration:
     async def register(self, applicant: Applicant) -> None:
         """Open an account, or tell the person by mail that there is one already; the caller cannot tell which.
 
+        Of an address that was a minor's nothing is kept, and no mail goes out; the caller cannot tell that either.
+
         A registration of an address that nobody has verified yet stands beside the earlier ones: each is mailed a
         link that activates what it asked for and nothing that a stranger typed, before or after.
 
@@ -132,6 +134,9 @@ class Registration:
         """Open an account or answer for the one that is there, whatever others do at the same time."""
         known = await self._store.users.by_email(applicant.email)
         await self._gates.mail(known.id if known else None, key_of(applicant.email))
+        if await self._store.refused_addresses.has(applicant.email, now()):
+            await self._hold_name_of_nobody(applicant)
+            return "refused"
         for _ in range(RACES):
             try:
                 if known is None:
@@ -141,6 +146,13 @@ class Registration:
             except (AddressTaken, SubjectErased):  # somebody was faster: look again
                 known = await self._store.users.by_email(applicant.email)
         raise Unavailable
+
+    async def _hold_name_of_nobody(self, applicant: Applicant) -> None:
+        """Hold the name as long as an unverified account would: its being free would tell that nothing was opened."""
+        nobody = uuid5(NAMESPACE_OID, self._store.look_ups.refused(applicant.email))
+        moment = now()
+        held_until = moment + self._settings.unverified_lifetime
+        await self._work.run(lambda: self._claim(nobody, applicant, moment, held_until))
 
     async def _open(self, applicant: Applicant, password_hash: str) -> None:
         user_id, moment = new_id(), now()

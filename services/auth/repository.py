@@ -7,6 +7,7 @@ from libs.common.mongo import Mongo
 from services.auth.look_ups import LookUps
 from services.auth.rows.consents import ConsentDecisions
 from services.auth.rows.policies import NoticeRuns, PolicyNotices, PolicyVersions
+from services.auth.rows.refused import RefusedAddresses
 from services.auth.rows.sessions import RefreshTokens, Sessions
 from services.auth.rows.staff import StaffAccounts, StaffSessions
 from services.auth.rows.throttles import Pace, Throttles
@@ -38,6 +39,7 @@ class Store:
     policy_versions: PolicyVersions
     notice_runs: NoticeRuns
     notices: PolicyNotices
+    refused_addresses: RefusedAddresses
 
     @classmethod
     def of(cls, mongo: Mongo, look_ups: LookUps) -> Self:
@@ -58,6 +60,7 @@ class Store:
             PolicyVersions(mongo),
             NoticeRuns(mongo),
             PolicyNotices(mongo),
+            RefusedAddresses(mongo, look_ups),
         )
 
 

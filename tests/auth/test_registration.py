@@ -2,11 +2,17 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from libs.common.clock import now
+from libs.common.events.auth import UserDeletedV1
+from libs.common.events.privacy import MinorConfirmedV1, RequestFulfilledV1
+from tests.auth.events import events_of
 from tests.auth.people import TERMS, Auth, Person, form, problem, somebody, token_in
 
 
@@ -185,3 +191,60 @@ async def test_many_mails_to_one_address_are_slowed_down(auth: Auth) -> None:
     await auth.mails(person.email, 4)
     await asyncio.sleep(1)
     assert len(await auth.mails(person.email)) == 4, "the first, and three that were asked for"
+
+
+async def stored_with(auth: Auth, *words: str) -> list[str]:
+    """The collections in which one of the words is, as it is typed or looked for by."""
+    keys = [auth.look_ups.email(words[0]), auth.look_ups.username(words[1]), *words]
+    found = []
+    for name in await auth.mongo.collection_names():
+        rows = [str(row) for row in await auth.mongo.collection(name).find({})]
+        found += [name for row in rows if any(key in row for key in keys)]
+    return found
+
+
+async def test_nothing_is_kept_of_who_says_to_be_under_18_or_says_nothing_of_it(auth: Auth) -> None:
+    for changes in ({"is_adult": False}, {"is_adult": None}):
+        minor = somebody()
+        answer = await auth.post("/users", form(minor, **changes))
+        assert problem(answer, 422) == "invalid"
+        assert minor.email not in answer.text
+        assert await stored_with(auth, minor.email, minor.username) == []
+    adult = await auth.registered()
+    assert "users" in await stored_with(auth, adult.email, adult.username), "it does not see what is there"
+
+
+async def test_a_minor_is_closed_without_grace_and_the_address_registers_nothing_until_it_may(
+    auth: Auth,
+) -> None:
+    person = await auth.signed_in()
+    user_id, work = await auth.user_id(person), auth.service.consenting._work
+    confirmed = MinorConfirmedV1(user_id=user_id, request_id=uuid4())
+    await work.run(lambda: work.outbox.add(confirmed))
+    (fulfilled,) = await events_of(auth, RequestFulfilledV1, confirmed.request_id)
+    assert (fulfilled.kind, fulfilled.outcome) == ("erasure", "erasure-begun")
+    assert len(await events_of(auth, UserDeletedV1, user_id)) == 1
+    assert problem(await auth.sign_in(person), 401) == "wrong-credentials"
+
+    again = somebody()
+    again.email = person.email
+    answer = await auth.post("/users", form(again, email=person.email.upper()))
+    assert (answer.status_code, answer.text) == (202, '{"status":"check-your-mail"}'), "nobody can tell"
+    assert await auth.rows("users", email=person.email) == []
+    taken = await auth.post("/users", form(somebody(), username=again.username))
+    assert problem(taken, 409) == "username-taken", "a free name would tell"
+
+    refused = auth.mongo.collection("refused_addresses")
+    (row,) = await refused.find({"_id": auth.look_ups.refused(person.email)})
+    assert row["expires_at"] - now() > timedelta(days=4 * 365)
+    await refused.update_one({"_id": row["_id"]}, {"$set": {"expires_at": now()}})
+    assert (await auth.post("/users", form(somebody(), email=person.email))).status_code == 202
+    assert len(await auth.rows("users", email=person.email)) == 1
+
+
+async def test_a_minor_who_never_verified_an_address_has_none_refused(auth: Auth) -> None:
+    person = await auth.registered()
+    user_id, work = await auth.user_id(person), auth.service.consenting._work
+    for outcome in ("erasure-begun", "account-closed"):
+        assert await work.run(lambda: auth.service.leaving.close_minor(user_id)) == outcome
+    assert await auth.rows("refused_addresses", _id=auth.look_ups.refused(person.email)) == []

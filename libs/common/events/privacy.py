@@ -140,6 +140,16 @@ class RequestFulfilledV1(Event, topic="request.fulfilled", subject="user_id"):
     outcome: Code
 
 
+class MinorConfirmedV1(Event, topic="minor.confirmed", subject="user_id"):
+    """Staff confirmed a report that somebody is under 18: the account is closed and erased without grace.
+
+    Consumers: auth.close-minors.
+    """
+
+    user_id: UUID
+    request_id: UUID
+
+
 class PolicyPublishedV1(Event, topic="policy.published", subject="document", fenced=False):
     """A version of the privacy policy or the terms took effect.
 
