@@ -124,7 +124,7 @@ class Accounts:
         Raises:   WrongPassword (403), WeakPassword (422), TooMany (429).
         Effects:  session.revoked for each other session; mail.requested.
         """
-        user = await self._proven(user_id, current)
+        user = await self.proven(user_id, current)
         await self._passwords.accept(new, about=(user.username, user.email, *user.email.split("@")))
         password_hash = await self._passwords.hash(new)
 
@@ -146,7 +146,7 @@ class Accounts:
         Raises:   WrongPassword (403), TooMany (429).
         Effects:  as of `Leaving.leave`.
         """
-        user = await self._proven(user_id, password)
+        user = await self.proven(user_id, password)
         farewell = await self._leaving.leave(user, at_once=at_once, reason="by-person")
         return Deletion(
             case_id=farewell.case_id,
@@ -155,8 +155,11 @@ class Accounts:
             erased_from=farewell.erased_from,
         )
 
-    async def _proven(self, user_id: UUID, password: SecretStr) -> User:
-        """Return the account of a signed-in person who knows its password."""
+    async def proven(self, user_id: UUID, password: SecretStr) -> User:
+        """Return the account of a signed-in person who knows its password.
+
+        Raises:   WrongPassword (403), TooMany (429).
+        """
         user = await self.get(user_id)
         gate = await self._gates.password(user_id)
         if not await self._passwords.verify(user.password_hash, password):

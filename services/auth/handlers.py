@@ -22,6 +22,10 @@ async def send_mail(
     kind = kind_of(event.kind)
     if kind is Kind.VERIFICATION:
         await service.mailing.send_token(event.user_id, event.registration_id or event.user_id, once)
+    elif kind is Kind.EMAIL_CHANGE:
+        await service.mailing.send_email_change(event.user_id)
+    elif kind is Kind.EMAIL_CHANGED:
+        await service.mailing.send_email_changed(event.user_id, once)
     elif isinstance(event, MailRequestedV2) and event.document_version is not None:
         await service.mailing.send_policy_news(event.user_id, kind, event.document_version, once)
     else:

@@ -71,6 +71,34 @@ class Mailing:
         await self._postman.send(registration.email, mail, kind="verification")
         await once(lambda: self._store.verification_tokens.mark_sent(user_id, token_hash, now()))
 
+    async def send_email_change(self, user_id: UUID) -> None:
+        """Send what proves a new address to that address; nothing where no change is under way any more.
+
+        Raises:   Unavailable: retried, with another token.  MailRefused: dead letter.
+        """
+        user, change = await self._store.users.get(user_id), await self._store.email_changes.get(user_id)
+        if user is None or change is None or change.email is None:
+            return
+        token, token_hash = new_secret()
+        await self._work.run(
+            lambda: self._store.email_changes.note_token(user_id, token_hash), subject=user_id
+        )
+        mail = mails.email_change(user.language, public_url=self._public_url, token=token)
+        await self._postman.send(change.email, mail, kind=Kind.EMAIL_CHANGE)
+
+    async def send_email_changed(self, user_id: UUID, once: Once) -> None:
+        """Tell the former address that it is an account's no more.
+
+        Raises:   Unavailable: retried.  MailRefused: dead letter.
+        Effects:  the former address is forgotten.
+        """
+        user, change = await self._store.users.get(user_id), await self._store.email_changes.get(user_id)
+        if user is None or change is None or change.former is None:
+            return
+        mail = mails.news(Kind.EMAIL_CHANGED, user.language, username=user.username)
+        await self._postman.send(change.former, mail, kind=Kind.EMAIL_CHANGED)
+        await once(lambda: self._store.email_changes.note_told(user_id))
+
     async def _token_for(self, registration: PendingRegistration) -> tuple[str, str]:
         token, token_hash = new_secret()
         moment = now()

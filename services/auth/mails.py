@@ -18,6 +18,8 @@ class Kind(StrEnum):
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - a kind of mail
     POLICY_CHANGED = "policy-changed"
     TERMS_CHANGED = "terms-changed"
+    EMAIL_CHANGE = "email-change"
+    EMAIL_CHANGED = "email-changed"
     ACCOUNT_HIDDEN = "account-hidden"
     ACCOUNT_RESTORED = "account-restored"
 
@@ -103,6 +105,51 @@ TEXTS: dict[tuple[Kind, Language], tuple[str, ...]] = {
         "Здравствуйте, {username}!",
         "Пароль вашего аккаунта Pixera изменён, все остальные сеансы завершены.",
         "Если это были не вы, кто-то знает ваш старый пароль: сразу напишите нам через страницу «Контакты».",
+    ),
+    (Kind.EMAIL_CHANGE, Language.ENGLISH): (
+        "Confirm your new e-mail address",
+        "Hello,",
+        "somebody wants to use this address for their Pixera account. If it was you, open this link:",
+        LINK,
+        "Or type this code where Pixera asks for it:",
+        TOKEN,
+        "It works once, for 24 hours. If it was not you, there is nothing to do.",
+    ),
+    (Kind.EMAIL_CHANGE, Language.GERMAN): (
+        "Bestätige deine neue E-Mail-Adresse",
+        "Hallo,",
+        "jemand möchte diese Adresse für sein Pixera-Konto verwenden. Warst du es, öffne diesen Link:",
+        LINK,
+        "Oder gib diesen Code ein, wo Pixera danach fragt:",
+        TOKEN,
+        "Er gilt einmal, 24 Stunden lang. Warst du es nicht, ist nichts zu tun.",
+    ),
+    (Kind.EMAIL_CHANGE, Language.RUSSIAN): (
+        "Подтвердите новый адрес электронной почты",
+        "Здравствуйте!",
+        "Кто-то хочет использовать этот адрес для своего аккаунта Pixera. Если это были вы, откройте ссылку:",
+        LINK,
+        "Или введите этот код там, где его попросит Pixera:",
+        TOKEN,
+        "Код действует один раз, 24 часа. Если это были не вы, делать ничего не нужно.",
+    ),
+    (Kind.EMAIL_CHANGED, Language.ENGLISH): (
+        "Your e-mail address was changed",
+        "Hello {username},",
+        "your Pixera account has another e-mail address from now on. This is the last mail to this one.",
+        "If it was not you, somebody knows your password: write to us through the Contacts page at once.",
+    ),
+    (Kind.EMAIL_CHANGED, Language.GERMAN): (
+        "Deine E-Mail-Adresse wurde geändert",
+        "Hallo {username},",
+        "dein Pixera-Konto hat ab jetzt eine andere E-Mail-Adresse. Dies ist die letzte Mail an diese hier.",
+        "Warst du es nicht, kennt jemand dein Passwort: schreib uns sofort über die Kontaktseite.",
+    ),
+    (Kind.EMAIL_CHANGED, Language.RUSSIAN): (
+        "Ваш адрес электронной почты изменён",
+        "Здравствуйте, {username}!",
+        "У вашего аккаунта Pixera теперь другой адрес электронной почты. Это последнее письмо на прежний адрес.",
+        "Если это были не вы, кто-то знает ваш пароль: сразу напишите нам через страницу «Контакты».",
     ),
     (Kind.ACCOUNT_HIDDEN, Language.ENGLISH): (
         "Your account will be erased",
@@ -221,6 +268,11 @@ def verification(language: Language, *, registered_at: datetime, public_url: str
     """
     values = {"registered": _written(registered_at), "link": f"{public_url}/verify#{token}", "token": token}
     return _composed(Kind.VERIFICATION, language, values)
+
+
+def email_change(language: Language, *, public_url: str, token: str) -> Mail:
+    """Return the mail that proves a new address of an account. It holds nothing that was typed, as `verification`."""
+    return _composed(Kind.EMAIL_CHANGE, language, {"link": f"{public_url}/email#{token}", "token": token})
 
 
 def _written(moment: datetime) -> str:

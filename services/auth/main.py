@@ -20,6 +20,7 @@ from services.auth.mailing import Mailing
 from services.auth.notifying import LEASE_S, Notifying
 from services.auth.passwords import Passwords
 from services.auth.privacy import HOLDINGS
+from services.auth.readdressing import Readdressing
 from services.auth.registration import Registration
 from services.auth.repository import Store
 from services.auth.routes import ROUTERS
@@ -106,6 +107,9 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         ),
         sessions=sessions,
         accounts=accounts,
+        readdressing=Readdressing(
+            settings=settings, store=store, work=work, gates=gates, accounts=accounts, leaving=leaving
+        ),
         leaving=leaving,
         fulfilling=Fulfilling(store, work, leaving, standing, consenting),
         access_tokens=access_tokens,

@@ -153,6 +153,26 @@ class User(Document):
     standings: Operational[int] = 0
 
 
+class EmailChange(Document):
+    """The address that a person wants instead of theirs, and, once they have it, the former one until it is told.
+
+    `token_hash` is of the token that was mailed to the new one last.
+    """
+
+    collection: ClassVar[str] = "email_changes"
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("expires_at", 1),), expire_after=ZERO),)
+    sealed_for: ClassVar[str] = "_id"
+
+    id: SubjectId = Field(alias="_id")
+    email: Annotated[str | None, Email, SealedAtRest()] = None
+    former: Annotated[str | None, Email, SealedAtRest()] = None
+    token_hash: Annotated[
+        str | None, Personal("user.authorization.credentials", Purpose.SECURITY, retention=DAY)
+    ] = None
+    created_at: Operational[datetime]
+    expires_at: Operational[datetime]
+
+
 class RefusedAddress(Document):
     """That a verified address was a minor's: it registers nothing until `expires_at`.
 

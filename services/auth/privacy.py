@@ -18,6 +18,7 @@ from services.auth.models import (
     REFUSED_FOR,
     Acceptance,
     ConsentDecision,
+    EmailChange,
     NoticeRun,
     PendingRegistration,
     PolicyNotice,
@@ -43,6 +44,9 @@ MAIL = ProcessorHolding(
         "registrations.created_at",
         "registrations.language",
         "verification_tokens._id",
+        "email_changes.email",
+        "email_changes.former",
+        "email_changes.token_hash",
     ),
 )
 """What stands in a mail, and whom it goes to."""
@@ -66,6 +70,7 @@ HOLDINGS = Holdings(
         CollectionHolding(PolicyNotice),
         CollectionHolding(PendingRegistration),
         CollectionHolding(VerificationToken),
+        CollectionHolding(EmailChange, subject="_id"),
         CollectionHolding(Session),
         CollectionHolding(RefreshToken),
         CollectionHolding(StaffAccount, subject="_id"),

@@ -6,6 +6,7 @@ from typing import Self
 from libs.common.mongo import Mongo
 from services.auth.look_ups import LookUps
 from services.auth.rows.consents import ConsentDecisions
+from services.auth.rows.email_changes import EmailChanges
 from services.auth.rows.policies import NoticeRuns, PolicyNotices, PolicyVersions
 from services.auth.rows.refused import RefusedAddresses
 from services.auth.rows.sessions import RefreshTokens, Sessions
@@ -40,6 +41,7 @@ class Store:
     notice_runs: NoticeRuns
     notices: PolicyNotices
     refused_addresses: RefusedAddresses
+    email_changes: EmailChanges
 
     @classmethod
     def of(cls, mongo: Mongo, look_ups: LookUps) -> Self:
@@ -61,6 +63,7 @@ class Store:
             NoticeRuns(mongo),
             PolicyNotices(mongo),
             RefusedAddresses(mongo, look_ups),
+            EmailChanges(mongo),
         )
 
 

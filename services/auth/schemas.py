@@ -246,6 +246,13 @@ class PasswordIn(Input):
     new_password: Password
 
 
+class EmailIn(Input):
+    """The password, and the address that replaces the account's once it is proven."""
+
+    password: Password
+    email: EmailAddress
+
+
 class DeleteIn(Input):
     """The password, asked for again."""
 

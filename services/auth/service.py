@@ -9,6 +9,7 @@ from services.auth.fulfilling import Fulfilling
 from services.auth.leaving import Leaving
 from services.auth.mailing import Mailing
 from services.auth.notifying import Notifying
+from services.auth.readdressing import Readdressing
 from services.auth.registration import Registration
 from services.auth.sessions import SessionKeeper
 from services.auth.settings import AuthSettings
@@ -24,6 +25,7 @@ class AuthService:
     registration: Registration
     sessions: SessionKeeper
     accounts: Accounts
+    readdressing: Readdressing
     leaving: Leaving
     fulfilling: Fulfilling
     access_tokens: AccessTokens

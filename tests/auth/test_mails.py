@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from libs.common.errors import Unavailable
 from services.auth.errors import MailRefused
-from services.auth.mails import Kind, Mail, news, policy_news, verification
+from services.auth.mails import Kind, Mail, email_change, news, policy_news, verification
 from services.auth.models import Language
 from services.auth.settings import AuthSettings
 from services.auth.smtp import Postman
@@ -25,6 +25,8 @@ MOMENT = datetime(2026, 11, 23, 15, 4, tzinfo=UTC)
 def written(kind: Kind, language: Language, username: str = "ada") -> Mail:
     if kind in (Kind.POLICY_CHANGED, Kind.TERMS_CHANGED):
         return policy_news(kind, language, username=username, link="https://pixera.example/p")
+    if kind is Kind.EMAIL_CHANGE:
+        return email_change(language, public_url="https://pixera.example", token="T" * 43)
     if kind is not Kind.VERIFICATION:
         return news(kind, language, username=username, until=MOMENT)
     return verification(language, registered_at=MOMENT, public_url="https://pixera.example", token="T" * 43)
@@ -34,7 +36,7 @@ def written(kind: Kind, language: Language, username: str = "ada") -> Mail:
 @pytest.mark.parametrize("kind", Kind)
 def test_every_mail_exists_in_every_language(kind: Kind, language: Language) -> None:
     mail = written(kind, language)
-    verifies = kind is Kind.VERIFICATION
+    verifies = kind in (Kind.VERIFICATION, Kind.EMAIL_CHANGE)
     assert mail.subject.startswith("Pixera: ")
     assert f'lang="{language}"' in mail.html
     assert "{" not in mail.text + mail.html

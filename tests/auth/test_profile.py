@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from libs.common.clock import now
 from libs.common.events.auth import SessionRevokedV1
+from libs.common.testing.waiting import eventually
 from services.auth.models import Session
 from tests.auth.events import events_of
 from tests.auth.people import API, Auth, Person, problem, somebody
@@ -154,3 +156,68 @@ async def test_guessing_the_password_with_a_stolen_session_is_slowed_down(auth: 
         problem(await auth.delete("/me", person, {"password": person.password, "now": True}), 429)
         == "too-many-requests"
     )
+
+
+async def ask_for(auth: Auth, person: Person, email: str) -> None:
+    answer = await auth.post("/me/email", {"password": person.password, "email": email}, person)
+    assert (answer.status_code, answer.text) == (202, '{"status":"check-your-mail"}')
+
+
+async def test_an_address_is_changed_when_it_is_proven_and_the_former_one_is_told(auth: Auth) -> None:
+    person, former, new = await auth.signed_in(), somebody(), somebody().email
+    former.email = person.email
+    wrong = await auth.post("/me/email", {"password": "not the password", "email": new}, person)
+    assert problem(wrong, 403) == "wrong-password"
+    await ask_for(auth, person, new)
+    token = await auth.verification_token(new)
+    assert (await auth.get("/me", person)).json()["email"] == former.email, "not before it is proven"
+    stranger = await auth.signed_in()
+    for who, sent in ((stranger, token), (person, "x" * 43)):
+        assert (
+            problem(await auth.post("/me/email/verify", {"token": sent}, who), 422) == "verification-invalid"
+        )
+
+    assert (await auth.post("/me/email/verify", {"token": token}, person)).json()["email"] == new
+    assert (await auth.mails(former.email, 2))[-1].subject == "Pixera: Your e-mail address was changed"
+    again = await auth.post("/me/email/verify", {"token": token}, person)
+    assert problem(again, 422) == "verification-invalid"
+    assert problem(await auth.sign_in(former), 401) == "wrong-credentials"
+    person.email = new
+    assert (await auth.sign_in(person)).status_code == 201
+
+    async def told() -> bool:
+        (row,) = await auth.rows("email_changes", _id=await auth.user_id(person))
+        return row["former"] is None
+
+    await eventually(told, within_s=30)
+
+
+async def test_nobody_learns_by_a_change_whether_an_address_has_an_account(auth: Auth) -> None:
+    person, owner = await auth.signed_in(), await auth.verified()
+    await ask_for(auth, person, owner.email)
+    assert "already have an account" in (await auth.mails(owner.email, 2))[-1].subject
+    assert await auth.rows("email_changes", _id=await auth.user_id(person)) == []
+
+
+async def test_an_address_that_somebody_registered_and_never_verified_can_be_had(auth: Auth) -> None:
+    person, squatter = await auth.signed_in(), await auth.registered()
+    squatter_id = await auth.user_id(squatter)
+    await ask_for(auth, person, squatter.email)
+    token = await auth.verification_token(squatter.email, 2)
+    moved = await auth.post("/me/email/verify", {"token": token}, person)
+    assert moved.json()["email"] == squatter.email
+    assert [row["status"] for row in await auth.rows("users", _id=squatter_id)] in ([], ["deleted"])
+
+
+async def test_a_token_for_an_address_expires_and_the_latest_wish_counts(auth: Auth) -> None:
+    person, first, second = await auth.signed_in(), somebody().email, somebody().email
+    await ask_for(auth, person, first)
+    old = await auth.verification_token(first)
+    await ask_for(auth, person, second)
+    new = await auth.verification_token(second)
+    assert problem(await auth.post("/me/email/verify", {"token": old}, person), 422) == "verification-invalid"
+    user_id = await auth.user_id(person)
+    rows = auth.mongo.collection("email_changes")
+    await rows.update_one({"_id": user_id}, {"$set": {"expires_at": now()}})
+    assert problem(await auth.post("/me/email/verify", {"token": new}, person), 422) == "verification-invalid"
+    assert (await auth.get("/me", person)).json()["email"] == person.email

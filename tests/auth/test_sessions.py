@@ -93,7 +93,12 @@ async def test_a_session_of_somebody_else_cannot_be_ended(auth: Auth) -> None:
 async def test_every_route_of_a_signed_in_person_needs_the_token(auth: Auth) -> None:
     calls = [("GET", "/sessions"), ("DELETE", "/sessions/current"), ("DELETE", f"/sessions/{uuid4()}")]
     calls += [("GET", "/me"), ("PATCH", "/me"), ("POST", "/me/password"), ("DELETE", "/me")]
-    calls += [("PUT", "/me/restriction"), ("DELETE", "/me/restriction")]
+    calls += [
+        ("PUT", "/me/restriction"),
+        ("DELETE", "/me/restriction"),
+        ("POST", "/me/email"),
+        ("POST", "/me/email/verify"),
+    ]
     for method, path in calls:
         answer = await auth.client.request(method, API + path, json={})
         assert problem(answer, 401) == "unauthenticated", (method, path)

@@ -4,9 +4,25 @@ from fastapi import APIRouter
 
 from libs.common.errors import ProcessingRestricted, TooMany, Unauthenticated, problems
 from libs.common.identity import CurrentUser
-from services.auth.errors import ConsentNeeded, TooManyPreferences, UsernameTaken, WeakPassword, WrongPassword
+from services.auth.errors import (
+    ConsentNeeded,
+    TooManyPreferences,
+    UsernameTaken,
+    VerificationInvalid,
+    WeakPassword,
+    WrongPassword,
+)
 from services.auth.routes.parameters import PREFIX, Service
-from services.auth.schemas import DeleteIn, DeletionOut, PasswordIn, ProfileIn, ProfileOut
+from services.auth.schemas import (
+    AcceptedOut,
+    DeleteIn,
+    DeletionOut,
+    EmailIn,
+    PasswordIn,
+    ProfileIn,
+    ProfileOut,
+    VerifyIn,
+)
 
 router = APIRouter(prefix=f"{PREFIX}/me", tags=["account"])
 
@@ -32,6 +48,25 @@ async def change_profile(body: ProfileIn, user: CurrentUser, service: Service) -
     Personal: all of it, to their own subject only.
     """
     return ProfileOut.of(await service.accounts.change_profile(user.id, body.change()))
+
+
+@router.post("/email", status_code=202, responses=problems(Unauthenticated, WrongPassword, TooMany))
+async def change_email(body: EmailIn, user: CurrentUser, service: Service) -> AcceptedOut:
+    """Begin to change the e-mail address: a mail to the new one proves it.
+
+    The answer is the same whether or not another account has it.
+    """
+    await service.readdressing.ask(user.id, body.password, body.email)
+    return AcceptedOut()
+
+
+@router.post("/email/verify", responses=problems(Unauthenticated, VerificationInvalid))
+async def verify_email(body: VerifyIn, user: CurrentUser, service: Service) -> ProfileOut:
+    """Change the e-mail address, with the token from the mail to it; the former one is told by mail.
+
+    Personal: all of it, to their own subject only.
+    """
+    return ProfileOut.of(await service.readdressing.confirm(user.id, body.token))
 
 
 @router.put("/restriction", responses=problems(Unauthenticated))
