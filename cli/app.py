@@ -2,7 +2,21 @@
 
 import typer
 
-from cli import audit, backup, certificates, data_map, dlq, erasures, events, keys, mail, policies, status
+from cli import (
+    audit,
+    backup,
+    certificates,
+    data_map,
+    dlq,
+    erasures,
+    events,
+    holds,
+    keys,
+    mail,
+    policies,
+    retention,
+    status,
+)
 from cli.output import EXIT_CODES
 
 app = typer.Typer(
@@ -17,11 +31,13 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(certificates.app, name="certificate")
 app.add_typer(audit.app, name="audit")
 app.add_typer(events.app, name="events")
+app.add_typer(holds.app, name="hold")
 app.add_typer(keys.app, name="keys")
 app.command("data-map")(data_map.show)
 app.add_typer(backup.app, name="backup")
 app.command("restore")(backup.restore)
 app.add_typer(policies.app, name="policy")
+app.add_typer(retention.app, name="retention")
 app.command("mail")(mail.show)
 
 

@@ -1,20 +1,20 @@
-"""`pixera erasure`: what is being erased and how far it has come; trying again, holding, letting go."""
+"""`pixera erasure`: what is being erased, how far it has come, trying again, and the proof."""
 
-from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 from rich.text import Text
 
-from cli.output import AsJson, Level, console, due, emit, fail, moment, plain, table, told
+from cli import holds
+from cli.certificates import show_verdict, verdict_as_json, verdicts_of
+from cli.output import NO, AsJson, Level, complain, console, due, emit, fail, moment, plain, table, told
 from cli.platform import Platform
-from cli.times import in_utc
+from cli.trust import keys_of
 
-app = typer.Typer(help="Follow erasures, try again, hold them.", no_args_is_help=True)
+app = typer.Typer(help="Follow erasures, try again, check their proof.", no_args_is_help=True)
 
 CaseId = Annotated[UUID, typer.Argument(metavar="CASE", help="The case's id.")]
-DAY_LETTERS = len("2026-12-31")
 
 
 @app.command("list")
@@ -50,37 +50,41 @@ def resend(case_id: CaseId, as_json: AsJson = False) -> None:
 
 
 @app.command("hold")
-def hold(
-    case_id: CaseId,
-    until: Annotated[
-        str, typer.Option(metavar="DATE", help="The last day of the hold, or a time as 2026-12-31T18:00Z.")
-    ],
-    ground: Annotated[str, typer.Option(metavar="CODE", help="Why, as a code: legal-claim, court-order …")],
-    as_json: AsJson = False,
-) -> None:
-    """Erase nothing for now: the person stays hidden and frozen until a date, on a ground. It is audited.
-
-    The deadline stays as it is. A second hold replaces the first. Exit 1 where the services were asked to erase
-    already: that cannot be called back.
-    """
-    wanted = {"until": _end_of(until).isoformat(), "ground": ground}
-    _show(Platform().staff("POST", "privacy", f"/cases/{case_id}/hold", json=wanted), as_json=as_json)
+def hold(case_id: CaseId, until: holds.UntilDate, ground: holds.Why, as_json: AsJson = False) -> None:
+    """Ask that the account of a case is held: `pixera hold place case CASE`. Another operator confirms it."""
+    holds.place("case", case_id, until, ground, as_json=as_json)
 
 
 @app.command("release")
 def release(case_id: CaseId, as_json: AsJson = False) -> None:
-    """End a hold before its date; the erasure goes on at once. It is audited. Exit 1 where there is no hold."""
-    _show(Platform().staff("POST", "privacy", f"/cases/{case_id}/release"), as_json=as_json)
+    """Ask that the hold on a case's account ends before its date: `pixera hold release HOLD`. Another confirms it.
+
+    Exit 1 where the case is not held.
+    """
+    case = Platform().staff("GET", "privacy", f"/cases/{case_id}")
+    if case["hold"] is None:
+        complain("The case is not held. `pixera hold list --open` shows what waits to be confirmed.")
+        raise typer.Exit(NO)
+    holds.release(UUID(case["account_holds"][-1]), as_json=as_json)
 
 
-def _end_of(text: str) -> datetime:
-    """Return the moment that a day's end, or a time, means; in UTC where no zone is given."""
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
-        fail(f"{plain(text)} is no date: write it as 2026-12-31, or with a time as 2026-12-31T18:00Z.")
-    given = in_utc(given)
-    return given + timedelta(days=1) if len(text) == DAY_LETTERS else given
+@app.command("verify")
+def verify_case(case_id: CaseId, as_json: AsJson = False) -> None:
+    """Fetch a case's certificate and all that amends it, and check each, and that they belong together.
+
+    Exit 1 where one is not genuine, or amends another; 2 while there is no certificate.
+    """
+    platform = Platform()
+    items = platform.staff("GET", "privacy", f"/cases/{case_id}/certificates")["items"]
+    if not items:
+        fail("There is no certificate yet: the erasure is not proven.")
+    verdicts = verdicts_of([item["signed"].encode() for item in items], keys_of(None))
+    if as_json:
+        emit([verdict_as_json(verdict) for verdict in verdicts])
+    else:
+        for item, verdict in zip(items, verdicts, strict=True):
+            show_verdict(verdict, f"certificate {item['sequence']}")
+    raise typer.Exit(0 if all(verdict.valid for verdict in verdicts) else NO)
 
 
 def _row(case: dict[str, Any]) -> list[Any]:
@@ -111,6 +115,11 @@ def _waits_for(case: dict[str, Any]) -> str:
     waits = [*case["waiting_for"], *(f"people: {reason}" for reason in case["attention"])]
     if held := case["hold"]:
         waits.append(f"the hold's end {moment(held['until'])} ({held['ground']})")
+    waits += [
+        f"the end of the hold on {item['what']} {moment(item['until'])}"
+        for item in case.get("held_items", ())
+        if item["ended_at"] is None
+    ]
     return ", ".join(waits) or "-"
 
 
@@ -123,32 +132,60 @@ def _show(case: dict[str, Any], *, as_json: bool) -> None:
         level.sign, f" Case {case['case_id']}  ", told(level, case["state"]), "  ", _deadline(case)
     )
     console().print(line, f"  waits for: {plain(_waits_for(case))}\n", sep="\n")
-    columns = ("", "holder", "state", "holding", "found", "erased", "retained", "ground")
+    columns = ("", "holder", "state", "holding", "found", "erased", "held", "retained", "ground", "until")
     table("Holders", columns, _holdings(case))
+    if case["item_holds"]:
+        items = [
+            (each["what"], each["id"], moment(each["until"]), moment(each["ended_at"]), each["ground"])
+            for each in case["item_holds"]
+        ]
+        table(
+            "\nItems that are not erased with the rest", ("what", "hold", "until", "ended", "ground"), items
+        )
     if case["holds"]:
         rows = [
             (moment(each["since"]), moment(each["until"]), moment(each["ended_at"]), each["ground"])
             for each in case["holds"]
         ]
         table("\nHolds", ("since", "until", "ended", "ground"), rows)
+    _show_certificates(case)
     names = ("what", "holder", "number", "count")
     rows = [(moment(line["at"]), *(line[name] for name in names)) for line in case["timeline"]]
     table("\nTimeline", ("at (UTC)", *names), rows)
 
 
+def _show_certificates(case: dict[str, Any]) -> None:
+    """Print which certificates there are: the first, and what amends it."""
+    if case["certificate_sequence"] is None:
+        return
+    rows = [(case["certificate_sequence"], "the erasure")]
+    rows += [(number, "what the law had kept is gone") for number in case["amended_by"]]
+    table("\nCertificates (`pixera erasure verify`)", ("number", "certifies"), rows)
+
+
 def _holdings(case: dict[str, Any]) -> list[Any]:
-    names = ("holding", "found", "erased", "retained", "ground")
+    names = ("holding", "found", "erased", "held", "retained", "ground")
+    nothing = dict.fromkeys([*names, "retained_until", "retained_gone_at"])
     return [
-        (*_holder(part), *(held[name] for name in names))
+        (*_holder(part), *(held[name] for name in names), _kept_until(held))
         for part in case["holders"]
-        for held in part["holdings"] or [dict.fromkeys(names)]
+        for held in part["holdings"] or [nothing]
     ]
+
+
+def _kept_until(held: dict[str, Any]) -> str | None:
+    """Return until when the law keeps something, or since when it is known to be gone."""
+    gone: str | None = held["retained_gone_at"]
+    until: str | None = held["retained_until"]
+    return f"gone {moment(gone)}" if gone else until
 
 
 def _holder(part: dict[str, Any]) -> tuple[Text, str, Text]:
     """Return how far one service has come: counted and frozen, or all it found explained."""
     if part["erased"]:
         return Level.WELL.sign, part["holder"], told(Level.WELL, "erased")
+    if part["held"]:
+        return Level.LATE.sign, part["holder"], told(Level.LATE, "held")
     state = "frozen" if part["inventoried"] else "awaited"
     return (
         Text("·", style="dim"),

@@ -20,6 +20,7 @@ from libs.common.bus.group import Group, groups_of
 from libs.common.errors import Conflict, NotFound, PixeraError
 from libs.common.mongo import Mongo, PyMongoError
 from libs.common.privacy.handlers import privacy_subscription
+from libs.common.privacy.hold_handlers import hold_subscription
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
 
@@ -62,9 +63,10 @@ def stored() -> Stored:
     """Return what every service stores and consumes, from its own declarations."""
     holdings = [import_module(f"services.{service}.privacy").HOLDINGS for service in SERVICES]
     groups: list[Group] = []
-    for service in SERVICES:
+    for service, held in zip(SERVICES, holdings, strict=True):
         handlers = import_module(f"services.{service}.handlers")
         groups += groups_of([*subscriptions(handlers, None), privacy_subscription(service, _nothing)])
+        groups += groups_of([hold_subscription(service, _nothing)] if held.items else [])
     return Stored(holdings, groups)
 
 

@@ -11,13 +11,20 @@ from faststream.specification import AsyncAPI
 from libs.common.bus.consumes import Subscription, subscriptions
 from libs.common.events import PRODUCERS, event_classes, producer_of
 from libs.common.events.base import Event
-from libs.common.events.privacy import ErasureRequestedV1, InventoryRequestedV1
+from libs.common.events.privacy import (
+    ErasureRequestedV1,
+    HoldPlacedV1,
+    HoldReleasedV1,
+    InventoryRequestedV1,
+)
 
 Json = dict[str, Any]
 
 SERVER = "kafka:9092"
 HELD = (InventoryRequestedV1, ErasureRequestedV1)
 """What every service consumes as a holder, in its group `<service>.privacy`."""
+ON_ITEMS = (HoldPlacedV1, HoldReleasedV1)
+"""What services consume that have items which can be held, in their group `<service>.hold`."""
 
 
 def files() -> Iterator[tuple[Path, Json]]:
@@ -56,10 +63,16 @@ def all_subscriptions() -> Iterator[Subscription]:
     for service in sorted(PRODUCERS):
         yield from subscriptions(import_module(f"services.{service}.handlers"), object())
         yield Subscription(HELD, f"{service}.privacy", _holder, io=True)
+        if import_module(f"services.{service}.privacy").HOLDINGS.items:
+            yield Subscription(ON_ITEMS, f"{service}.hold", _keeper, io=True)
 
 
 async def _holder() -> None:
     """Freeze, count and erase what this holder has of a person."""
+
+
+async def _keeper() -> None:
+    """Keep single items of this holder, or let them go."""
 
 
 def _describe(broker: KafkaBroker, subscription: Subscription) -> None:

@@ -28,8 +28,12 @@ from libs.common.keys import PublishedKeys
 from libs.common.mongo import Mongo, PyMongoError
 from libs.common.privacy.annotations import sealed_fields
 from libs.common.privacy.handlers import privacy_loops, privacy_subscriptions
+from libs.common.privacy.hold_handlers import hold_subscriptions
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.holdings import Holdings
+from libs.common.privacy.item_holds import ItemHold
+from libs.common.privacy.retention.routes import retention_routes
+from libs.common.privacy.retention.sweeps import Sweep
 from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.privacy.writes import Write, Writes
 from libs.common.rebuild.rebuilds import Rebuilds
@@ -189,7 +193,7 @@ def create_process(
         },  # Observed does it, at a third of the cost
     )
     _equip(app, name, settings)
-    common = [status_routes(name), replay_routes(name), letter_routes(name)]
+    common = [status_routes(name), retention_routes(name), replay_routes(name), letter_routes(name)]
     for router in [*routers, *common] if role.serves else ():
         app.include_router(router)
     return app
@@ -215,7 +219,7 @@ async def _connect(
     store = Storage(settings) if holdings.objects else None
     if store is not None:
         closes(stack, store.close)
-    await mongo.prepare([*BUS_DOCUMENTS, Tombstone, Write, ReplayRun, *holdings.documents])
+    await mongo.prepare([*BUS_DOCUMENTS, Tombstone, Write, ItemHold, Sweep, ReplayRun, *holdings.documents])
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, name)
     keys = DataKeys(mongo, settings)
     sealing = None
@@ -253,13 +257,18 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
     app.state.checks = [platform.mongo.ping, restored.refuse, *parts.checks]
     app.state.bus = None
     app.state.suspensions = platform.suspensions
-    subscriptions = [*parts.subscriptions, *privacy_subscriptions(platform.holder)]
+    subscriptions = [
+        *parts.subscriptions,
+        *privacy_subscriptions(platform.holder),
+        *hold_subscriptions(platform.holder),
+    ]
     replays = app.state.replays = Replays(
         platform.settings.kafka_bootstrap, platform.mongo, platform.work, platform.audit, subscriptions
     )
     if role.serves:
         loops += [app.state.revocations.follow, *parts.api_background]
         app.state.checks.append(app.state.revocations.check)
+        app.state.retention = platform.holder.standing
         app.state.desk = _desk(stack, platform, subscriptions)
         app.state.status = Status(
             platform.name, platform.settings, platform.mongo, subscriptions, app.state.checks

@@ -183,6 +183,15 @@ class Collection:
         finally:
             await awaited(cursor.close())
 
+    async def expiries(self) -> dict[str, float]:
+        """Return by which fields the server removes rows, as it says itself, and how many seconds after each."""
+        indexes = await self.raw.index_information()
+        return {
+            each["key"][0][0]: float(each["expireAfterSeconds"])
+            for each in indexes.values()
+            if "expireAfterSeconds" in each
+        }
+
     async def ensure_indexes(self, indexes: Iterable[Index]) -> None:
         """Make the collection and the indexes that are missing."""
         for index in indexes:

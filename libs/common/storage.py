@@ -81,6 +81,14 @@ class Version(NamedTuple):
     version: str
 
 
+class Aged(NamedTuple):
+    """A version of an object, or a delete marker, and when it was stored."""
+
+    name: str
+    version: str
+    modified: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Stat:
     """What is known of an object without reading it."""
@@ -156,6 +164,16 @@ class Storage:
         listing = self._listing(bucket, prefix)
         while page := await self._run("list", lambda: list(islice(listing, MOST_AT_ONCE))):
             yield page
+
+    async def aged_pages(self, bucket: str, after: str = "") -> AsyncIterator[list[Aged]]:
+        """Yield every version of every object behind a name, with its age, at most a thousand in memory at a time."""
+        listing = self._client.list_objects(
+            bucket, recursive=True, include_version=True, start_after=after or None
+        )
+        while page := await self._run("list", lambda: list(islice(listing, MOST_AT_ONCE))):
+            yield [
+                Aged(each.object_name or "", each.version_id or "null", each.last_modified) for each in page
+            ]
 
     async def list_versions(self, bucket: str, prefix: str) -> list[Version]:
         """Return every version and delete marker under a prefix. For prefixes known to be small."""

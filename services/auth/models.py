@@ -17,6 +17,7 @@ from libs.common.privacy.annotations import (
     Basis,
     BlindIndex,
     ChosenPurpose,
+    Ends,
     Operational,
     Personal,
     Purpose,
@@ -66,7 +67,7 @@ Operator = Personal(
     "user.account.username",
     Purpose.SECURITY,
     Basis.LEGITIMATE_INTERESTS,
-    Retention("as long as the audit ledger names the operator by their id"),
+    Retention("as long as the audit ledger names the operator by their id", ends=Ends.PROOF),
 )
 IpAddress = Personal("user.device.ip_address", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, MONTH)
 

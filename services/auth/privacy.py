@@ -4,7 +4,7 @@ What stays is that an address was a minor's: a keyed hash that leads to nobody, 
 """
 
 from libs.common.consents import SWITCHBOARDS
-from libs.common.privacy.annotations import Retention
+from libs.common.privacy.annotations import Ends, Retention
 from libs.common.privacy.holdings import (
     OF_THE_BUS,
     CollectionHolding,
@@ -59,6 +59,8 @@ REFUSED_ADDRESSES = ProofHolding(
 )
 """Source:   GDPR Art. 17(3)(b), Art. 8, and the terms: the service is for adults."""
 
+WHILE_PENDING = Retention("until its address is verified, or the time for that is over", ends=Ends.EXPIRY)
+
 HOLDINGS = Holdings(
     "auth",
     collections=(
@@ -68,7 +70,7 @@ HOLDINGS = Holdings(
         CollectionHolding(ConsentDecision),
         SWITCHBOARDS,
         CollectionHolding(PolicyNotice),
-        CollectionHolding(PendingRegistration),
+        CollectionHolding(PendingRegistration, kept=WHILE_PENDING),
         CollectionHolding(VerificationToken),
         CollectionHolding(EmailChange, subject="_id"),
         CollectionHolding(Session),

@@ -14,6 +14,7 @@ from libs.common.privacy.annotations import (
     QUARTER,
     TAX,
     Basis,
+    Ends,
     Operational,
     Personal,
     Purpose,
@@ -26,7 +27,7 @@ from services.billing.payments import Currency, Money, PaymentState
 
 T = TypeVar("T")
 
-BOOKS = Retention("as long as the account, and then until 7 years after it was booked, as tax law asks")
+BOOKS = Retention("as long as the account, and then for as long as tax law asks", ends=Ends.ACCOUNT)
 """A balance must stay explainable by its entries, so none of them goes while the account lives."""
 
 QUARTER_OF_PURCHASE = Personal("user.payment", Purpose.PAYMENT, retention=QUARTER)

@@ -17,6 +17,9 @@ class PaymentState(StrEnum):
     REFUNDED = "refunded"
 
 
+PAID_STATES = (PaymentState.COMPLETED, PaymentState.REFUNDED)
+"""In which money has moved: what tax law asks for."""
+
 RANK = {state: rank for rank, state in enumerate(PaymentState)}
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 from libs.common.clock import now
 from libs.common.mongo import DuplicateKeyError, Mongo
 from libs.common.pagination import after_cursor
+from libs.common.privacy.annotations import TAX
+from libs.common.privacy.rows import GROUND, UNTIL
 from services.billing.errors import DuplicatePayment
 from services.billing.ledger import Account, Balance, Entry, Kind
 from services.billing.models import (
@@ -18,6 +20,7 @@ from services.billing.models import (
     WebhookReceipt,
 )
 from services.billing.payments import PaymentState
+from services.billing.privacy import TAX_LAW
 
 NEWEST_FIRST = [("created_at", -1), ("_id", -1)]
 BALANCE_OF = {"available": Account.AVAILABLE, "reserved": Account.RESERVED}
@@ -33,6 +36,14 @@ class PaymentRepository:
         """Store a new payment. Raises DuplicatePayment where its Idempotency-Key is known already."""
         try:
             await self._rows.insert_one(payment.to_mongo())
+        except DuplicateKeyError as error:
+            raise DuplicatePayment from error
+
+    async def add_retained(self, payment: Payment) -> None:
+        """Store a payment of nobody's, for as long as the law keeps it. Raises DuplicatePayment, as above."""
+        kept = {GROUND: TAX_LAW, UNTIL: TAX.end_of(payment.created_at)}
+        try:
+            await self._rows.insert_one(payment.to_mongo() | kept)
         except DuplicateKeyError as error:
             raise DuplicatePayment from error
 

@@ -3,7 +3,7 @@
 import hashlib
 from enum import StrEnum
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from libs.common.audit import Audit
 from libs.common.errors import SubjectErased
@@ -23,7 +23,7 @@ from services.billing.ledger import Balance
 from services.billing.metrics import IMBALANCE, PAYMENTS, WEBHOOKS
 from services.billing.models import LedgerEntry, Payment
 from services.billing.packages import PACKAGES, Package
-from services.billing.payments import PaymentState, advance
+from services.billing.payments import PAID_STATES, PaymentState, advance
 from services.billing.providers.base import Notice, PaymentProvider
 from services.billing.repository import (
     BalanceRepository,
@@ -33,6 +33,7 @@ from services.billing.repository import (
 )
 
 REBUILD_BATCH = 500
+UNKNOWN = "unknown"
 
 
 class Outcome(StrEnum):
@@ -139,12 +140,14 @@ class BillingService:
     async def take_notice(self, notice: Notice) -> Outcome:
         """Take in what the provider says of a payment: once, and whatever the order it comes in.
 
+        Of a payment that was erased before it was paid, what was paid all the same is booked for nobody.
+
         Raises:   PaymentNotFound (404); AmountMismatch (409); PaymentFrozen (503): the provider tells again.
         Effects:  the payment's state; publishes payment.completed; a refund takes unspent credits back.
         """
         payment = await self._payments.told_of(notice.payment_id)
         if payment is None:
-            raise PaymentNotFound
+            return await self._book_for_nobody(notice)
         if payment.price != notice.amount:
             raise AmountMismatch
         try:
@@ -156,6 +159,36 @@ class BillingService:
         WEBHOOKS.labels(outcome.value).inc()
         if outcome is Outcome.APPLIED:
             PAYMENTS.labels(state.value).inc()
+        return outcome
+
+    async def _book_for_nobody(self, notice: Notice) -> Outcome:
+        """Book money whose payer was erased in the meantime, under a pseudonym of its own, as tax law asks.
+
+        Raises:   PaymentNotFound (404): no money has moved; PaymentFrozen (503): a notice of it is being booked.
+        """
+        if notice.state not in PAID_STATES:
+            raise PaymentNotFound
+        payment = Payment(
+            id=notice.payment_id,
+            user_id=uuid4(),
+            package=next((each.code for each in PACKAGES.values() if each.price == notice.amount), UNKNOWN),
+            credits=0,
+            amount_minor=notice.amount.minor,
+            currency=notice.amount.currency,
+            state=notice.state,
+        )
+
+        async def write() -> Outcome:
+            if not await self._receipts.is_new(notice.id):
+                return Outcome.DUPLICATE
+            await self._payments.add_retained(payment)
+            return Outcome.APPLIED
+
+        try:
+            outcome = await self._work.run(write)
+        except DuplicatePayment as error:
+            raise PaymentFrozen from error
+        WEBHOOKS.labels(outcome.value).inc()
         return outcome
 
     async def _apply(self, notice: Notice, user_id: UUID) -> tuple[Outcome, PaymentState]:

@@ -44,10 +44,16 @@ class Size(StrEnum):
 
 
 class Image(Document):
-    """One image of a person. Its bytes are in the object store; `placeholder` is a blurred hint of them."""
+    """One image of a person. Its bytes are in the object store; `placeholder` is a blurred hint of them.
+
+    `deletion_waits` is on one that its person has deleted while it was held: it goes when the hold has ended.
+    """
 
     collection: ClassVar[str] = "images"
-    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1), ("created_at", -1), ("_id", -1))),)
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1), ("created_at", -1), ("_id", -1))),
+        Index((("deletion_waits", 1),), partial={"deletion_waits": True}),
+    )
 
     id: Operational[UUID] = Field(alias="_id")
     user_id: SubjectId
@@ -64,6 +70,7 @@ class Image(Document):
     job_id: Operational[UUID | None] = None
     index: Operational[int | None] = None
     created_at: Operational[datetime]
+    deletion_waits: Operational[bool] = Field(False, exclude=True)
 
 
 class ImageFacts(Document):

@@ -5,15 +5,22 @@ from libs.common.privacy.holdings import (
     OF_THE_BUS,
     CollectionHolding,
     Holdings,
+    Item,
+    ItemObjects,
     ObjectsHolding,
     ProcessorHolding,
 )
 from libs.common.privacy.processors import OBJECT_STORAGE
+from libs.common.privacy.rows import HELD
 from libs.common.suspensions import SUSPENSIONS
 from services.gallery.models import Image, ImageFacts, Upload
 from services.gallery.objects import BUCKET
+from services.gallery.repository import SHOWN
 
 OBJECTS = ObjectsHolding(BUCKET, "image-objects")
+
+THERE = {"$or": [SHOWN, {"deletion_waits": True, HELD: {"$ne": None}}]}
+"""Which images can be held: of one that is being deleted, nothing is promised, unless a hold keeps it already."""
 
 HOLDINGS = Holdings(
     "gallery",
@@ -26,5 +33,6 @@ HOLDINGS = Holdings(
         *OF_THE_BUS,
     ),
     objects=(OBJECTS,),
+    items=(Item(Image, "an image", where=THERE, objects=(ItemObjects(OBJECTS),)),),
     processors=(ProcessorHolding(OBJECT_STORAGE, receives=(OBJECTS.name,)),),
 )

@@ -37,19 +37,22 @@ class Removal:
         self._sweep_every_s, self._orphans_every_s = sweep_every_s, orphans_every_s
 
     async def remove_image(self, user_id: UUID, image_id: UUID, once: Once) -> None:
-        """Delete a hidden image's objects, every version, then its row.
+        """Delete a hidden image's objects, every version, then its row; one that is held only stays hidden.
 
         Raises:   what storage or database raise: retried.
         Effects:  the objects and the row go.
         """
+        if await self._images.wait_for_hold(user_id, image_id):
+            return
         await self._objects.remove_image(user_id, image_id)
         await once(partial(self._images.remove, user_id, image_id))
         DELETED.inc()
 
     async def expire_for_ever(self) -> None:
-        """End uploads that nobody completes, for as long as the process lives."""
+        """End uploads that nobody completes, and deletions that waited, for as long as the process lives."""
         while True:
             await self.expire_uploads()
+            await self.finish_deletions()
             await asyncio.sleep(self._sweep_every_s)
 
     async def remove_orphans_for_ever(self) -> None:
@@ -71,6 +74,24 @@ class Removal:
             EXPIRED.inc(ended)
             log.info("gallery.uploads_expired", uploads=ended)
         return ended
+
+    async def finish_deletions(self) -> int:
+        """Delete what people deleted while it was held, and is not any more; return how many images went.
+
+        A frozen person's are left to the erasure.
+        """
+        waiting = await self._images.let_go()
+        done = [await self._finish(row["user_id"], row["_id"]) for row in waiting]
+        DELETED.inc(sum(done))
+        return sum(done)
+
+    async def _finish(self, user_id: UUID, image_id: UUID) -> bool:
+        await self._objects.remove_image(user_id, image_id)
+        try:
+            await self._work.run(partial(self._images.remove, user_id, image_id), subject=user_id)
+        except SubjectErased:
+            return False
+        return True
 
     async def _expire(self, upload: Upload) -> bool:
         """End one upload; tell whether it had become nothing until now."""

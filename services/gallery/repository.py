@@ -8,6 +8,7 @@ from uuid import UUID
 from libs.common.mongo import Collection as MongoCollection
 from libs.common.mongo import DuplicateKeyError, Mongo, Row
 from libs.common.pagination import after_cursor
+from libs.common.privacy.rows import HELD
 from services.gallery.errors import AlreadyCompleted
 from services.gallery.models import Image, ImageState, Upload
 
@@ -70,6 +71,16 @@ class ImageRepository:
         """Hide an image that is to be deleted; False where there is none to hide."""
         query = {"_id": image_id, "user_id": user_id, **SHOWN}
         return bool(await self._rows.update_one(query, {"$set": {"state": ImageState.DELETING.value}}))
+
+    async def wait_for_hold(self, user_id: UUID, image_id: UUID) -> bool:
+        """Note that an image that is to be deleted is held, and goes later; False where it is not held."""
+        query = {"_id": image_id, "user_id": user_id, "state": ImageState.DELETING.value, HELD: {"$ne": None}}
+        return bool(await self._rows.update_one(query, {"$set": {"deletion_waits": True}}))
+
+    async def let_go(self) -> list[Row]:
+        """Return whose and which images were deleted while they were held, and are held no more, whoever's."""
+        query = {"deletion_waits": True, HELD: None}
+        return await self._rows.find(query, limit=BATCH, projection={"_id": 1, "user_id": 1})
 
     async def remove(self, user_id: UUID, image_id: UUID) -> None:
         """Delete the row of an image whose objects are gone."""

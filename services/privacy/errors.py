@@ -21,10 +21,34 @@ class HoldTooLate(Conflict):
     code, title = "hold-too-late", "It is too late to hold this erasure"
 
 
-class NotHeld(Conflict):
-    """There is no hold to release."""
+class HoldNotFound(NotFound):
+    """There is no such hold."""
 
-    code, title = "not-held", "This erasure is not held"
+    code, title = "hold-not-found", "There is no such hold"
+
+
+class NotHeld(Conflict):
+    """There is no hold to release: it has ended, or never took effect."""
+
+    code, title = "not-held", "This hold is not in force"
+
+
+class NothingToConfirm(Conflict):
+    """The hold waits for nobody."""
+
+    code, title = "nothing-to-confirm", "This hold waits for no confirmation"
+
+
+class SecondOperatorNeeded(Conflict):
+    """Whoever asked for it wants to confirm it: four eyes are two operators."""
+
+    code, title = "second-operator-needed", "Another operator has to confirm this"
+
+
+class UnknownItem(Invalid):
+    """Nothing is called that, or it cannot be held by itself."""
+
+    code, title = "unknown-item", "Nothing can be held by this name"
 
 
 class HoldUnfit(Invalid):

@@ -2,7 +2,12 @@
 
 from libs.common.bus.consumes import consumes
 from libs.common.events.auth import UserDeletedV1
-from libs.common.events.privacy import ActionRecordedV1, ErasureCompletedV1, InventoryCompletedV1
+from libs.common.events.privacy import (
+    ActionRecordedV1,
+    ErasureCompletedV1,
+    HoldAnsweredV1,
+    InventoryCompletedV1,
+)
 from services.privacy.service import PrivacyService
 
 
@@ -27,6 +32,15 @@ async def collect(event: InventoryCompletedV1 | ErasureCompletedV1, service: Pri
         await service.note_inventory(event)
     else:
         await service.note_erasure(event)
+
+
+@consumes(HoldAnsweredV1, group="privacy.note-holds")
+async def note_holds(event: HoldAnsweredV1, service: PrivacyService) -> None:
+    """Take in what became of a hold on an item, from the service that was to keep it.
+
+    Effects:  the hold; publishes action.recorded.
+    """
+    await service.holds.note_answer(event)
 
 
 @consumes(ActionRecordedV1, group="privacy.record-audit", batch=1_000)

@@ -25,15 +25,21 @@ from services.privacy.backing_up import BackingUp
 from services.privacy.backup_repository import BackupRepository, RestoreRepository
 from services.privacy.backup_routes import router as backup_router
 from services.privacy.backups import Backups
+from services.privacy.casework import Casework
 from services.privacy.certificates import Certificates
 from services.privacy.history import History
 from services.privacy.history_routes import router as history_router
+from services.privacy.holds import routes as hold_routes
+from services.privacy.holds.orders import HoldOrders
+from services.privacy.holds.rows import HoldRows
 from services.privacy.policies import routes as policy_routes
 from services.privacy.policies.page import routes as page_routes
 from services.privacy.policies.publishing import Policies
 from services.privacy.policies.rows import PolicyRows
 from services.privacy.repository import CaseRepository, CertificateRepository
+from services.privacy.retained import Retained
 from services.privacy.routes import router
+from services.privacy.scan_map import load
 from services.privacy.scanner import Scanner
 from services.privacy.scanning import Scanning
 from services.privacy.service import PrivacyService
@@ -62,6 +68,7 @@ def create_app(role: str = "all", settings: PrivacySettings | None = None) -> Fa
             backup_router,
             policy_routes.router,
             page_routes.router,
+            hold_routes.router,
         ],
         compose=partial(compose, settings),
     )
@@ -77,16 +84,23 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     previous = previous_keys(settings.certificate_previous_keys)
     checkpoints = Checkpoints(audit_rows, platform.work, platform.audit, SigningKey(signing_key), previous)
     backups = BackupSettings()
+    certificates = Certificates(CertificateRepository(platform.mongo), Signer(signing_key), previous)
+    hold_rows = HoldRows(platform.mongo)
+    casework = Casework(
+        work=platform.work,
+        audit=platform.audit,
+        cases=cases,
+        certificates=certificates,
+        holds=hold_rows,
+        subjects=subjects,
+        policy=settings.policy,
+    )
     policies = Policies(PolicyRows(platform.mongo), platform.work, platform.audit)
     service = PrivacyService(
         work=platform.work,
         audit=platform.audit,
         cases=cases,
-        certificates=Certificates(
-            CertificateRepository(platform.mongo),
-            Signer(signing_key),
-            previous,
-        ),
+        certificates=certificates,
         ledger=AuditLedger(audit_rows, platform.work, platform.audit, subjects),
         checkpoints=checkpoints,
         history=History(
@@ -95,13 +109,23 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
         backups=Backups(BackupRepository(platform.mongo), platform.work, platform.audit, backups),
         policies=policies,
         vault=Rotation(platform.sealing, platform.work, platform.audit),
-        subjects=subjects,
+        casework=casework,
+        holds=HoldOrders(
+            work=platform.work,
+            audit=platform.audit,
+            rows=hold_rows,
+            cases=cases,
+            casework=casework,
+            subjects=subjects,
+            items=lambda: load(settings.data_map).items,
+            policy=settings.policy,
+        ),
         token_key=settings.case_token_key,
-        policy=settings.policy,
     )
     scan_client, scan_storage = Mongo.connect(settings, platform.name), Storage(settings)
     scanner = Scanner(scan_client, scan_storage, settings)
     scanning = Scanning(cases, service, scanner, lease_s=settings.erasure_scan_lease_s)
+    retained = Retained(cases, service, scanner)
     watching = Watching(cases, service, every_s=settings.erasure_tick_s)
     checking = Checking(audit_rows, checkpoints, every_s=settings.audit_check_every_s)
     auditing: list[Loop] = [checking.run, partial(checkpoints.run, settings.audit_checkpoint_every_s)]
@@ -118,7 +142,16 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
         service=service,
         starting=[policies.ensure_first],
         subscriptions=subscriptions(handlers, service),
-        background=[scanning.run, scanning.follow, watching.tick, watching.gauge, *auditing, backing_up.run],
+        background=[
+            scanning.run,
+            scanning.follow,
+            watching.tick,
+            watching.gauge,
+            watching.settle,
+            retained.run,
+            *auditing,
+            backing_up.run,
+        ],
         closing=[scan_client.close, scan_storage.close],
     )
 

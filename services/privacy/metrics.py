@@ -6,6 +6,9 @@ OPEN = Gauge("pixera_erasure_open", "Erasure cases that are not verified yet.")
 OLDEST_OPEN = Gauge("pixera_erasure_oldest_open_seconds", "Age of the oldest case that is not verified yet.")
 INCOMPLETE = Gauge("pixera_erasure_incomplete", "Cases where something was not erased, or was found again.")
 HELD = Gauge("pixera_erasure_held", "Cases that operators hold: hidden and frozen, not erased for now.")
+WAITING = Gauge(
+    "pixera_erasure_waiting", "Cases that wait for single items that are held: all else is erased."
+)
 OVERDUE = Gauge("pixera_erasure_overdue", "Open cases past their legal due date.")
 STEP_OLDEST = Gauge(
     "pixera_saga_oldest_age_seconds", "How long the oldest case has been in this step.", ("step",)

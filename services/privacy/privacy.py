@@ -6,7 +6,7 @@ What the bus keeps in every service, it keeps here too: of the events that priva
 """
 
 from libs.common.backup.report import RestoreReport
-from libs.common.privacy.annotations import Retention
+from libs.common.privacy.annotations import Ends, Retention
 from libs.common.privacy.holdings import OF_THE_BUS, Holdings, KeysHolding, ProofHolding
 from services.privacy.models import (
     AuditCheckpoint,
@@ -16,15 +16,17 @@ from services.privacy.models import (
     Case,
     Certificate,
     ChainHead,
+    Hold,
     PolicyPublication,
 )
 
 ERASURE = "proof-of-erasure"
 ACCOUNTABILITY = "accountability"
 FOR_GOOD = Retention(
-    "for good: it leads to nobody without the key, and proves nothing with a piece taken out"
+    "for good: it leads to nobody without the key, and proves nothing with a piece taken out", ends=Ends.PROOF
 )
 PSEUDONYM = "keyed pseudonym, counts and times"
+HELD = "opaque id of the item, or keyed pseudonym; what was held until when, on what ground, by which operator's id"
 ACTION = "keyed pseudonym, what was done and by which operator's id, counts and times"
 
 HOLDINGS = Holdings(
@@ -34,6 +36,7 @@ HOLDINGS = Holdings(
     proofs=(
         ProofHolding(Case, PSEUDONYM, ERASURE, FOR_GOOD),
         ProofHolding(Certificate, PSEUDONYM, ERASURE, FOR_GOOD),
+        ProofHolding(Hold, HELD, ACCOUNTABILITY, FOR_GOOD),
         ProofHolding(AuditEntry, ACTION, ACCOUNTABILITY, FOR_GOOD),
     ),
     operational=(ChainHead, AuditHead, AuditCheckpoint, PolicyPublication, Backup, RestoreReport),

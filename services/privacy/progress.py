@@ -18,7 +18,8 @@ class Outcome:
     Args:     erased: rows or objects that went; retained: how many are kept, pseudonymised; ground: the legal
               ground they are kept on; retained_until: ISO date of their end; already_gone: how many had gone
               another way before, as the holder says after it looked for them; proofs: what outside parties answered
-              when they had erased, reference and ISO time.
+              when they had erased, reference and ISO time; held: how many are there still because somebody holds
+              items; holds: the ids of these holds.
     """
 
     erased: int
@@ -27,6 +28,8 @@ class Outcome:
     retained_until: str | None = None
     already_gone: int = 0
     proofs: tuple[tuple[str, str], ...] = ()
+    held: int = 0
+    holds: tuple[str, ...] = ()
 
     @property
     def touched(self) -> bool:
@@ -40,7 +43,11 @@ class Outcome:
         return self.erased + self.already_gone + (self.retained if lawful else 0)
 
     def joined(self, other: "Outcome") -> "Outcome":
-        """Return what both together say, whichever came first."""
+        """Return what both together say, whichever came first.
+
+        From the first answer on nothing more can be held, and holds end: so what is held is the least that was said.
+        """
+        least = min(self, other, key=lambda each: (each.held, len(each.holds), each.holds))
         terms = max(self, other, key=lambda each: (each.ground or "", each.retained_until or ""))
         return replace(
             terms,
@@ -48,6 +55,8 @@ class Outcome:
             already_gone=max(self.already_gone, other.already_gone),
             retained=max(self.retained, other.retained),
             proofs=tuple(sorted({*self.proofs, *other.proofs}, key=itemgetter(1))),
+            held=least.held,
+            holds=least.holds,
         )
 
 
@@ -65,9 +74,20 @@ class Progress:
 
     @property
     def missing(self) -> dict[str, int]:
-        """Return what was found and never explained, per holding: the zero-row guard."""
+        """Return what was found and never explained, per holding: the zero-row guard. What is held is explained."""
         gaps = {name: count - self._accounted(name) for name, count in (self.found or {}).items()}
-        return {name: gap for name, gap in gaps.items() if gap > 0}
+        held = {name: outcome.held for name, outcome in self.outcomes.items()}
+        return {name: left for name, gap in gaps.items() if (left := gap - held.get(name, 0)) > 0}
+
+    @property
+    def held(self) -> int:
+        """Return how much is there still because somebody holds items."""
+        return sum(outcome.held for outcome in self.outcomes.values())
+
+    @property
+    def holds(self) -> frozenset[str]:
+        """Return the ids of the holds that this holder's part waits for."""
+        return frozenset(hold for outcome in self.outcomes.values() if outcome.held for hold in outcome.holds)
 
     def _accounted(self, holding: str) -> int:
         """Return how much of a holding is explained.

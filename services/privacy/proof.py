@@ -1,13 +1,15 @@
 """What a certificate says of a case: facts without anything personal, as plain JSON values."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from services.privacy.models import Case
+from services.privacy.holds.grounds import told
+from services.privacy.models import Case, Hold
 from services.privacy.privacy import ERASURE, HOLDINGS
 from services.privacy.progress import Outcome, Progress
 from services.privacy.scanner import ScanReport
-from services.privacy.state import Hold
+from services.privacy.state import Hold as AccountHold
 
 ISSUER = "pixera"
 OPERATION = "technical-retention"
@@ -64,7 +66,7 @@ KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
 )
 
 
-def facts(case: Case, report: ScanReport) -> dict[str, Any]:
+def facts(case: Case, report: ScanReport, items: Sequence[Hold]) -> dict[str, Any]:
     """Return what the certificate of a VERIFIED case certifies."""
     return {
         "issuer": ISSUER,
@@ -78,7 +80,30 @@ def facts(case: Case, report: ScanReport) -> dict[str, Any]:
         ],
         "scan": summary(report),
         "holds": [_hold(hold) for hold in case.saga.holds],
+        "item_holds": [_item_hold(hold) for hold in items],
         "kept_as_proof": list(KEPT_AS_PROOF),
+    }
+
+
+def amendment(case: Case, at: datetime) -> dict[str, Any]:
+    """Return what amends the certificate of a case: all that the law had kept and that is gone by now."""
+    ended, removed, left = case.saga.ended, [], []
+    for name, part in sorted(case.saga.holders.items()):
+        for held in holdings(part):
+            kept = {field: held[field] for field in ("holding", "retained", "ground", "retained_until")}
+            if not held["retained"]:
+                continue
+            if seen := ended.get(str(held["holding"])):
+                removed.append({"holder": name, **kept, "seen_gone_at": _iso(seen)})
+            else:
+                left.append({"holder": name, **kept})
+    return {
+        "issuer": ISSUER,
+        "case_id": str(case.id),
+        "subject": case.subject,
+        "amended_at": _iso(at),
+        "removed": removed,
+        "still_retained": left,
     }
 
 
@@ -117,11 +142,21 @@ def summary(report: ScanReport) -> dict[str, Any]:
     }
 
 
-def _hold(hold: Hold) -> dict[str, Any]:
+def _hold(hold: AccountHold) -> dict[str, Any]:
     return {
         "since": _iso(hold.since),
         "until": _iso(hold.until),
-        "ground": hold.ground,
+        "ground": told(hold.ground).value,
+        "ended_at": _iso(hold.ended_at),
+    }
+
+
+def _item_hold(hold: Hold) -> dict[str, Any]:
+    return {
+        "item": hold.called,
+        "since": _iso(hold.placed_at),
+        "until": _iso(hold.until),
+        "ground": told(hold.ground).value,
         "ended_at": _iso(hold.ended_at),
     }
 

@@ -20,6 +20,9 @@ class Phase(StrEnum):
     INVENTORY = "INVENTORY"
     HELD = "HELD"  # hidden and frozen, and by order of the operators not erased for now
     ERASING = "ERASING"
+    WAITING = (
+        "WAITING"  # all is erased but single items that are held, and the key; goes on when the holds end
+    )
     SCANNING = "SCANNING"
     INCOMPLETE = "INCOMPLETE"
     VERIFIED = "VERIFIED"
@@ -85,24 +88,52 @@ class Resend:
 
 @dataclass(frozen=True, slots=True)
 class PlaceHold:
-    """An operator stops the erasure until a date, on a ground; in place of the hold there was."""
+    """Operators stop the erasure until a date, on a ground; in place of the hold there was.
+
+    Args:     actor: who it was that confirmed it; hold_id: of the hold on the account.
+    """
 
     at: datetime
     until: datetime
     ground: str
     actor: str
+    hold_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseHold:
-    """An operator lets a held erasure go on."""
+    """Operators let a held erasure go on."""
 
     at: datetime
     actor: str
 
 
+@dataclass(frozen=True, slots=True)
+class ItemReleased:
+    """A hold on an item that the case waits for has ended."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RetainedLooked:
+    """Somebody looked whether what the law kept is gone. Args: gone: the holdings of which nothing is left."""
+
+    at: datetime
+    gone: tuple[str, ...]
+
+
 Order = Resend | PlaceHold | ReleaseHold
-Input = UserDeleted | InventoryCompleted | ErasureCompleted | ScanFinished | Tick | Order
+Input = (
+    UserDeleted
+    | InventoryCompleted
+    | ErasureCompleted
+    | ScanFinished
+    | Tick
+    | Order
+    | ItemReleased
+    | RetainedLooked
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +162,13 @@ class IssueCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class AmendCertificate:
+    """Sign that what was retained in these holdings is gone as well."""
+
+    holdings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PublishVerified:
     """Tell that the person is gone."""
 
@@ -156,6 +194,7 @@ Command = (
     | PublishErasureRequested
     | StartScan
     | IssueCertificate
+    | AmendCertificate
     | PublishVerified
     | Alert
     | Record
@@ -169,7 +208,9 @@ class Policy:
     Args:     silence: first wait for an answer, doubled up to `silence_cap`, without end;
               setback: first wait after a shortfall or a finding, doubled up to `setback_cap`, `setbacks` times;
               scan_timeout: how long one scan may take before another is started; target: the house's own goal;
-              longest_hold: what must be held for longer is looked at again by people and held anew.
+              longest_hold: what must be held for longer is looked at again by people and held anew; held_cap: how
+              often a holder is asked at least whether the items that it was to keep are held still; look_again:
+              how soon it is looked again for what the law kept and should be gone.
     """
 
     silence: timedelta = timedelta(seconds=30)
@@ -180,6 +221,8 @@ class Policy:
     scan_timeout: timedelta = timedelta(seconds=60)
     target: timedelta = timedelta(hours=24)
     longest_hold: timedelta = timedelta(days=366)
+    held_cap: timedelta = timedelta(days=1)
+    look_again: timedelta = timedelta(days=1)
 
 
 POLICY = Policy()

@@ -49,6 +49,17 @@ class CaseRepository:
         row = case.to_mongo() | {"version": case.version + 1}
         if not await self._rows.update_one({"_id": case.id, "version": case.version}, {"$set": row}):
             raise CaseChanged
+        case.version += 1
+
+    async def open_of(self, subject: str) -> Case | None:
+        """Return the open case of a person, by their pseudonym."""
+        row = await self._rows.find_one({"subject": subject, "open": True})
+        return Case.from_mongo(row) if row else None
+
+    async def waiting_for(self, hold_id: str) -> list[UUID]:
+        """Return the cases that wait for the end of a hold on an item."""
+        waits = {"open": True, "phase": Phase.WAITING.value, "saga.waited": hold_id}
+        return [row["_id"] for row in await self._rows.find(waits, projection={"_id": 1})]
 
     async def due(self, moment: datetime, limit: int) -> list[UUID]:
         """Return open cases that want a Tick, the longest waiting first."""
@@ -59,6 +70,12 @@ class CaseRepository:
             projection={"_id": 1},
         )
         return [row["_id"] for row in rows]
+
+    async def to_look_at(self, moment: datetime, limit: int) -> list[Case]:
+        """Return VERIFIED cases of which the law lets something go, the longest waiting first."""
+        due = {"open": False, "wake_at": {"$lte": moment}}
+        rows = await self._rows.find(due, sort=[("wake_at", 1)], limit=limit)
+        return [Case.from_mongo(row) for row in rows]
 
     async def claim_scan(self, claim: UUID, moment: datetime, until: datetime) -> Case | None:
         """Take a case that waits to be scanned, or whose scanner has died."""
@@ -146,6 +163,12 @@ class CertificateRepository:
         """Return a case's certificate."""
         row = await self._rows.find_one({"_id": case_id})
         return Certificate.from_mongo(row) if row else None
+
+    async def all_of_case(self, case_id: UUID) -> list[Certificate]:
+        """Return a case's certificate and its amendments, in the order of the chain."""
+        of_case = {"$or": [{"_id": case_id}, {"case_id": case_id}]}
+        rows = await self._rows.find(of_case, sort=[("sequence", 1)])
+        return [Certificate.from_mongo(row) for row in rows]
 
     async def page(self, after: int, limit: int) -> list[Certificate]:
         """Return certificates in the order of the chain."""

@@ -8,22 +8,22 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 
 from libs.common.app import provided
 from libs.common.audit import staff_actor
-from libs.common.clock import to_milliseconds
 from libs.common.errors import Forbidden, problems
 from libs.common.identity import Staff
 from libs.common.pagination import CursorParam, InvalidCursor, Limit, Page, decode_cursor, encode_cursor
 from libs.common.signing import key_id_of, public_jwk, public_pem
-from services.privacy.errors import CaseNotFound, CertificateNotFound, HoldTooLate, HoldUnfit, NotHeld
+from services.privacy.errors import CaseNotFound, CertificateNotFound
 from services.privacy.models import Case
 from services.privacy.schemas import (
     CaseOut,
     CaseSummaryOut,
     CertificateOut,
+    CertificatesOut,
     ChainHeadOut,
     ErasuresOut,
-    HoldIn,
     KeyOut,
     KeysOut,
+    StaffCaseOut,
 )
 from services.privacy.service import PrivacyService
 
@@ -61,7 +61,8 @@ async def get_case(case_id: UUID, token: CaseToken, service: Service) -> CaseOut
     Raises:   CaseNotFound: absent, or a wrong token; 404 for both.
     Personal: none: counts, times and names of services.
     """
-    return CaseOut.of(await service.case_for(case_id, token))
+    case = await service.case_for(case_id, token)
+    return CaseOut.told(case, await service.items_of(case))
 
 
 @router.get(
@@ -81,6 +82,27 @@ async def get_certificate(case_id: UUID, token: CaseToken, service: Service) -> 
         media_type=CANONICAL,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+@router.get("/cases/{case_id}/certificates", responses=problems(CaseNotFound))
+async def list_certificates_of_case(case_id: UUID, token: CaseToken, service: Service) -> CertificatesOut:
+    """Return an erasure's certificate and all that amends it since, to whoever has its case token.
+
+    Each is in `signed` byte for byte. Empty while the erasure is not proven.
+    """
+    case = await service.case_for(case_id, token)
+    rows = await service.certificates.all_of_case(case.id)
+    return CertificatesOut(items=[CertificateOut.of(row) for row in rows])
+
+
+@router.get("/staff/cases/{case_id}/certificates", responses=problems(Forbidden, CaseNotFound))
+async def show_certificates_of_case(case_id: UUID, staff: Staff, service: Service) -> CertificatesOut:
+    """Return a case's certificate and all that amends it.
+
+    Effects:  publishes action.recorded: somebody took them.
+    """
+    rows = await service.take_certificates(case_id, staff_actor(staff.id))
+    return CertificatesOut(items=[CertificateOut.of(row) for row in rows])
 
 
 @router.get("/keys")
@@ -112,43 +134,23 @@ async def list_cases(
 
 
 @router.get("/staff/cases/{case_id}", responses=problems(Forbidden, CaseNotFound))
-async def show_case(case_id: UUID, staff: Staff, service: Service) -> CaseOut:
+async def show_case(case_id: UUID, staff: Staff, service: Service) -> StaffCaseOut:
     """Return one case.
 
     Effects:  publishes action.recorded: somebody looked.
     """
-    return CaseOut.of(await service.view(case_id, staff_actor(staff.id)))
+    case = await service.view(case_id, staff_actor(staff.id))
+    return StaffCaseOut.shown(case, await service.items_of(case))
 
 
 @router.post("/staff/cases/{case_id}/resend", responses=problems(Forbidden, CaseNotFound))
-async def resend(case_id: UUID, staff: Staff, service: Service) -> CaseOut:
+async def resend(case_id: UUID, staff: Staff, service: Service) -> StaffCaseOut:
     """Ask again for what the case waits for, with fresh patience; nothing happens to a VERIFIED one.
 
     Effects:  publishes inventory.requested or erasure.requested, or starts a scan; publishes action.recorded.
     """
-    return CaseOut.of(await service.resend(case_id, staff_actor(staff.id)))
-
-
-@router.post(
-    "/staff/cases/{case_id}/hold", responses=problems(Forbidden, CaseNotFound, HoldTooLate, HoldUnfit)
-)
-async def hold(case_id: UUID, wanted: HoldIn, staff: Staff, service: Service) -> CaseOut:
-    """Have nothing erased until a date; the person stays hidden and frozen. A second hold replaces the first.
-
-    Raises:   HoldTooLate: the services were asked to erase; HoldUnfit: it ends in the past, or too far away.
-    Effects:  no erasure.requested until the hold ends; publishes action.recorded.
-    """
-    until = to_milliseconds(wanted.until)
-    return CaseOut.of(await service.hold(case_id, until, wanted.ground, staff_actor(staff.id)))
-
-
-@router.post("/staff/cases/{case_id}/release", responses=problems(Forbidden, CaseNotFound, NotHeld))
-async def release(case_id: UUID, staff: Staff, service: Service) -> CaseOut:
-    """End a hold before its date; the erasure goes on at once.
-
-    Effects:  publishes erasure.requested where every service has counted, and action.recorded.
-    """
-    return CaseOut.of(await service.release(case_id, staff_actor(staff.id)))
+    case = await service.resend(case_id, staff_actor(staff.id))
+    return StaffCaseOut.shown(case, await service.items_of(case))
 
 
 @router.get("/staff/erasures", responses=problems(Forbidden))

@@ -7,16 +7,25 @@ VERIFIED only when every holder has explained all it found and a scan that began
 from dataclasses import replace
 from datetime import datetime
 
+from services.privacy.amending import amended
+from services.privacy.asking import (
+    alert,
+    request_erasure,
+    request_last,
+    request_scan,
+    set_back,
+    wait_for_items,
+)
 from services.privacy.progress import Progress
 from services.privacy.protocol import (
     POLICY,
-    Alert,
     Attention,
     Command,
     ErasureCompleted,
     Input,
     InventoryCompleted,
     IssueCertificate,
+    ItemReleased,
     Order,
     Phase,
     PlaceHold,
@@ -27,15 +36,12 @@ from services.privacy.protocol import (
     Record,
     ReleaseHold,
     Resend,
+    RetainedLooked,
     ScanFinished,
-    StartScan,
     Tick,
     UserDeleted,
-    backoff,
 )
-from services.privacy.state import Hold, Saga, deadlines_ahead, one_month_after, patience_ends
-
-Step = tuple[Saga, tuple[Command, ...]]
+from services.privacy.state import Hold, Saga, Step, deadlines_ahead, one_month_after, patience_ends
 
 HELD, RELEASED = "erasure.held", "erasure.released"
 """What the audit calls it."""
@@ -46,10 +52,10 @@ def step(saga: Saga, happened: Input, policy: Policy = POLICY) -> Step:
 
     What is already known, comes too late, or is of a holder that the case does not count changes nothing.
     """
+    if saga.phase is Phase.VERIFIED:
+        return amended(saga, happened, policy) if isinstance(happened, RetainedLooked) else (saga, ())
     done: Step = (saga, ())
     match happened:
-        case _ if saga.phase is Phase.VERIFIED:
-            pass
         case UserDeleted():
             done = _open(saga, happened, policy)
         case InventoryCompleted():
@@ -58,8 +64,8 @@ def step(saga: Saga, happened: Input, policy: Policy = POLICY) -> Step:
             done = _erased(saga, happened, policy)
         case ScanFinished():
             done = _scanned(saga, happened, policy)
-        case Tick():
-            done = _tick(saga, happened.at, policy)
+        case Tick() | ItemReleased():
+            done = _in_time(saga, happened, policy)
         case Resend() | PlaceHold() | ReleaseHold():
             done = _obey(saga, happened, policy)
     return done
@@ -111,9 +117,15 @@ def _scanned(saga: Saga, happened: ScanFinished, policy: Policy) -> Step:
     if saga.phase is not Phase.SCANNING or happened.run != saga.run:
         return saga, ()
     if happened.findings:
-        return _set_back(saga, happened.at, policy)
+        return set_back(saga, happened.at, policy)
     verified = replace(
-        saga, phase=Phase.VERIFIED, verified_at=happened.at, attention=(), asked_at=None, retry_at=None
+        saga,
+        phase=Phase.VERIFIED,
+        verified_at=happened.at,
+        attention=(),
+        asked_at=None,
+        retry_at=None,
+        look_at=min(saga.retained.values(), default=None),
     )
     return verified, (IssueCertificate(), PublishVerified())
 
@@ -125,12 +137,20 @@ def _advance(saga: Saga, at: datetime, policy: Policy) -> Step:
     if saga.phase is Phase.SCANNING and not _short(saga):
         return saga, ()
     if saga.phase is Phase.INVENTORY:
-        return _request_erasure(saga, at)
+        return request_erasure(saga, at)
     if saga.phase is not Phase.INCOMPLETE and _short(saga):
-        return _set_back(saga, at, policy)
-    if not saga.done(last=False):
-        return saga, ()
-    return _request_scan(replace(saga, silences=0), at) if saga.done(last=True) else _request_last(saga, at)
+        return set_back(saga, at, policy)
+    return _next(saga, at)
+
+
+def _next(saga: Saga, at: datetime) -> Step:
+    """Ask the last holder when the others have nothing left, then have a scan; wait while anything is held."""
+    if saga.done(last=False) and saga.done(last=True):
+        return request_scan(replace(saga, silences=0), at)
+    if saga.done(last=False) and saga.last_asked < saga.needed:
+        return request_last(saga, at)
+    asked = saga.explained(last=saga.done(last=False))
+    return wait_for_items(saga, at) if asked else (saga, ())
 
 
 def _short(saga: Saga) -> bool:
@@ -138,38 +158,12 @@ def _short(saga: Saga) -> bool:
     return any(part.answered >= saga.needed and part.missing for part in saga.holders.values())
 
 
-def _request_erasure(saga: Saga, at: datetime) -> Step:
-    """Ask everyone to erase, the last when the others have, and count only answers from this attempt on."""
-    attempt = saga.attempt + 1
-    asked = replace(
-        saga, phase=Phase.ERASING, attempt=attempt, needed=attempt, asked_at=at, silences=0, retry_at=None
-    )
-    return asked, (PublishErasureRequested(attempt),)
-
-
-def _request_last(saga: Saga, at: datetime) -> Step:
-    """Ask the last to erase, once: nothing of the person is left that its key could be needed for."""
-    if saga.last_asked >= saga.needed:
-        return saga, ()
-    asked = replace(
-        saga, phase=Phase.ERASING, last_asked=saga.attempt, asked_at=at, silences=0, retry_at=None
-    )
-    return asked, (PublishErasureRequested(saga.attempt, last=True),)
-
-
-def _request_scan(saga: Saga, at: datetime) -> Step:
-    asked = replace(saga, phase=Phase.SCANNING, run=saga.run + 1, asked_at=at, retry_at=None)
-    return asked, (StartScan(asked.run),)
-
-
-def _set_back(saga: Saga, at: datetime, policy: Policy) -> Step:
-    """Note that the case is incomplete; try again after a wait, or call for people when that did not help."""
-    setbacks = saga.setbacks + 1
-    incomplete = replace(saga, phase=Phase.INCOMPLETE, setbacks=setbacks, asked_at=None)
-    if setbacks <= policy.setbacks:
-        wait = backoff(policy.setback, policy.setback_cap, setbacks - 1)
-        return replace(incomplete, retry_at=at + wait), ()
-    return _alert(replace(incomplete, retry_at=None), Attention.EXHAUSTED)
+def _in_time(saga: Saga, happened: Tick | ItemReleased, policy: Policy) -> Step:
+    """Let time pass, or know that a hold has ended: its holder answers by itself, and is asked soon where not."""
+    if isinstance(happened, Tick):
+        return _tick(saga, happened.at, policy)
+    waits = saga.phase is Phase.WAITING
+    return (replace(saga, asked_at=happened.at, silences=0) if waits else saga), ()
 
 
 def _tick(saga: Saga, at: datetime, policy: Policy) -> Step:
@@ -179,7 +173,7 @@ def _tick(saga: Saga, at: datetime, policy: Policy) -> Step:
         commands += ended
     for reason, moment in deadlines_ahead(saga):
         if at >= moment:
-            saga, alerts = _alert(saga, reason)
+            saga, alerts = alert(saga, reason)
             commands += alerts
     ends = patience_ends(saga, policy)
     if ends and at >= ends:
@@ -194,9 +188,9 @@ def _ask_again(saga: Saga, at: datetime) -> Step:
     if saga.phase in (Phase.INVENTORY, Phase.HELD):
         return again, (PublishInventoryRequested(),)
     if saga.phase is Phase.SCANNING:
-        return _request_scan(again, at)
+        return request_scan(again, at)
     if saga.phase is Phase.INCOMPLETE:
-        return _request_erasure(saga, at)
+        return request_erasure(saga, at)
     # Silence: an answer to an earlier attempt still counts, so `needed` stays.
     attempt, last = saga.attempt + 1, saga.done(last=False)
     again = replace(again, attempt=attempt, last_asked=attempt if last else saga.last_asked)
@@ -216,7 +210,7 @@ def _obey(saga: Saga, order: Order, policy: Policy) -> Step:
 def _hold(saga: Saga, order: PlaceHold) -> Step:
     if not may_hold(saga):
         return saga, ()
-    holds = (*_ended(saga, order.at).holds, Hold(order.at, order.until, order.ground))
+    holds = (*_ended(saga, order.at).holds, Hold(order.at, order.until, order.ground, hold_id=order.hold_id))
     phase = Phase.HELD if saga.phase is Phase.INVENTORY else saga.phase
     return replace(saga, phase=phase, holds=holds), (Record(HELD, order.ground, order.actor),)
 
@@ -242,14 +236,9 @@ def _resend(saga: Saga, at: datetime) -> Step:
     attention = tuple(reason for reason in saga.attention if reason is not Attention.EXHAUSTED)
     fresh = replace(saga, setbacks=0, silences=0, attention=attention)
     if saga.phase is Phase.ERASING:
-        return _request_erasure(fresh, at)
+        return request_erasure(fresh, at)
     asked, commands = _ask_again(fresh, at)
     return replace(asked, silences=0), commands
-
-
-def _alert(saga: Saga, reason: Attention) -> Step:
-    attention = saga.attention if reason in saga.attention else (*saga.attention, reason)
-    return replace(saga, attention=attention), (Alert(reason),)
 
 
 def _with_progress(saga: Saga, holder: str, progress: Progress) -> Saga:

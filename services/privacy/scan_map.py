@@ -1,7 +1,7 @@
 """Where the scan looks: read from the generated data map, which comes from the declarations of all services."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,7 @@ MADE_FOR_THE_ID = frozenset({"outbox", "replays", "tombstones", "writes"})
 """Outbox rows, writes and replays have opaque ids on their way, gone once done;
 a tombstone is the id itself, kept as proof."""
 
-ABOUT_NOBODY = frozenset({"inbox", "leases", "rebuilds"})
+ABOUT_NOBODY = frozenset({"inbox", "item_holds", "leases", "rebuilds", "retention_sweeps"})
 """What every service's database has besides, without any id of a person."""
 
 DESTROYED = "destroy"
@@ -31,11 +31,15 @@ class Sort(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ScanMap:
-    """Where rows of people are declared to be, by (database, collection), and the paths of their subjects."""
+    """Where rows of people are declared to be, by (database, collection), and the paths of their subjects.
+
+    Args:     items: what can be held by itself, and how people call it.
+    """
 
     subjects: dict[tuple[str, str], tuple[str, ...]]
     about_nobody: frozenset[tuple[str, str]]
     keys: frozenset[tuple[str, str]]
+    items: dict[str, str] = field(default_factory=dict)
 
     def sort_of(self, database: str, collection: str) -> Sort:
         """Return what is declared about a collection. Args: database: without the platform's prefix."""
@@ -64,6 +68,7 @@ def load(path: Path) -> ScanMap:
                 continue
             subjects[key] = (*subjects.get(key, ()), target["subject"])
         nobody = {(service, name) for service, names in record["about_nobody"].items() for name in names}
-        return ScanMap(subjects, frozenset(nobody), frozenset(keys))
+        items = {item["holding"]: item["called"] for item in record.get("items", ())}
+        return ScanMap(subjects, frozenset(nobody), frozenset(keys), items)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataMapMissing(f"{path.name} cannot be read: run `make contracts`") from error

@@ -22,6 +22,8 @@ GENERIC_ROWS = 500
 """Rows read from a collection without declared subjects, the newest: what leaked in leaked lately."""
 
 AT_ONCE = 16
+RETAINED_UNTIL = "retained_until"
+"""Where a row says until when the law keeps it."""
 
 T = TypeVar("T")
 
@@ -102,6 +104,17 @@ class Scanner:
             buckets=bucket_count,
             findings=tuple(found),
         )
+
+    async def retained(self, holding: str, before: datetime) -> bool:
+        """Tell whether anybody's rows of a holding are there that the law lets go of before a moment.
+
+        Whose they are nobody can tell any more: that of all of them none is left is what proves it of each.
+
+        Raises:   the drivers' passing errors: nothing was proven, try again.
+        """
+        service, _, collection = holding.partition(":")[0].partition(".")
+        rows = self._database(self._prefix + service).collection(collection)
+        return await rows.count({RETAINED_UNTIL: {"$lt": before}}, limit=1) > 0
 
     async def _collections(self) -> list[tuple[str, str]]:
         """Return every (database, collection) of the platform that exists now, as the server lists them."""

@@ -82,7 +82,7 @@ class Scanning:
             keeping.cancel()
 
     async def _timed(self, case: Case) -> ScanReport:
-        user_id, locators = self._service.subject_of(case)
+        user_id, locators = self._service.casework.subject_of(case)
         outcome, started = "failed", asyncio.get_running_loop().time()
         try:
             report = await self._scanner.scan(user_id, locators)

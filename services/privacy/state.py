@@ -2,23 +2,25 @@
 
 from calendar import monthrange
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from services.privacy.progress import Progress
-from services.privacy.protocol import HOLDERS, LAST, POLICY, Attention, Phase, Policy, backoff
+from services.privacy.protocol import HOLDERS, LAST, POLICY, Attention, Command, Phase, Policy, backoff
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Why nothing is erased although it was asked for, and until when.
 
-    Args:     ended_at: when it ended, by the operators or by itself; None while it is in force.
+    Args:     ended_at: when it ended, by the operators or by itself; None while it is in force; hold_id: of the hold
+              on the account; empty where it was placed before accounts could be held.
     """
 
     since: datetime
     until: datetime
     ground: str
     ended_at: datetime | None = None
+    hold_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,9 @@ class Saga:
               (or a later one) before a scan; run: the last scan's number; asked_at, silences: when the present
               question was last asked and how often it was asked again; setbacks: shortfalls and findings so far;
               retry_at: when an INCOMPLETE case tries again, None where it waits for an operator; holds: the present
-              hold and those before it; last_asked: the attempt with which the last holder was asked to erase.
+              hold and those before it; last_asked: the attempt with which the last holder was asked to erase;
+              waited: the holds on items that it had to wait for; look_at: when it is looked for what the law
+              kept; ended: when it was seen that nothing of it is left, by holding.
     """
 
     phase: Phase = Phase.OPENED
@@ -49,6 +53,9 @@ class Saga:
     attention: tuple[Attention, ...] = ()
     holds: tuple[Hold, ...] = ()
     last_asked: int = 0
+    waited: tuple[str, ...] = ()
+    look_at: datetime | None = None
+    ended: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def hold(self) -> Hold | None:
@@ -62,9 +69,31 @@ class Saga:
         return all(part.found is not None for part in self.holders.values())
 
     def done(self, *, last: bool) -> bool:
-        """Tell whether the holders that are asked first, or last, have answered and explained all they found."""
-        parts = [part for name, part in self.holders.items() if (name in LAST) is last]
-        return all(part.answered >= self.needed and not part.missing for part in parts)
+        """Tell whether the holders that are asked first, or last, have answered and nothing is left with them."""
+        return self.explained(last=last) and not any(part.held for part in self._parts(last=last))
+
+    def explained(self, *, last: bool) -> bool:
+        """Tell whether these holders have answered and explained all they found, be it that it is held."""
+        return all(part.answered >= self.needed and not part.missing for part in self._parts(last=last))
+
+    @property
+    def standing(self) -> frozenset[str]:
+        """Return the ids of the holds on items that the case waits for."""
+        return frozenset(hold for part in self.holders.values() for hold in part.holds)
+
+    @property
+    def retained(self) -> dict[str, datetime]:
+        """Return what the law keeps of the person, by holding, and from when on nothing of it may be left."""
+        kept = {
+            name: datetime.fromisoformat(outcome.retained_until).replace(tzinfo=UTC)
+            for part in self.holders.values()
+            for name, outcome in part.outcomes.items()
+            if outcome.retained and outcome.retained_until
+        }
+        return {name: until for name, until in kept.items() if name not in self.ended}
+
+    def _parts(self, *, last: bool) -> list[Progress]:
+        return [part for name, part in self.holders.items() if (name in LAST) is last]
 
     @property
     def resting(self) -> bool:
@@ -72,10 +101,17 @@ class Saga:
         return self.phase is Phase.HELD and self.frozen
 
 
+Step = tuple[Saga, tuple[Command, ...]]
+"""A case after something happened, and what is to be done."""
+
+
 def wake_at(saga: Saga, policy: Policy = POLICY) -> datetime | None:
-    """Return when the case next needs a Tick, None where only an answer can move it, or nothing any more."""
+    """Return when the case next needs a Tick, None where only an answer can move it, or nothing any more.
+
+    A VERIFIED one is looked at when the law lets go of what it kept.
+    """
     if saga.phase is Phase.VERIFIED:
-        return None
+        return saga.look_at
     hold_ends = saga.hold.until if saga.hold else None
     moments = [patience_ends(saga, policy), hold_ends, *(moment for _, moment in deadlines_ahead(saga))]
     return min((moment for moment in moments if moment), default=None)
@@ -98,7 +134,8 @@ def patience_ends(saga: Saga, policy: Policy) -> datetime | None:
         return None
     if saga.phase is Phase.SCANNING:
         return saga.asked_at + backoff(policy.scan_timeout, policy.silence_cap, saga.silences)
-    return saga.asked_at + backoff(policy.silence, policy.silence_cap, saga.silences)
+    cap = policy.held_cap if saga.phase is Phase.WAITING else policy.silence_cap
+    return saga.asked_at + backoff(policy.silence, cap, saga.silences)
 
 
 def deadlines_ahead(saga: Saga) -> list[tuple[Attention, datetime]]:

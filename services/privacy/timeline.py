@@ -5,27 +5,33 @@ from datetime import datetime
 from services.privacy.models import TimelineEntry
 from services.privacy.protocol import (
     Alert,
+    AmendCertificate,
     Command,
     ErasureCompleted,
     Input,
     InventoryCompleted,
     IssueCertificate,
+    ItemReleased,
     Phase,
-    PlaceHold,
     PublishErasureRequested,
     PublishInventoryRequested,
-    PublishVerified,
     Record,
-    ReleaseHold,
     Resend,
     ScanFinished,
     StartScan,
-    Tick,
     UserDeleted,
 )
 from services.privacy.state import Saga
 
 FIRST_KEPT, LAST_KEPT = 100, 200
+PLAIN: dict[type, str] = {
+    UserDeleted: "account-deleted",
+    Resend: "sent-again-by-operator",
+    ItemReleased: "item-released",
+    PublishInventoryRequested: "inventory-requested",
+    IssueCertificate: "certificate-issued",
+}
+"""What has nothing more to say than that it happened; what is not here is a line of its own, or none."""
 
 
 def entries(happened: Input, before: Saga, after: Saga, commands: tuple[Command, ...]) -> list[TimelineEntry]:
@@ -35,6 +41,9 @@ def entries(happened: Input, before: Saga, after: Saga, commands: tuple[Command,
         short = [part for part in after.holders.values() if part.answered >= after.needed]
         missing = sum(sum(part.missing.values()) for part in short)
         lines.append(TimelineEntry(at=happened.at, what="incomplete", count=missing))
+    if after.phase is Phase.WAITING and before.phase is not Phase.WAITING:
+        held = sum(part.held for part in after.holders.values())
+        lines.append(TimelineEntry(at=happened.at, what="waits-for-held-items", count=held))
     lines += [_of_record(each, happened.at) for each in commands if isinstance(each, Record)]
     lines += [_of_command(command, happened.at) for command in commands]
     return [line for line in lines if line is not None]
@@ -48,9 +57,9 @@ def shortened(timeline: list[TimelineEntry]) -> list[TimelineEntry]:
 
 
 def _of_input(happened: Input) -> TimelineEntry | None:
+    if type(happened) in PLAIN:
+        return TimelineEntry(at=happened.at, what=PLAIN[type(happened)])
     match happened:
-        case UserDeleted(at):
-            return TimelineEntry(at=at, what="account-deleted")
         case InventoryCompleted(at, holder, found):
             return TimelineEntry(at=at, what="inventory-completed", holder=holder, count=sum(found.values()))
         case ErasureCompleted(at, holder, attempt, outcomes):
@@ -58,26 +67,24 @@ def _of_input(happened: Input) -> TimelineEntry | None:
             return TimelineEntry(at=at, what="erasure-completed", holder=holder, number=attempt, count=done)
         case ScanFinished(at, run, findings):
             return TimelineEntry(at=at, what="scan-finished", number=run, count=findings)
-        case Resend(at):
-            return TimelineEntry(at=at, what="sent-again-by-operator")
-        case Tick() | PlaceHold() | ReleaseHold():
+        case _:
             return None
 
 
 def _of_command(command: Command, at: datetime) -> TimelineEntry | None:
+    if type(command) in PLAIN:
+        return TimelineEntry(at=at, what=PLAIN[type(command)])
     match command:
-        case PublishInventoryRequested():
-            return TimelineEntry(at=at, what="inventory-requested")
         case PublishErasureRequested(attempt, last):
             what = "key-destruction-requested" if last else "erasure-requested"
             return TimelineEntry(at=at, what=what, number=attempt)
         case StartScan(run):
             return TimelineEntry(at=at, what="scan-requested", number=run)
-        case IssueCertificate():
-            return TimelineEntry(at=at, what="certificate-issued")
+        case AmendCertificate(holdings):
+            return TimelineEntry(at=at, what="certificate-amended", count=len(holdings))
         case Alert(reason):
             return TimelineEntry(at=at, what=f"attention:{reason.value}")
-        case PublishVerified() | Record():
+        case _:
             return None
 
 

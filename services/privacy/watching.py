@@ -3,12 +3,21 @@
 import asyncio
 
 from libs.common.clock import now
-from services.privacy.metrics import HELD, INCOMPLETE, OLDEST_OPEN, OPEN, OVERDUE, STEP_OLDEST
+from services.privacy.metrics import (
+    HELD,
+    INCOMPLETE,
+    OLDEST_OPEN,
+    OPEN,
+    OVERDUE,
+    STEP_OLDEST,
+    WAITING,
+)
 from services.privacy.protocol import Phase
 from services.privacy.repository import CaseRepository
 from services.privacy.service import PrivacyService
 
 GAUGES_EVERY_S = 5.0
+SETTLE_EVERY_S = 10.0
 
 
 class Watching:
@@ -29,6 +38,12 @@ class Watching:
             await self.measure()
             await asyncio.sleep(GAUGES_EVERY_S)
 
+    async def settle(self) -> None:
+        """Apply holds that were confirmed by a process that died before it could, while the process lives."""
+        while True:
+            await self._service.holds.settle_all()
+            await asyncio.sleep(SETTLE_EVERY_S)
+
     async def measure(self) -> None:
         """Set every gauge from the open cases."""
         moment = now()
@@ -40,5 +55,6 @@ class Watching:
         OLDEST_OPEN.set((moment - oldest).total_seconds())
         OPEN.set(sum(each.cases for each in phases.values()))
         OVERDUE.set(sum(each.overdue for each in phases.values()))
-        for gauge, phase in ((INCOMPLETE, Phase.INCOMPLETE), (HELD, Phase.HELD)):
+        shown = ((INCOMPLETE, Phase.INCOMPLETE), (HELD, Phase.HELD), (WAITING, Phase.WAITING))
+        for gauge, phase in shown:
             gauge.set(phases[phase].cases if phase in phases else 0)

@@ -16,9 +16,12 @@ from libs.common.errors import SubjectErased
 from libs.common.events.generation import GenerationRequestedV1
 from libs.common.events.privacy import HoldingErasure
 from libs.common.mongo import Mongo, Row
+from libs.common.privacy.annotations import TAX
 from libs.common.privacy.handlers import Answers
+from libs.common.privacy.item_holds import HoldState, ItemHold
 from libs.common.settings import CommonSettings
 from libs.common.testing.serving import serving
+from services.billing.errors import PaymentNotFound
 from services.billing.models import BalanceRow, LedgerEntry, Payment, Reservation
 from services.billing.packages import PACKAGES
 from services.billing.payments import Money, PaymentState
@@ -33,7 +36,7 @@ from tests.billing.conftest import WEBHOOK_SECRET, Billing
 
 AT_THE_PROVIDER = "billing.payment-provider"
 KEPT = ("billing.payments", "billing.ledger_entries")
-GONE = ("billing.balances", "billing.reservations")
+GONE = ("billing.payments:unpaid", "billing.ledger_entries:usage", "billing.balances", "billing.reservations")
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +107,14 @@ async def test_erasure_keeps_what_tax_law_asks_for_and_nothing_else(billing: Bil
 
     counts = await erase(billing, user_id)
 
-    assert {name: counts[name] for name in KEPT} == {KEPT[0]: (0, 2), KEPT[1]: (0, 3)}
-    assert {name: counts[name] for name in GONE} == {GONE[0]: (1, 0), GONE[1]: (1, 0)}
+    assert [counts[name] for name in KEPT] == [(0, 1), (0, 1)]
+    assert [counts[name] for name in GONE] == [(1, 0), (2, 0), (1, 0), (1, 0)]
     for kind in HOLDINGS.documents:
         assert await billing.mongo.collection(kind).count({"user_id": user_id}) == 0
     assert await billing.mongo.collection(BalanceRow).count({"_id": user_id}) == 0
     kept = await rows(billing, payments)
+    assert [row.get("state") or row["kind"] for row in kept] == ["completed", "purchase"]
+    assert [row["retained_until"] for row in kept] == [TAX.end_of(row["created_at"]) for row in kept]
     assert len({row["user_id"] for row in kept}) == 1
     assert user_id not in {row["user_id"] for row in kept}
     assert not any({"checkout_url", "idempotency_key_hash", "job_id"} & row.keys() for row in kept)
@@ -132,11 +137,19 @@ async def test_what_the_provider_tells_after_the_erasure_is_booked_and_credits_n
     await erase(billing, user_id)
     published = await billing.mongo.collection("outbox").count({"topic": "payment.completed"})
 
+    with pytest.raises(PaymentNotFound):
+        await told(billing, payments[1], PaymentState.PENDING)
     assert await told(billing, payments[1], PaymentState.COMPLETED) is Outcome.APPLIED
     assert await told(billing, payments[0], PaymentState.REFUNDED) is Outcome.APPLIED
 
-    states = {row["_id"]: row["state"] for row in await rows(billing, payments) if "state" in row}
-    assert states == {payments[1].id: "completed", payments[0].id: "refunded"}
+    late, paid = await billing.mongo.collection(Payment).find(
+        {"_id": {"$in": [payment.id for payment in payments]}}, sort=[("credits", 1)]
+    )
+    assert (late["_id"], late["state"], late["credits"]) == (payments[1].id, "completed", 0)
+    assert (paid["_id"], paid["state"]) == (payments[0].id, "refunded")
+    assert late["retained_until"] == TAX.end_of(late["created_at"])
+    assert not {late["user_id"], paid["user_id"]} & {user_id}
+    assert await told(billing, payments[1], PaymentState.REFUNDED) is Outcome.APPLIED
     assert await billing.mongo.collection("outbox").count({"topic": "payment.completed"}) == published
     assert await billing.mongo.collection(Reservation).count({"user_id": user_id}) == 0
     assert await billing.books() == 0
@@ -151,6 +164,28 @@ async def test_nothing_is_written_for_somebody_who_is_frozen(billing: Billing) -
     with pytest.raises(Exception, match="cannot change right now") as caught:
         await told(billing, payments[1], PaymentState.COMPLETED)
     assert getattr(caught.value, "status", None) == 503
+
+
+async def test_a_payment_that_is_held_stays_as_it_is_with_its_entries_and_at_the_provider(
+    billing: Billing, sandbox: FastAPI
+) -> None:
+    user_id, (paid, other) = await buyer(billing, sandbox)
+    holder, case_id = billing.platform.holder, uuid4()
+    placed = ItemHold(id=uuid4(), holding="billing.payments", item_id=paid, state=HoldState.PLACING)
+    assert (await holder.item_holds.place(placed)).state is HoldState.IN_FORCE
+    found = {each.holding: each.found for each in await holder.inventory(user_id, case_id)}
+
+    erased = {each.holding: each for each in await holder.erase(user_id, case_id)}
+
+    held = {name: each.held for name, each in erased.items() if each.held}
+    assert held == {"billing.payments:unpaid": 1, AT_THE_PROVIDER: 1}
+    assert (found[AT_THE_PROVIDER], erased[AT_THE_PROVIDER].erased) == (2, 1)
+    assert await at_the_provider(sandbox, [paid]) > 0
+    assert await at_the_provider(sandbox, [other]) == 0
+    await holder.item_holds.release(placed)
+    erased = {each.holding: each for each in await holder.erase(user_id, case_id)}
+    assert erased[AT_THE_PROVIDER].erased == 2
+    assert not any(each.held for each in erased.values())
 
 
 async def buyer(billing: Billing, sandbox: FastAPI) -> tuple[UUID, list[UUID]]:

@@ -102,9 +102,11 @@ async def test_an_old_notice_and_one_from_the_future_are_refused(
     assert (answer.status_code, answer.json()["code"]) == (401, "webhook-refused")
 
 
-async def test_an_unknown_payment_is_to_be_told_again(api: httpx.AsyncClient, billing: Billing) -> None:
+async def test_an_unknown_payment_that_moved_no_money_is_to_be_told_again(
+    api: httpx.AsyncClient, billing: Billing
+) -> None:
     payment = await billing.payment_of(uuid4())
-    unknown = notice(payment, "completed", payment_id=str(uuid4()))
+    unknown = notice(payment, "failed", payment_id=str(uuid4()))
     for _ in range(2):
         answer = await unknown.send(api)
         assert (answer.status_code, answer.json()["code"]) == (404, "payment-not-found")

@@ -5,7 +5,7 @@ import json
 import secrets
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from pydantic import SecretStr
 
@@ -62,29 +62,39 @@ async def test_erasures_are_listed_shown_and_sent_again(privacy: Privacy, api: d
     assert (absent.code, absent.out) == (2, "")
 
 
-async def test_an_erasure_is_held_until_a_day_is_over_and_released(
+async def test_an_erasure_is_held_until_a_day_is_over_and_released_by_two_operators(
     privacy: Privacy, api: dict[str, str]
 ) -> None:
     erasure = Erasure()
     await privacy.deliver(erasure.deleted())
     case, day = str(erasure.case_id), (now() + timedelta(days=10)).date()
-    held = await pixera(
-        "erasure", "hold", case, "--until", str(day), "--ground", "legal-claim", "--json", **api
-    )
-    assert held.code == 0, held.err
-    told = json.loads(held.out)
-    assert (told["state"], told["hold"]["ground"]) == ("HELD", "legal-claim")
-    assert told["hold"]["until"] == f"{day + timedelta(days=1)}T00:00:00Z"
+    until = ("--until", str(day), "--ground", "legal-claim")
+    asked = await pixera("erasure", "hold", case, *until, "--json", **api)
+    assert asked.code == 0, asked.err
+    hold = json.loads(asked.out)
+    assert (hold["state"], hold["until"]) == ("unconfirmed", f"{day + timedelta(days=1)}T00:00:00Z")
+    alone = await pixera("hold", "confirm", hold["id"], **api)
+    assert (alone.code, alone.out) == (1, "")
+    assert "Another operator" in alone.err
+    early = await pixera("erasure", "release", case, **api)
+    assert (early.code, early.out) == (1, "")
+
+    await privacy.service.holds.confirm(UUID(hold["id"]), "staff:another")
     listed = await pixera("erasure", "list", "--open", **api)
     assert "the hold's end" in listed.out
     assert "due in 3" in listed.out or "due in 2" in listed.out  # a month has 28 to 31 days
     shown = await pixera("erasure", "show", case, **api)
     assert "held-by-operator" in shown.out
+    held = await pixera("hold", "list", "--open", **api)
+    assert hold["id"] in held.out
 
-    assert (await pixera("erasure", "release", case, **api)).code == 0
-    twice = await pixera("erasure", "release", case, **api)
+    released = await pixera("erasure", "release", case, **api)
+    assert released.code == 0, released.err
+    assert f"pixera hold confirm {hold['id']}" in " ".join(released.out.split())
+    await privacy.service.holds.confirm(UUID(hold["id"]), "staff:another")
+    twice = await pixera("hold", "release", hold["id"], **api)
     assert (twice.code, twice.out) == (1, "")
-    assert "not held" in twice.err
+    assert "not in force" in twice.err
 
 
 async def test_a_hold_that_is_refused_or_makes_no_sense_is_not_a_success(
@@ -98,6 +108,8 @@ async def test_a_hold_that_is_refused_or_makes_no_sense_is_not_a_success(
     assert "cannot be called back" in late.err
     for until in ("2020-01-01", "soon"):
         assert (await pixera(*order, until, **api)).code == 2
+    absent = ("gallery.sessions", str(uuid4()), "--ground", "legal-claim", "--until", "2027-01-01")
+    assert (await pixera("hold", "place", *absent, **api)).code == 2
 
 
 async def test_without_the_staff_password_nothing_is_shown(api: dict[str, str], tmp_path: Path) -> None:

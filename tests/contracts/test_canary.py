@@ -47,8 +47,8 @@ from uuid import UUID
 from services.gallery.privacy import HOLDINGS
 (held,) = (each for each in HOLDINGS.all if HOLDINGS.name_of(each) == "{HOLDING}")
 print(json.dumps({{
-    "row": held.row_period.days,
-    "fields": {{path: period.days for path, period in held.field_periods.items()}},
+    "row": held.row_retention.period.days,
+    "fields": {{path: kept.period.days for path, kept in held.field_retentions.items()}},
     "found_by": list(held.of(UUID(int=7))),
 }}))
 """

@@ -3,7 +3,8 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -18,11 +19,11 @@ from libs.common.testing.serving import serving
 from libs.common.testing.tokens import bearer
 from libs.common.testing.waiting import eventually
 from services.privacy.main import create_app
-from services.privacy.protocol import HOLDERS
+from services.privacy.protocol import HOLDERS, Phase
 from services.privacy.scanner import ScanReport
 from tests.privacy.conftest import Erasure, Privacy
 
-OPERATOR = uuid4()
+OPERATOR, ANOTHER = uuid4(), uuid4()
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,21 @@ def token(privacy: Privacy, erasure: Erasure) -> dict[str, str]:
     return {"x-case-token": case_token.issue(privacy.settings.case_token_key, erasure.case_id)}
 
 
-def staff() -> dict[str, str]:
-    return bearer(OPERATOR, roles=["staff"])
+def staff(operator: UUID = OPERATOR) -> dict[str, str]:
+    return bearer(operator, roles=["staff"])
+
+
+async def held(
+    api: httpx.AsyncClient, case_id: UUID, until: datetime, ground: str = "legal-claim"
+) -> dict[str, Any]:
+    """Hold a case's account, as two operators do; return the hold."""
+    wanted = {"target": {"kind": "case", "id": str(case_id)}, "until": until.isoformat(), "ground": ground}
+    asked = await api.post("/staff/holds", json=wanted, headers=staff())
+    assert asked.status_code == 201, asked.text
+    confirmed = await api.post(f"/staff/holds/{asked.json()['id']}/confirm", headers=staff(ANOTHER))
+    assert confirmed.status_code == 200, confirmed.text
+    body: dict[str, Any] = confirmed.json()
+    return body
 
 
 async def verified(privacy: Privacy) -> Erasure:
@@ -133,28 +147,34 @@ async def test_operators_resend(privacy: Privacy, api: httpx.AsyncClient) -> Non
     assert absent.status_code == 404
 
 
-async def test_a_held_person_is_frozen_and_not_erased_until_it_is_released(
+async def test_a_held_person_is_frozen_and_not_erased_until_two_operators_release_them(
     privacy: Privacy, api: httpx.AsyncClient
 ) -> None:
     erasure, until = Erasure(), now() + timedelta(days=40)
     await privacy.deliver(erasure.deleted())
-    wanted = {"until": until.isoformat(), "ground": "legal-claim"}
-    held = await api.post(f"/staff/cases/{erasure.case_id}/hold", json=wanted, headers=staff())
-    assert held.status_code == 200, held.text
+    hold = await held(api, erasure.case_id, until)
+    assert (hold["state"], hold["waits_for"]) == ("in-force", None)
     await privacy.deliver(*(erasure.inventory(holder) for holder in HOLDERS))
     shown = (await api.get(f"/cases/{erasure.case_id}", headers=token(privacy, erasure))).json()
     assert shown["state"] == "HELD"
     assert (shown["hold"]["ground"], shown["hold"]["ended_at"]) == ("legal-claim", None)
+    assert shown["hold"]["reason"].endswith("defence of legal claims.")
     assert datetime.fromisoformat(shown["hold"]["until"]) == until
     assert datetime.fromisoformat(shown["due_at"]) < until
     assert await privacy.published(erasure) == ["inventory.requested"]
 
-    released = await api.post(f"/staff/cases/{erasure.case_id}/release", headers=staff())
-    assert (released.json()["state"], released.json()["hold"]) == ("ERASING", None)
+    path = f"/staff/holds/{hold['id']}"
+    asked = (await api.post(f"{path}/release", headers=staff())).json()
+    assert (asked["state"], asked["waits_for"]) == ("in-force", "second-operator")
+    assert (await privacy.case(erasure)).phase is Phase.HELD
+    released = await api.post(f"{path}/confirm", headers=staff(ANOTHER))
+    assert (released.json()["state"], released.json()["ended_as"]) == ("ended", "lifted")
+    after = (await api.get(f"/staff/cases/{erasure.case_id}", headers=staff())).json()
+    assert (after["state"], after["hold"], after["account_holds"]) == ("ERASING", None, [hold["id"]])
     assert (await privacy.published(erasure))[-1] == "erasure.requested"
-    lines = [line["what"] for line in released.json()["timeline"]]
+    lines = [line["what"] for line in after["timeline"]]
     assert (lines.index("held-by-operator"), lines[-2]) == (2, "released-by-operator")
-    again = await api.post(f"/staff/cases/{erasure.case_id}/release", headers=staff())
+    again = await api.post(f"{path}/release", headers=staff())
     assert (again.status_code, again.json()["code"]) == (409, "not-held")
 
     await privacy.deliver(*(erasure.erasure(holder) for holder in HOLDERS))
@@ -166,29 +186,68 @@ async def test_a_held_person_is_frozen_and_not_erased_until_it_is_released(
     assert told["since"] < told["ended_at"] < told["until"]
 
 
+async def test_nobody_holds_an_account_or_lets_it_go_alone(privacy: Privacy, api: httpx.AsyncClient) -> None:
+    erasure = Erasure()
+    await privacy.deliver(erasure.deleted())
+    wanted = {
+        "target": {"kind": "account", "id": str(erasure.user_id)},
+        "until": (now() + timedelta(days=1)).isoformat(),
+        "ground": "authority-request",
+    }
+    asked = (await api.post("/staff/holds", json=wanted, headers=staff())).json()
+    assert (asked["state"], asked["waits_for"]) == ("unconfirmed", "second-operator")
+    path = f"/staff/holds/{asked['id']}"
+
+    async def alone(operator: UUID) -> None:
+        refused = await api.post(f"{path}/confirm", headers=staff(operator))
+        assert (refused.status_code, refused.json()["code"]) == (409, "second-operator-needed")
+
+    await alone(OPERATOR)
+    assert (await privacy.case(erasure)).phase is Phase.INVENTORY
+    await api.post(f"{path}/confirm", headers=staff(ANOTHER))
+    assert (await privacy.case(erasure)).phase is Phase.HELD
+    waits_for_nobody = await api.post(f"{path}/confirm", headers=staff())
+    assert (waits_for_nobody.status_code, waits_for_nobody.json()["code"]) == (409, "nothing-to-confirm")
+    await api.post(f"{path}/release", headers=staff(ANOTHER))
+    await alone(ANOTHER)
+    assert (await privacy.case(erasure)).phase is Phase.HELD
+    shown = (await api.get(f"/cases/{erasure.case_id}", headers=token(privacy, erasure))).json()
+    assert shown["hold"]["ground"] == "legal-obligation"  # that an authority asked is not told
+
+
 async def test_holding_and_releasing_are_told_to_the_audit_with_who_did_it(
     privacy: Privacy, api: httpx.AsyncClient
 ) -> None:
     erasure = Erasure()
     await privacy.deliver(erasure.deleted())
-    wanted = {"until": (now() + timedelta(seconds=1)).isoformat(), "ground": "court-order"}
-    await api.post(f"/staff/cases/{erasure.case_id}/hold", json=wanted, headers=staff())
+    hold = await held(api, erasure.case_id, now() + timedelta(seconds=3), "court-order")
 
-    async def recorded() -> list[ActionRecordedV1]:
+    async def recorded(target: str) -> list[ActionRecordedV1]:
         rows = await privacy.mongo.collection(OutboxRow).find({"topic": ActionRecordedV1.topic})
         found = [ActionRecordedV1.model_validate_json(row["body"]) for row in rows]
-        return [action for action in found if action.target == str(erasure.case_id)]
+        return [action for action in found if action.target == target]
 
     async def ended() -> list[ActionRecordedV1]:
         """Let time pass as the worker does."""
         await privacy.service.tick_due()
-        return [action for action in await recorded() if action.action == "erasure.released"]
+        found = [
+            action for action in await recorded(str(erasure.case_id)) if action.action == "erasure.released"
+        ]
+        return found if [each for each in await recorded(hold["id"]) if each.action == "hold.expired"] else []
 
     (released,) = await eventually(ended)
-    held = next(action for action in await recorded() if action.action == "erasure.held")
-    assert (held.action, held.actor, held.ground) == ("erasure.held", f"staff:{OPERATOR}", "court-order")
-    assert held.user_id == erasure.user_id
     assert (released.actor, released.ground) == ("system", "hold-expired")
+    stopped = next(
+        action for action in await recorded(str(erasure.case_id)) if action.action == "erasure.held"
+    )
+    assert (stopped.actor, stopped.ground) == (f"staff:{ANOTHER}", "court-order")
+    assert stopped.user_id == erasure.user_id
+    told = {action.action: action.actor for action in await recorded(hold["id"])}
+    assert told == {
+        "hold.asked": f"staff:{OPERATOR}",
+        "hold.confirmed": f"staff:{ANOTHER}",
+        "hold.expired": "system",
+    }
 
 
 async def test_a_hold_that_comes_too_late_or_has_no_proper_end_is_refused(
@@ -196,17 +255,25 @@ async def test_a_hold_that_comes_too_late_or_has_no_proper_end_is_refused(
 ) -> None:
     erasure = Erasure()
     await privacy.deliver(erasure.deleted())
-    path = f"/staff/cases/{erasure.case_id}/hold"
+    wanted = {"target": {"kind": "case", "id": str(erasure.case_id)}, "ground": "legal-claim"}
     for until in (now() - timedelta(seconds=1), now() + timedelta(days=400)):
-        wanted = {"until": until.isoformat(), "ground": "legal-claim"}
-        answer = await api.post(path, json=wanted, headers=staff())
+        answer = await api.post("/staff/holds", json=wanted | {"until": until.isoformat()}, headers=staff())
         assert (answer.status_code, answer.json()["code"]) == (422, "hold-unfit")
-    wanted = {"until": (now() + timedelta(days=1)).isoformat(), "ground": "Because Ms Doe sued us"}
-    assert (await api.post(path, json=wanted, headers=staff())).status_code == 422
+    wanted["until"] = (now() + timedelta(days=1)).isoformat()
+    unfit: dict[str, Any] = {"ground": "Because Ms Doe sued us"}
+    assert (await api.post("/staff/holds", json=wanted | unfit, headers=staff())).status_code == 422
+    unfit = {"target": {"kind": "item", "holding": "gallery.sessions", "id": str(uuid4())}}
+    answer = await api.post("/staff/holds", json=wanted | unfit, headers=staff())
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown-item")
+    unfit = {"target": {"kind": "case", "id": str(uuid4())}}
+    assert (await api.post("/staff/holds", json=wanted | unfit, headers=staff())).status_code == 404
 
+    early = (await api.post("/staff/holds", json=wanted, headers=staff())).json()
     await privacy.deliver(*(erasure.inventory(holder) for holder in HOLDERS), erasure.erasure("gallery"))
-    wanted["ground"] = "legal-claim"
-    answer = await api.post(path, json=wanted, headers=staff())
+    confirmed = await api.post(f"/staff/holds/{early['id']}/confirm", headers=staff(ANOTHER))
+    assert (confirmed.status_code, confirmed.json()["code"]) == (409, "hold-too-late")
+    assert (await api.get(f"/staff/holds/{early['id']}", headers=staff())).json()["state"] == "too-late"
+    answer = await api.post("/staff/holds", json=wanted, headers=staff())
     assert (answer.status_code, answer.json()["code"]) == (409, "hold-too-late")
     assert answer.json()["answered"] == ["gallery"]
     assert (await privacy.case(erasure)).saga.holds == ()
@@ -252,8 +319,11 @@ async def test_nobody_else_is_let_in(api: httpx.AsyncClient) -> None:
         ("GET", "/staff/cases"),
         ("GET", f"/staff/cases/{uuid4()}"),
         ("POST", f"/staff/cases/{uuid4()}/resend"),
-        ("POST", f"/staff/cases/{uuid4()}/hold"),
-        ("POST", f"/staff/cases/{uuid4()}/release"),
+        ("POST", "/staff/holds"),
+        ("GET", "/staff/holds"),
+        ("POST", f"/staff/holds/{uuid4()}/confirm"),
+        ("POST", f"/staff/holds/{uuid4()}/release"),
+        ("GET", f"/staff/cases/{uuid4()}/certificates"),
         ("GET", "/staff/erasures"),
         ("GET", "/staff/status"),
         ("GET", "/staff/certificates"),

@@ -13,6 +13,8 @@ from libs.common.clock import now
 from libs.common.errors import Unavailable
 from libs.common.mongo import PyMongoError
 from services.privacy.errors import CaseNotFound
+from services.privacy.holds.grounds import Ground
+from services.privacy.holds.orders import Wanted
 from services.privacy.models import Case
 from services.privacy.protocol import HOLDERS, Phase
 from services.privacy.repository import CaseRepository
@@ -80,7 +82,7 @@ async def test_nothing_that_is_stored_says_who_it_is_about(privacy: Privacy) -> 
     assert case.locators == []
     assert str(erasure.user_id).encode() not in await privacy.service.certificates.of_case(case.id)
     with pytest.raises(CaseNotFound):
-        privacy.service.subject_of(case)
+        privacy.service.casework.subject_of(case)
 
 
 async def test_any_order_and_any_number_of_deliveries_end_alike(privacy: Privacy) -> None:
@@ -223,7 +225,12 @@ async def test_gauges_tell_how_many_are_open_and_how_many_are_held(privacy: Priv
     erasure = Erasure()
     await privacy.deliver(erasure.deleted())
     assert await gauges() == (before_open + 1, before_held)
-    await privacy.service.hold(erasure.case_id, now() + timedelta(days=1), "legal-claim", "staff:1")
+    orders = privacy.service.holds
+    wanted = Wanted(now() + timedelta(days=1), Ground.LEGAL_CLAIM, "staff:1")
+    hold = await orders.place_on_case(erasure.case_id, wanted)
+    assert await gauges() == (before_open + 1, before_held)
+    await orders.confirm(hold.id, "staff:2")
     assert await gauges() == (before_open + 1, before_held + 1)
-    await privacy.service.release(erasure.case_id, "staff:1")
+    await orders.release(hold.id, "staff:2")
+    await orders.confirm(hold.id, "staff:1")
     assert await gauges() == (before_open + 1, before_held)

@@ -1,7 +1,7 @@
 """A whole platform in memory around the pure saga: holders, messages in flight, scans, a clock. Nothing is real
 but the saga; that is the point: every order of events can be tried, in microseconds."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from pydantic import TypeAdapter
@@ -11,11 +11,13 @@ from services.privacy.progress import Outcome
 from services.privacy.protocol import (
     LAST,
     Alert,
+    AmendCertificate,
     Command,
     ErasureCompleted,
     Input,
     InventoryCompleted,
     IssueCertificate,
+    ItemReleased,
     PlaceHold,
     PublishErasureRequested,
     PublishInventoryRequested,
@@ -23,6 +25,7 @@ from services.privacy.protocol import (
     Record,
     ReleaseHold,
     Resend,
+    RetainedLooked,
     ScanFinished,
     StartScan,
     Tick,
@@ -31,6 +34,8 @@ from services.privacy.protocol import (
 from services.privacy.state import Saga
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
+RETAINED_UNTIL = datetime(2033, 11, 23, tzinfo=UTC)
+OUTSIDE = "billing.payment-provider"
 STORED = TypeAdapter(Saga)
 
 
@@ -39,7 +44,8 @@ class HolderModel:
     """A service that holds rows of the person. It remembers its totals, as the real holder does.
 
     A holder whose lie is "zero" erases nothing and answers 0, where no scan can see it; one whose lie is "all"
-    erases nothing and answers as if it had.
+    erases nothing and answers as if it had. `items` are its rows that somebody holds, by hold and holding; what an
+    outside party has goes only while that is `up`, and is proven then.
     """
 
     name: str
@@ -48,6 +54,10 @@ class HolderModel:
     inventory: dict[str, int] | None = None
     erased: dict[str, int] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
+    items: dict[str, tuple[str, int]] = field(default_factory=dict)
+    up: bool = True
+    proofs: int = 0
+    attempt: int = 0
 
     def freeze(self, at: datetime) -> InventoryCompleted:
         """Count once, and answer with that ever after."""
@@ -56,22 +66,35 @@ class HolderModel:
         return InventoryCompleted(at, self.name, dict(self.inventory))
 
     def erase(self, at: datetime, attempt: int, at_most: int | None = None) -> ErasureCompleted:
-        """Erase, at most so much of each holding; a liar erases nothing."""
+        """Erase what is not held, at most so much of each holding; a liar erases nothing."""
+        self.attempt = max(attempt, self.attempt)
         if self.lie == "all":
             return ErasureCompleted(
                 at, self.name, attempt, {name: Outcome(n) for name, n in self.rows.items()}
             )
         for holding, rows in self.rows.items():
-            gone = 0 if self.lie else min(rows, rows if at_most is None else at_most)
+            loose = rows - self.held_of(holding)
+            down = holding == OUTSIDE and not self.up
+            gone = 0 if self.lie or down else min(loose, loose if at_most is None else at_most)
+            self.proofs += holding == OUTSIDE and gone > 0
             self.rows[holding] -= gone
             pile = self.kept if holding.endswith("payments") else self.erased
             pile[holding] = pile.get(holding, 0) + gone
         return ErasureCompleted(at, self.name, attempt, {name: self._outcome(name) for name in self.rows})
 
+    def held_of(self, holding: str) -> int:
+        """Return how many rows of a holding are held."""
+        return sum(count for place, count in self.items.values() if place == holding)
+
     def _outcome(self, holding: str) -> Outcome:
+        held = 0 if self.lie else self.held_of(holding)
+        holds = tuple(sorted(hold for hold, (place, _) in self.items.items() if place == holding))
+        done = Outcome(self.erased.get(holding, 0), held=held, holds=holds if held else ())
         if kept := self.kept.get(holding):
-            return Outcome(0, kept, "tax-law", "2033-11-23")
-        return Outcome(self.erased.get(holding, 0))
+            until = RETAINED_UNTIL.date().isoformat()
+            return replace(done, retained=kept, ground="tax-law", retained_until=until)
+        proofs = tuple((f"er_{number}", START.isoformat()) for number in range(self.proofs))
+        return replace(done, proofs=proofs if holding == OUTSIDE else ())
 
 
 def holders(lying: str | None, lie: str) -> dict[str, HolderModel]:
@@ -80,7 +103,7 @@ def holders(lying: str | None, lie: str) -> dict[str, HolderModel]:
         "auth": {"auth.users": 1, "auth.sessions": 3},
         "gallery": {"gallery.images": 40, "gallery.objects": 120},
         "generation": {"generation.jobs": 7, "generation.objects": 0},
-        "billing": {"billing.payments": 5, "billing.accounts": 1},
+        "billing": {"billing.payments": 5, "billing.accounts": 1, OUTSIDE: 5},
         "privacy": {"vault.keys": 1},
     }
     return {name: HolderModel(name, dict(held), lie if name == lying else "") for name, held in rows.items()}
@@ -119,6 +142,13 @@ class World:
         self.held_until: datetime | None = None
         self.asked_to_erase = False
         self.recorded: list[str] = []
+        self.looks: list[RetainedLooked] = []  # in flight: what somebody saw of what the law kept
+        self.amended: list[str] = []
+
+    @property
+    def items(self) -> set[str]:
+        """Return the holds on items that stand."""
+        return {hold for holder in self.holders.values() for hold in holder.items}
 
     @property
     def visible(self) -> int:
@@ -148,6 +178,34 @@ class World:
     def release(self) -> None:
         self.held_until = None
         self.feed(ReleaseHold(self.now, "staff:1"))
+
+    def hold_items(self) -> None:
+        """Have items held before anything is erased: two in one holding, one elsewhere, one that is kept by law."""
+        self.holders["gallery"].items = {"a": ("gallery.images", 2), "b": ("gallery.images", 1)}
+        self.holders["generation"].items = {"c": ("generation.jobs", 1)}
+        self.holders["billing"].items = {"d": ("billing.payments", 1)}
+
+    def release_item(self, pick: int, *, answers: bool, tells: bool) -> None:
+        """End a hold on an item. Its holder's answer may be lost, and what privacy is told of it too."""
+        name, hold = sorted((name, hold) for name, each in self.holders.items() for hold in each.items)[
+            pick % len(self.items)
+        ]
+        holder = self.holders[name]
+        del holder.items[hold]
+        if answers and holder.attempt:
+            self.answers.append(holder.erase(self.now, holder.attempt))
+        if tells:
+            self.feed(ItemReleased(self.now))
+
+    def sweep(self) -> None:
+        """End what the law kept, where it lets go of it."""
+        if self.now >= RETAINED_UNTIL:
+            self.holders["billing"].kept = {}
+
+    def look(self) -> None:
+        """Look what is left of what the law kept, whenever; what was seen is on its way for a while."""
+        gone = tuple(name for name in self.saga.retained if not self.holders["billing"].kept.get(name))
+        self.looks.append(RetainedLooked(self.now, gone))
 
     def open(self) -> None:
         self.feed(UserDeleted(self.now, START))
@@ -180,15 +238,22 @@ class World:
                 self._ask(command)
             case StartScan(run):
                 self.wanted_scans.append(run)
-            case IssueCertificate():
-                self.certificates += 1
-                self._hold_to_promises(scan)
-            case PublishVerified():
-                self.announced += 1
             case Alert(reason):
                 self.alerts.append(reason)
             case Record(action):
                 self.recorded.append(action)
+            case _:
+                self._prove(command, scan)
+
+    def _prove(self, command: Command, scan: Scan | None) -> None:
+        match command:
+            case IssueCertificate():
+                self.certificates += 1
+                self._hold_to_promises(scan)
+            case AmendCertificate(holdings):
+                self._hold_to_amendment(holdings)
+            case PublishVerified():
+                self.announced += 1
 
     def _ask(self, command: PublishInventoryRequested | PublishErasureRequested) -> None:
         asked = list(self.holders)
@@ -218,6 +283,18 @@ class World:
             assert any(isinstance(each, ErasureCompleted) for each in known), f"{name} never answered"
             assert not _unexplained(known), f"{name} did not explain all it found"
         assert self.remaining == 0, "VERIFIED though rows are left"
+        assert not self.items, "VERIFIED though something is held"
+        part = self.saga.holders["billing"]
+        assert part.outcomes[OUTSIDE].proofs, "VERIFIED though an outside party has proven nothing"
+
+    def _hold_to_amendment(self, holdings: tuple[str, ...]) -> None:
+        assert self.certificates == 1, "an amendment of nothing"
+        assert holdings, "an amendment that says nothing"
+        for name in holdings:
+            assert self.now >= RETAINED_UNTIL, "amended before the law lets go"
+            assert not self.holders["billing"].kept.get(name), "amended though something is kept"
+            assert name not in self.amended, "amended twice"
+            self.amended.append(name)
 
     def serve(self, index: int, at_most: int | None = None) -> None:
         """Let a holder work on a request, which stays in flight: it may be delivered again."""
@@ -246,27 +323,37 @@ class World:
         self.saga = STORED.validate_python(STORED.dump_python(self.saga))
 
     def settle(self, rounds: int = 60) -> None:
-        """From here on everything works: nothing is lost, everyone answers in full, time goes by."""
+        """From here on everything works: nothing is lost, everyone answers in full, holds end, time goes by.
+
+        Nobody tells that a hold on an item has ended: the case finds out by itself.
+        """
+        self.holders["billing"].up = True
+        while self.items and rounds > 1:
+            self.release_item(0, answers=False, tells=False)
         if self.held_until:
             self.pass_time(max(self.held_until - self.now, timedelta()))
         for _ in range(rounds):
             if self.verified:
                 return
-            requests, self.requests = self.requests, []
-            for name, request in requests:
-                self.requests = [(name, request)]
-                self.serve(0)
-            self.requests = []
-            answers, self.answers = self.answers, []
-            for answer in answers:
-                self.feed(answer)
-            while self.wanted_scans and not self.verified:
-                self.begin_scan(0)
-                self.wanted_scans.pop(0)
-                self.end_scan(-1)
-            if self.alerts and "attempts-exhausted" in self.saga.attention and not self.lying:
-                self.feed(Resend(self.now))
-            self.pass_time(timedelta(minutes=16))
+            self._settle_once()
+
+    def _settle_once(self) -> None:
+        """Deliver all that is in flight, scan what waits for it, and let an hour go by."""
+        requests, self.requests = self.requests, []
+        for name, request in requests:
+            self.requests = [(name, request)]
+            self.serve(0)
+        self.requests = []
+        answers, self.answers = self.answers, []
+        for answer in answers:
+            self.feed(answer)
+        while self.wanted_scans and not self.verified:
+            self.begin_scan(0)
+            self.wanted_scans.pop(0)
+            self.end_scan(-1)
+        if self.alerts and "attempts-exhausted" in self.saga.attention and not self.lying:
+            self.feed(Resend(self.now))
+        self.pass_time(timedelta(hours=1))
 
 
 def _dominated(answer: ErasureCompleted, known: list[Input]) -> bool:

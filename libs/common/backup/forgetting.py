@@ -10,6 +10,7 @@ from libs.common.bus.process import BUS_DOCUMENTS
 from libs.common.mongo import Mongo
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.holdings import Holdings
+from libs.common.privacy.item_holds import ItemHold
 from libs.common.privacy.progress import Progress
 from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.privacy.writes import Write
@@ -49,7 +50,9 @@ class Forgetting:
 
     async def _prepare(self) -> None:
         for service, holdings in self._holdings.items():
-            await self._databases[service].prepare([*BUS_DOCUMENTS, Tombstone, Write, *holdings.documents])
+            await self._databases[service].prepare(
+                [*BUS_DOCUMENTS, Tombstone, Write, ItemHold, *holdings.documents]
+            )
 
     async def _apply(self, service: str, erasure: Erasure) -> None:
         """Do to one person in one service what was done before: the tombstone first, with the first inventory."""
@@ -59,8 +62,8 @@ class Forgetting:
             await Progress(mongo).freeze_counts(erasure.user_id, found)
         await holder.inventory(erasure.user_id, erasure.case_id)
         if erasure.requested:
-            await holder.erase(erasure.user_id, erasure.case_id)
-            await holder.complete(erasure.user_id)
+            erased = await holder.erase(erasure.user_id, erasure.case_id)
+            await holder.complete(erasure.user_id, answered=erased)
             await self._require_gone(holder, erasure)
 
     async def _finish_older(self, service: str) -> None:

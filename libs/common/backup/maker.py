@@ -18,6 +18,7 @@ from libs.common.bus.outbox import OutboxRow
 from libs.common.clock import now
 from libs.common.events.privacy import Holder
 from libs.common.mongo import Mongo
+from libs.common.privacy.retention.sweeps import Sweep
 from libs.common.privacy.writes import Write
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
@@ -27,7 +28,7 @@ SERVICES: tuple[str, ...] = get_args(Holder)
 CLOCKS_APART = timedelta(minutes=5)
 """How far the object store's clock may differ from ours: so much more is copied by the second pass."""
 TRIES = 3
-ALWAYS_LEFT_OUT = (LeaseRow.collection, Write.collection)
+ALWAYS_LEFT_OUT = (LeaseRow.collection, Sweep.collection, Write.collection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from libs.common.clock import new_id, now
 from libs.common.document import Document
 from libs.common.events.base import Event
 from libs.common.mongo import Mongo, Row
-from libs.common.privacy.annotations import Operational, Personal, Purpose, Retention
+from libs.common.privacy.annotations import Ends, Operational, Personal, Purpose, Retention
 from libs.common.tracing import current_traceparent
 
-UNTIL_PUBLISHED = Retention("until it is published, as a rule milliseconds")
+UNTIL_PUBLISHED = Retention("until it is published, as a rule milliseconds", ends=Ends.DONE)
 OpaqueSubject = Personal("user.unique_id", purpose=Purpose.SERVICE, retention=UNTIL_PUBLISHED)
 
 

@@ -37,7 +37,8 @@ class HoldingErasure(BaseModel):
 
     `already_gone` is what was counted and was no longer there when the erasure came to it, because the person
     deleted it themselves a moment before, or it expired; a holder says so only after it looked and found nothing.
-    `proofs` are of an outside party, where the holding is what that has.
+    `proofs` are of an outside party, where the holding is what that has. `held` is what is there still because items
+    are held, `holds` by which holds: it goes when they end, and the holder answers once more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,6 +50,8 @@ class HoldingErasure(BaseModel):
     ground: Code | None = None
     retained_until: date | None = None
     proofs: list[OutsideProof] = Field(default_factory=list)
+    held: int = 0
+    holds: list[UUID] = Field(default_factory=list)
 
 
 class InventoryRequestedV1(Event, topic="inventory.requested", subject="user_id", fenced=False):
@@ -109,6 +112,44 @@ class ErasureVerifiedV1(Event, topic="erasure.verified", subject="user_id", fenc
     user_id: UUID
     case_id: UUID
     certificate_sequence: int
+
+
+class HoldPlacedV1(Event, topic="hold.placed", subject="item_id", fenced=False):
+    """An item is to be kept: whatever erases or expires what is around it leaves it alone until it is released.
+
+    `holding` says which service has it and in which collection; whose it is, only that service knows.
+
+    Consumers: gallery.hold, generation.hold, billing.hold.
+    """
+
+    hold_id: UUID
+    holding: Code
+    item_id: UUID
+
+
+class HoldReleasedV1(Event, topic="hold.released", subject="item_id", fenced=False):
+    """A hold on an item has ended. It may be heard before the hold itself, which then never takes effect.
+
+    Consumers: gallery.hold, generation.hold, billing.hold.
+    """
+
+    hold_id: UUID
+    holding: Code
+    item_id: UUID
+
+
+class HoldAnsweredV1(Event, topic="hold.answered", subject="hold_id", fenced=False):
+    """What became of a hold on an item, from the service that was to keep it.
+
+    `in-force`: it is kept. `too-late`: the erasure of its person has begun there, and nothing is promised of it.
+    `absent`: there is no such item, or it is being deleted. `released`: the hold ended before it could take effect.
+
+    Consumers: privacy.note-holds.
+    """
+
+    hold_id: UUID
+    holder: Holder
+    outcome: Literal["in-force", "too-late", "absent", "released"]
 
 
 RequestKind = Literal[

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -39,22 +39,75 @@ class ChosenPurpose(StrEnum):
     PHOTO_DETAILS = "photo-details"
 
 
+class Ends(StrEnum):
+    """What ends a retention; each has its own enforcement (ADR 0041)."""
+
+    TIME = "time"
+    """So long after it was made: the retention sweep removes it."""
+    EXPIRY = "expiry"
+    """At the time that the row itself names: the database removes it, by an index of the document."""
+    ACCOUNT = "account"
+    """While the account lives: from its making until the account is closed, whose erasure removes it."""
+    DONE = "done"
+    """When what it is there for is done: whoever does it removes it. Of the platform's own rows alone."""
+    PROOF = "proof"
+    """Not by itself: it proves what was done, and says no more of people than an opaque id, or is of operators."""
+
+
+class EndlessRetention(TypeError):
+    """A retention says neither how long it is nor what ends it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long a field is kept.
+    """How long a field is kept, and what ends that.
 
-    Args:     name: what people read; period: from the row's making, None where the account's end ends it.
+    Args:     name: what people read; period: from the row's making; years: so many whole calendar years after the
+              one in which the row was made; ends: what ends it, where it is not time.
+    Raises:   EndlessRetention.
     """
 
     name: str
     period: timedelta | None = None
+    years: int = 0
+    ends: Ends = Ends.TIME
+
+    def __post_init__(self) -> None:
+        """Refuse what would be kept without an end that somebody enforces."""
+        if (self.period is None and not self.years) == (self.ends is Ends.TIME):
+            raise EndlessRetention(
+                f"`{self.name}`: give it a period or calendar years, or say with ends= what ends it instead"
+            )
+
+    @property
+    def longest(self) -> timedelta | None:
+        """Return how long a row can be kept at most; None where no time ends it."""
+        return timedelta(days=LONGEST_YEAR * (self.years + 1)) if self.years else self.period
+
+    def end_of(self, made_at: datetime) -> datetime:
+        """Return until when something is kept that was made at a moment. Raises TypeError: no time ends it."""
+        if self.years:
+            return datetime(made_at.year + self.years + 1, 1, 1, tzinfo=UTC)
+        if self.period is None:
+            raise TypeError(f"`{self.name}` is ended by no time")
+        return made_at + self.period
+
+    def over_before(self, moment: datetime) -> datetime:
+        """Return what everything was made before whose time is over at a moment. Raises TypeError: as above."""
+        if self.years:
+            return datetime(moment.year - self.years, 1, 1, tzinfo=UTC)
+        if self.period is None:
+            raise TypeError(f"`{self.name}` is ended by no time")
+        return moment - self.period
 
 
-ACCOUNT = Retention("until the account is erased")
+LONGEST_YEAR = 366
+ACCOUNT = Retention("until the account is erased", ends=Ends.ACCOUNT)
 DAY = Retention("one day", timedelta(days=1))
 MONTH = Retention("30 days", timedelta(days=30))
 QUARTER = Retention("90 days", timedelta(days=90))
-TAX = Retention("7 years, as tax law asks", timedelta(days=7 * 365))
+TAX = Retention("8 years from the end of the year, as tax law asks", years=8)
+"""Source:   § 14b(1) UStG and § 147(1) no. 4, (3), (4) AO, as of 1 January 2025 (BGBl. 2024 I no. 323)."""
 
 
 @dataclass(frozen=True, slots=True)

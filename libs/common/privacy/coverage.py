@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import get_args
+from uuid import UUID
 
 from pydantic.fields import FieldInfo
 
 from libs.common.document import Document
-from libs.common.privacy.annotations import Basis, personal_fields, walk_fields
+from libs.common.privacy.annotations import Basis, Ends, Retention, personal_fields, walk_fields
 from libs.common.privacy.holdings import (
     UNIQUE_ID,
     CollectionHolding,
     Holdings,
+    Item,
     Pseudonymise,
     UndeclaredHolding,
 )
@@ -23,6 +25,11 @@ def check(holdings: Holdings, documents: Iterable[type[Document]]) -> None:
     """Raises: UndeclaredHolding, with every fault that was found, and what to write for each."""
     faults = [*_uncovered(holdings, documents), *_misplaced(holdings), *_clashes(holdings)]
     faults += _unknown_to_us(holdings)
+    faults += [
+        f"{holdings.name_of_item(item)}: {fault}"
+        for item in holdings.items
+        for fault in _item_faults(holdings, item)
+    ]
     for holding in holdings.collections:
         faults += [f"{holdings.name_of(holding)}: {fault}" for fault in _faults(holding)]
     if faults:
@@ -68,6 +75,21 @@ def _unknown_to_us(holdings: Holdings) -> Iterator[str]:
             yield f"{held.processor.name} is said to receive `{place}`: we store no such field or objects"
 
 
+def _item_faults(holdings: Holdings, item: Item) -> Iterator[str]:
+    """Name what would let a held item go all the same."""
+    held = {each.document: each for each in holdings.collections}
+    for document in (item.document, *(document for document, _ in item.rows)):
+        if document not in held:
+            yield f"{document.__name__} is in no holding: only what is erased can be held"
+        elif held[document].expiry:
+            yield f"the database itself removes rows of {document.__name__}, held or not: take the index away"
+    if item.document.model_fields["id"].annotation is not UUID or item.subject == "_id":
+        yield "an item has an opaque key of its own (UUID), which is not its person's id"
+    for each in item.objects:
+        if each.holding not in holdings.objects or not each.under.startswith("{item}/"):
+            yield f"its objects in {each.holding.name} are in no holding of ours, or not under its key"
+
+
 def _faults(holding: CollectionHolding) -> Iterator[str]:
     fields = dict(walk_fields(holding.document))
     yield from _subject_faults(holding)
@@ -87,15 +109,26 @@ def _subject_faults(holding: CollectionHolding) -> Iterator[str]:
 
 
 def _retention_faults(holding: CollectionHolding, fields: dict[str, FieldInfo]) -> Iterator[str]:
-    timed = holding.row_period or holding.field_periods or isinstance(holding.erase, Pseudonymise)
+    timed = holding.row_retention or holding.field_retentions or isinstance(holding.erase, Pseudonymise)
     if timed and not _is_time(fields.get(holding.made_at)):
         yield (
             f"its rows are kept for a time, and `{holding.made_at}` is no datetime field of them: name the time "
             f"they are kept from with made_at="
         )
-    for path in holding.field_periods:
+    for path in holding.field_retentions:
         if fields[path].is_required():
             yield f"`{path}` goes before its row does: give the field a default, for rows that lost it"
+    for path, kept in _kept(holding):
+        if kept.ends is Ends.EXPIRY and not holding.expiry:
+            yield f"`{path}` goes at a time that the row names: add an Index with expire_after to the document"
+        if kept.ends is Ends.DONE:
+            yield f"`{path}` is said to go when its work is done, which nobody enforces: say what ends it"
+
+
+def _kept(holding: CollectionHolding) -> list[tuple[str, Retention]]:
+    """Return what each personal field says of its end, and what the holding says of its rows'."""
+    of_rows = [("kept", holding.kept)] if holding.kept else []
+    return of_rows + [(path, mark.retention) for path, mark in holding.personal.items()]
 
 
 def _choice_faults(holding: CollectionHolding) -> Iterator[str]:
@@ -111,7 +144,7 @@ def _pseudonym_faults(
 ) -> Iterator[str]:
     if holding.subject == "_id":
         yield "rows whose key is the person cannot be pseudonymised: give them a key of their own"
-    if erase.keep_until.period is None:
+    if erase.keep_until.longest is None:
         yield "what is kept on a legal ground is kept until a date: give keep_until a period"
     for path, mark in holding.about.items():
         if not erase.drops(path) and mark.basis is not Basis.LEGAL_OBLIGATION:

@@ -5,6 +5,7 @@ Source:   GDPR Art. 30(1).
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from libs.common.bus.topics import kept
@@ -15,12 +16,14 @@ from libs.common.privacy.annotations import Personal, personal_fields
 from libs.common.privacy.holdings import (
     CollectionHolding,
     Holdings,
+    Item,
     KeysHolding,
     ObjectsHolding,
     ProofHolding,
     Pseudonymise,
     topics_of,
 )
+from libs.common.privacy.item_holds import ItemHold
 from libs.common.privacy.processors import HOSTING, Processor
 from libs.common.privacy.tombstones import Tombstone
 
@@ -28,7 +31,6 @@ Record = dict[str, Any]
 Recipients = Callable[[str], list[str]]
 """Returns who gets a field, by its path, beside those who run the machines."""
 
-OBJECTS_FIELD = Personal("user.content")
 PERSONS_KEY = "user_id"
 DESTROY = "destroy"
 KEY_NAME = "keyAltNames"
@@ -71,7 +73,7 @@ def data_map(everyone: Iterable[Holdings]) -> Record:
     return {
         "controller": CONTROLLER,
         "holdings": [record for holdings in services for record in _holdings(holdings)],
-        "kept_by_every_service": [_tombstones()],
+        "kept_by_every_service": [_tombstones(), _item_holds()],
         "kept_as_proof": [_proof(holdings, held) for holdings in services for held in holdings.proofs],
         "processors": _processors(services),
         "events": [_event(event) for event in event_classes()],
@@ -79,6 +81,7 @@ def data_map(everyone: Iterable[Holdings]) -> Record:
             holdings.service: sorted(document.collection for document in holdings.about_nobody)
             for holdings in services
         },
+        "items": [_item(holdings, item) for holdings in services for item in holdings.items],
         "scan": [target._asdict() for target in scan_map(services)],
         "in_no_backup": {
             holdings.service: sorted(
@@ -131,7 +134,8 @@ def _processors(services: Sequence[Holdings]) -> list[Record]:
 def _collection(holdings: Holdings, held: CollectionHolding) -> Record:
     collection = held.document.collection
     recipients = _recipients(holdings, collection)
-    fields = [_field(path, mark, _fate(held, path), recipients(path)) for path, mark in held.personal.items()]
+    marks = {path: _kept_as(held, mark) for path, mark in held.personal.items()}
+    fields = [_field(path, mark, _fate(held, path), recipients(path)) for path, mark in marks.items()]
     return _record(
         holdings.name_of(held),
         "collection",
@@ -140,6 +144,11 @@ def _collection(holdings: Holdings, held: CollectionHolding) -> Record:
         where=f"{holdings.service}.{collection}, found by `{held.subject}`",
         fields=fields,
     )
+
+
+def _kept_as(held: CollectionHolding, mark: Personal) -> Personal:
+    """Return what a field says of itself, where its holding does not say better why and how long it is kept."""
+    return replace(mark, retention=held.kept or mark.retention, basis=held.basis or mark.basis)
 
 
 def _recipients(holdings: Holdings, collection: str) -> Recipients:
@@ -158,7 +167,7 @@ def _objects(holdings: Holdings, held: ObjectsHolding) -> Record:
         holdings.service,
         where=f"{held.bucket}, under the person's locator",
         erasure="Every version and delete marker is deleted.",
-        fields=[_field("(the object)", OBJECTS_FIELD, "deleted", recipients)],
+        fields=[_field("(the object)", held.content, "deleted", recipients)],
     )
 
 
@@ -174,12 +183,26 @@ def _keys(holdings: Holdings, held: KeysHolding) -> Record:
     )
 
 
+def _item(holdings: Holdings, item: Item) -> Record:
+    """Return what can be held by itself, as operators name it and as people are told."""
+    return {"holding": holdings.name_of_item(item), "called": item.called}
+
+
 def _tombstones() -> Record:
     fields = [_field(path, mark, "kept") for path, mark in personal_fields(Tombstone).items()]
     erasure = "Kept: the opaque id alone, so that what was erased stays erased."
     where = f"{Tombstone.collection}, in every service's database"
     return _record(
         Tombstone.collection, "collection", "every service", where=where, erasure=erasure, fields=fields
+    )
+
+
+def _item_holds() -> Record:
+    fields = [_field(path, mark, "removed") for path, mark in personal_fields(ItemHold).items()]
+    erasure = "An erasure waits for the end of the hold, with which the id goes."
+    where = f"{ItemHold.collection}, in the database of every service with items that can be held"
+    return _record(
+        ItemHold.collection, "collection", "every service", where=where, erasure=erasure, fields=fields
     )
 
 

@@ -48,7 +48,7 @@ class Answers:
 
     def __init__(self, holder: Holder) -> None:
         self._holder = holder
-        self._name = _holder_name(holder.holdings.service)
+        self.name = _holder_name(holder.holdings.service)
 
     async def answer(self, event: InventoryRequestedV1 | ErasureRequestedV1, once: Once) -> None:
         """Do what is asked, and answer with the counts.
@@ -57,13 +57,13 @@ class Answers:
         """
         if isinstance(event, InventoryRequestedV1):
             await self._inventory(event, once)
-        elif event.holders is None or self._name in event.holders:
+        elif event.holders is None or self.name in event.holders:
             await self._erase(event, once)
 
     async def _inventory(self, event: InventoryRequestedV1, once: Once) -> None:
         found = await self._holder.inventory(event.user_id, event.case_id)
         answer = InventoryCompletedV1(
-            user_id=event.user_id, case_id=event.case_id, holder=self._name, holdings=found
+            user_id=event.user_id, case_id=event.case_id, holder=self.name, holdings=found
         )
         await once(lambda: self._holder.outbox.add(answer))
 
@@ -90,31 +90,32 @@ class Answers:
         erased = await self._holder.erase(tombstone.id, tombstone.case_id)
         if any((await self._holder.outside.remaining(tombstone.id)).values()):
             return False
-        answer = self._answer(tombstone.id, tombstone.case_id, tombstone.attempt or 1, erased)
+        answer = self.answered(tombstone.id, tombstone.case_id, tombstone.attempt or 1, erased)
 
         async def conclude() -> None:
-            await self._holder.complete(tombstone.id)
+            await self._holder.complete(tombstone.id, answer.attempt, erased)
             await self._holder.outbox.add(answer)
 
         await self._holder.mongo.transaction(conclude)
         return True
 
     async def _erase(self, event: ErasureRequestedV1, once: Once) -> None:
-        with ERASURE_SECONDS.labels(self._name).time():
+        with ERASURE_SECONDS.labels(self.name).time():
             erased = await self._holder.erase(event.user_id, event.case_id)
-        answer = self._answer(event.user_id, event.case_id, event.attempt, erased)
+        answer = self.answered(event.user_id, event.case_id, event.attempt, erased)
 
         async def conclude() -> None:
-            await self._holder.complete(event.user_id, event.attempt)
+            await self._holder.complete(event.user_id, event.attempt, erased)
             await self._holder.outbox.add(answer)
 
         await once(conclude)
 
-    def _answer(
+    def answered(
         self, user_id: UUID, case_id: UUID, attempt: int, erased: list[HoldingErasure]
     ) -> ErasureCompletedV1:
+        """Return the answer to a request to erase."""
         return ErasureCompletedV1(
-            user_id=user_id, case_id=case_id, holder=self._name, holdings=erased, attempt=attempt
+            user_id=user_id, case_id=case_id, holder=self.name, holdings=erased, attempt=attempt
         )
 
 

@@ -1,7 +1,7 @@
 """The holder: what a service does about the people in it, by its declared holdings and nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,13 +21,15 @@ from libs.common.privacy.holdings import (
     ProcessorHolding,
     Pseudonymise,
 )
+from libs.common.privacy.item_holds import ItemHold, ItemHolds
 from libs.common.privacy.keys import Keys
 from libs.common.privacy.metrics import ERASED, SWEPT
 from libs.common.privacy.objects import Objects
 from libs.common.privacy.outside import Outside
 from libs.common.privacy.progress import ErasureUnderWay, Progress, Tally, field_of
-from libs.common.privacy.retention import RetentionSweep
-from libs.common.privacy.rows import Rows
+from libs.common.privacy.retention.report import Standing
+from libs.common.privacy.retention.sweep import RetentionSweep
+from libs.common.privacy.rows import Left, Rows
 from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.privacy.writes import Writes
 from libs.common.settings import CommonSettings
@@ -36,7 +38,8 @@ from libs.common.tasks import Loop
 from libs.common.vault.keys import DataKeys
 
 PASSES = 3
-RETENTION_EVERY_S = 3_600.0
+RETENTION_EVERY = timedelta(hours=1)
+LOOK_EVERY_S = 60.0
 LATE_EVERY_S = 30.0
 LATE_AT_START = timedelta(days=7)
 WAITING_AT_ONCE = 200
@@ -92,7 +95,9 @@ class Holder:
         self._objects = Objects(holdings, storage, self._progress, settings.pseudonym_key)
         self._keys = Keys(holdings, DataKeys(mongo, settings), mongo, self._progress, outbox)
         self.outside = Outside(holdings, mongo, self._progress)
-        self._retention = RetentionSweep(holdings, mongo, self._progress)
+        self.item_holds = ItemHolds(holdings, mongo)
+        self._retention = RetentionSweep(holdings, mongo, self._objects, self._progress, self.item_holds)
+        self.standing = Standing(holdings, mongo, self._retention, self._progress)
         tombstones.on_sweep(self.sweep)
 
     async def inventory(self, user_id: UUID, case_id: UUID) -> list[HoldingInventory]:
@@ -107,6 +112,7 @@ class Holder:
     async def erase(self, user_id: UUID, case_id: UUID) -> list[HoldingErasure]:
         """Erase a person: objects, every version, then rows, then the key. After a crash it goes on where it was.
 
+        What is held is left, and the key with it: when the hold ends, `hold_handlers` has the rest erased.
         Outside parties are asked when all of it is gone here. One that does not answer keeps the erasure open, and is
         asked again by `handlers.Answers.ask_again`, and by the next request.
 
@@ -118,37 +124,51 @@ class Holder:
         await self._frozen_counts(tombstone)
         tombstone = await self._progress.begin(user_id)
         await self._writes.drained(user_id)
+        await self.item_holds.mark_again(user_id)
         await self.outside.write_down(user_id)
+        left: dict[str, Left] = {}
         for _ in range(PASSES):
-            _record(await self._objects.erase(user_id))
-            _record(await self._rows.erase(user_id, tombstone.pseudonym or uuid4()))
-            _record(await self._keys.erase(user_id))
-            left = self.outside.others(await self.verify(user_id))
-            if not any(left.values()):
+            holds = await self.item_holds.standing(user_id)
+            await self._erase_once(user_id, tombstone.pseudonym or uuid4(), holds)
+            left = await self._look(user_id, holds)
+            if not any(each.loose for each in left.values()):
                 _record(await self.outside.erase(user_id))
-                return await self._outcome(user_id)
-        raise StillHeld(left={name: count for name, count in left.items() if count})
+                return await self._outcome(
+                    user_id, holds if any(each.held for each in left.values()) else None
+                )
+        raise StillHeld(left={name: each.loose for name, each in left.items() if each.loose})
 
-    async def complete(self, user_id: UUID, attempt: int = 1) -> None:
-        """Close the erasure, in the transaction that announces it; it stays open while an outside party has to."""
-        if any((await self.outside.remaining(user_id)).values()):
+    async def complete(
+        self, user_id: UUID, attempt: int = 1, answered: Sequence[HoldingErasure] = ()
+    ) -> None:
+        """Close the erasure, in the transaction that announces it.
+
+        It stays open while an outside party has to erase, or, as was just `answered`, something is held.
+        """
+        outside = await self.outside.remaining(user_id)
+        if any(outside.values()) or any(each.held for each in answered):
             await self._progress.waits(user_id, attempt)
         else:
             await self._progress.complete(user_id)
 
+    async def erasing(self, user_id: UUID) -> Tombstone | None:
+        """Return the tombstone of a person whose erasure has begun here and is not complete."""
+        tombstone = await self._tombstones.find(user_id)
+        open_ = tombstone is not None and tombstone.erasing_since and not tombstone.completed_at
+        return tombstone if open_ else None
+
     async def waiting_outside(self) -> list[Tombstone]:
-        """Return those whose erasure waits for outside parties alone; none where no party can be asked."""
-        return await self._progress.waiting(WAITING_AT_ONCE) if self.holdings.asked else []
+        """Return those whose erasure waits for outside parties; none where no party can be asked."""
+        return await self._progress.waiting(self.outside.names, WAITING_AT_ONCE) if self.outside.names else []
 
     async def verify(self, user_id: UUID) -> dict[str, int]:
-        """Return how much is still held of a person by holding, by other queries than the erasure's."""
-        rows, objects, keys, outside = await asyncio.gather(
-            self._rows.remaining(user_id),
-            self._objects.remaining(user_id),
-            self._keys.remaining(user_id),
-            self.outside.remaining(user_id),
-        )
-        return {**rows, **objects, **keys, **outside}
+        """Return how much is still there of a person by holding, by other queries than the erasure's.
+
+        What is held is not counted: it is there on purpose.
+        """
+        left = await self._look(user_id, await self.item_holds.standing(user_id))
+        counts = {name: each.loose for name, each in left.items()}
+        return counts | await self.outside.remaining(user_id)
 
     async def export(self, user_id: UUID) -> AsyncIterator[ExportedRow | ExportedObject]:
         """Yield all that is held of a person: rows by holding, then objects.
@@ -183,15 +203,16 @@ class Holder:
 
     def loops(self) -> list[Loop]:
         """Return what runs in the background of every worker."""
-        return [self.retention_loop, self.late_loop]
+        return [self.retention_loop, self.standing.measure_for_ever, self.late_loop]
 
     async def retention_loop(self) -> None:
         """End retentions for as long as the process lives."""
         await self._retention.prepare()
         while True:
-            swept = await self.retain(now())
-            log.info("retention.swept", swept={name: count for name, count in swept.items() if count})
-            await asyncio.sleep(RETENTION_EVERY_S)
+            swept = await self._retention.run_due(now(), RETENTION_EVERY)
+            if any(swept.values()):
+                log.info("retention.swept", swept={name: count for name, count in swept.items() if count})
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def late_loop(self) -> None:
         """Sweep after recent erasures for as long as the process lives; first after older ones, for a time off."""
@@ -209,34 +230,49 @@ class Holder:
         ]
         await self.sweep(late)
 
+    async def _erase_once(self, user_id: UUID, pseudonym: UUID, holds: Sequence[ItemHold]) -> None:
+        """Erase what nothing holds, the key where nothing is held that it is needed for."""
+        _record(await self._objects.erase(user_id, self.item_holds.prefixes(holds)))
+        _record(await self._rows.erase(user_id, pseudonym))
+        if not holds:
+            _record(await self._keys.erase(user_id))
+
+    async def _look(self, user_id: UUID, holds: Sequence[ItemHold]) -> dict[str, Left]:
+        """Return what is still there in this service, loose or held."""
+        rows, objects, keys = await asyncio.gather(
+            self._rows.remaining(user_id),
+            self._objects.remaining(user_id, self.item_holds.prefixes(holds)),
+            self._keys.remaining(user_id, held=bool(holds)),
+        )
+        return {**rows, **objects, **keys}
+
+    async def _present(self, user_id: UUID) -> dict[str, int]:
+        """Count all that is there of a person now, by holding."""
+        rows, objects, keys, outside = await asyncio.gather(
+            self._rows.inventory(user_id),
+            self._objects.inventory(user_id),
+            self._keys.inventory(user_id),
+            self.outside.inventory(user_id),
+        )
+        return {**rows, **objects, **keys, **outside}
+
     async def _frozen_counts(self, tombstone: Tombstone) -> dict[str, int]:
         names = [self.holdings.name_of(each) for each in self.holdings.all]
         if tombstone.inventory is not None:
             return {name: tombstone.inventory.get(field_of(name), 0) for name in names}
-        rows, objects, keys, outside = await asyncio.gather(
-            self._rows.inventory(tombstone.id),
-            self._objects.inventory(tombstone.id),
-            self._keys.inventory(tombstone.id),
-            self.outside.inventory(tombstone.id),
-        )
-        return await self._progress.freeze_counts(tombstone.id, {**rows, **objects, **keys, **outside})
+        return await self._progress.freeze_counts(tombstone.id, await self._present(tombstone.id))
 
-    async def _outcome(self, user_id: UUID) -> list[HoldingErasure]:
+    async def _outcome(self, user_id: UUID, holds: Sequence[ItemHold] | None) -> list[HoldingErasure]:
+        """Return what became of each holding. Args: holds: what is still there is theirs; None: nothing is."""
+        present = {} if holds is None else await self._present(user_id)
         tombstone = await self._progress.read(user_id)
-        return [self._erased(each, tombstone) for each in self.holdings.all]
-
-    @staticmethod
-    def _erased_outside(name: str, count: int, tombstone: Tombstone) -> HoldingErasure:
-        """Return what a party says it erased, with its proofs: what it has not said is not explained."""
-        asked = tombstone.asked.get(field_of(name))
-        proofs = [
-            OutsideProof(reference=each.reference, at=each.at) for each in (asked.receipts if asked else ())
-        ]
-        return HoldingErasure(holding=name, erased=count, proofs=proofs)
+        by = [hold.id for hold in holds or ()]
+        outcomes = [self._erased(each, tombstone, present) for each in self.holdings.all]
+        return [each.model_copy(update={"holds": by}) if each.held else each for each in outcomes]
 
     async def _sweep_objects(self, user_id: UUID) -> Tally:
         try:
-            return await self._objects.erase(user_id)
+            return await self._objects.erase(user_id, {})
         except ErasureUnderWay:  # whoever has the claim lists them again, and the late loop after that
             return Tally()
 
@@ -249,15 +285,15 @@ class Holder:
             holding=name, kind="objects", found=counts[name], locator=where, bucket=holding.bucket
         )
 
-    def _erased(self, holding: Holding, tombstone: Tombstone) -> HoldingErasure:
+    def _erased(self, holding: Holding, tombstone: Tombstone, present: dict[str, int]) -> HoldingErasure:
         name = self.holdings.name_of(holding)
-        field = field_of(name)
+        field, held = field_of(name), present.get(name, 0)
         count, retained = tombstone.erased.get(field, 0), tombstone.retained.get(field, 0)
         if isinstance(holding, ProcessorHolding):
-            return self._erased_outside(name, count, tombstone)
-        # A look just now found nothing left, so what the counts lack went another way after the inventory.
-        gone = max(0, (tombstone.inventory or {}).get(field, 0) - count - retained)
-        erased = HoldingErasure(holding=name, erased=count, already_gone=gone)
+            return _erased_outside(name, count, tombstone).model_copy(update={"held": held})
+        # A look just now found nothing else left, so what the counts lack went another way after the inventory.
+        gone = max(0, (tombstone.inventory or {}).get(field, 0) - count - retained - held)
+        erased = HoldingErasure(holding=name, erased=count, already_gone=gone, held=held)
         if not (
             retained and isinstance(holding, CollectionHolding) and isinstance(holding.erase, Pseudonymise)
         ):
@@ -265,6 +301,15 @@ class Holder:
         until = tombstone.retained_until[field].date()
         kept = {"retained": retained, "ground": holding.erase.ground, "retained_until": until}
         return erased.model_copy(update=kept)
+
+
+def _erased_outside(name: str, count: int, tombstone: Tombstone) -> HoldingErasure:
+    """Return what a party says it erased, with its proofs: what it has not said is not explained."""
+    asked = tombstone.asked.get(field_of(name))
+    proofs = [
+        OutsideProof(reference=each.reference, at=each.at) for each in (asked.receipts if asked else ())
+    ]
+    return HoldingErasure(holding=name, erased=count, proofs=proofs)
 
 
 def _record(done: Tally) -> None:

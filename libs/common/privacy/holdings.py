@@ -16,10 +16,10 @@ from pydantic import SecretStr
 
 from libs.common.bus.letters.rows import DeadLetter, ParkedKey
 from libs.common.bus.topics import OWN_RETENTION
-from libs.common.document import Document
+from libs.common.document import Document, Index
 from libs.common.events import event_classes, producer_of
 from libs.common.mongo import Mongo
-from libs.common.privacy.annotations import Personal, Retention, personal_fields
+from libs.common.privacy.annotations import Basis, Personal, Retention, personal_fields
 from libs.common.privacy.processors import Processor
 from libs.common.vault.keys import DATABASE, DataKey
 
@@ -47,13 +47,6 @@ class Pseudonymise:
     drop: tuple[str, ...] = ()
     kind: Literal["pseudonymise"] = "pseudonymise"
 
-    @property
-    def period(self) -> timedelta:
-        """Return how long rows are kept from their making."""
-        if self.keep_until.period is None:
-            raise TypeError("what is kept on a legal ground is kept until a date: give keep_until a period")
-        return self.keep_until.period
-
     def drops(self, path: str) -> bool:
         """Tell whether a field goes, by itself or with the part of the row that it is in."""
         return any(path == dropped or path.startswith(f"{dropped}.") for dropped in self.drop)
@@ -64,7 +57,8 @@ class CollectionHolding:
     """Rows about people in one collection.
 
     Args:     subject: path of the person's id in a row; made_at: path of the time a row's retention runs from;
-              where: which rows are meant, if not all; label: tells two holdings of one collection apart.
+              where: which rows are meant, if not all; label: tells two holdings of one collection apart;
+              kept, basis: for how long and on what ground these rows are, where that is not for their fields to say.
     """
 
     document: type[Document]
@@ -73,6 +67,8 @@ class CollectionHolding:
     made_at: str = "created_at"
     where: dict[str, Any] | None = None
     label: str = ""
+    kept: Retention | None = None
+    basis: Basis | None = None
 
     def of(self, user_id: UUID) -> dict[str, Any]:
         """Return the filter that finds a person's rows."""
@@ -89,30 +85,53 @@ class CollectionHolding:
         return {path: mark for path, mark in self.personal.items() if path != self.subject}
 
     @property
-    def row_period(self) -> timedelta | None:
-        """Return how long a row lives: as long as its longest-lived personal field; None: no period ends it."""
-        periods = [mark.retention.period for mark in (self.about or self.personal).values()]
-        ends = [period for period in periods if period is not None]
-        return max(ends) if ends and len(ends) == len(periods) else None
+    def row_retention(self) -> Retention | None:
+        """Return what ends a row: the longest of its personal fields' times; None: no time ends it."""
+        if self.kept is not None:
+            return self.kept if self.kept.longest else None
+        declared = [mark.retention for mark in (self.about or self.personal).values()]
+        timed = [each for each in declared if each.longest is not None]
+        return max(timed, key=_longest, default=None) if len(timed) == len(declared) else None
 
     @property
-    def field_periods(self) -> dict[str, timedelta]:
-        """Return the fields that go before their row does, and after how long."""
-        row = self.row_period
-        periods = ((path, mark.retention.period) for path, mark in self.about.items())
-        return {path: period for path, period in periods if period is not None and period != row}
+    def field_retentions(self) -> dict[str, Retention]:
+        """Return the fields that go before their row does, and what ends each."""
+        row = _longest(self.row_retention) if self.row_retention else timedelta.max
+        declared = ((path, mark.retention) for path, mark in self.about.items())
+        return {path: each for path, each in declared if each.longest is not None and each.longest < row}
+
+    @property
+    def expiry(self) -> tuple[Index, ...]:
+        """Return the indexes by which the database itself removes rows at the time that they name."""
+        return tuple(index for index in self.document.indexes if index.expire_after is not None)
+
+
+def _longest(kept: Retention) -> timedelta:
+    return kept.longest or timedelta.max
 
 
 OF_THE_BUS = (CollectionHolding(DeadLetter, made_at="at"), CollectionHolding(ParkedKey, made_at="at"))
 """What every service has, whatever else it holds: letters of its dead events, and the keys that wait behind them."""
 
 
+OBJECT = Personal("user.content")
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectsHolding:
-    """Objects of people: every one of a person's lies under the person's locator in the bucket."""
+    """Objects of people: every one of a person's lies under the person's locator in the bucket.
+
+    Args:     content: what they are, and for how long they are kept, whatever becomes of the rows that lead to them.
+    """
 
     bucket: str
     name: str
+    content: Personal = OBJECT
+
+    @property
+    def kept(self) -> Retention:
+        """Return how long an object is kept."""
+        return self.content.retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +159,30 @@ class ProcessorHolding:
     processor: Processor
     receives: tuple[str, ...]
     rows: CollectionHolding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something single that can be held while all around it is erased: a row by its key, and what belongs to it.
+
+    Args:     called: what people read; where: which rows can be held, if not all; rows: other rows that belong to it,
+              by the path of its key there; objects: what belongs to it in the object store.
+    """
+
+    document: type[Document]
+    called: str
+    subject: str = "user_id"
+    where: dict[str, Any] | None = None
+    rows: tuple[tuple[type[Document], str], ...] = ()
+    objects: tuple["ItemObjects", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemObjects:
+    """The objects of an item. Args: under: where they are beneath the person's locator, `{item}` being its key."""
+
+    holding: ObjectsHolding
+    under: str = "{item}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +218,15 @@ class Holdings:
     proofs: tuple[ProofHolding, ...] = ()
     processors: tuple[ProcessorHolding, ...] = ()
     operational: tuple[type[Document], ...] = ()
+    items: tuple[Item, ...] = ()
+
+    def item(self, name: str) -> Item | None:
+        """Return what can be held by a name such as `gallery.images`."""
+        return next((each for each in self.items if self.name_of_item(each) == name), None)
+
+    def name_of_item(self, item: Item) -> str:
+        """Return the name that an item is held by."""
+        return f"{self.service}.{item.document.collection}"
 
     def name_of(self, holding: Holding) -> str:
         """Return the holding's name, as inventories, certificates and metrics have it."""

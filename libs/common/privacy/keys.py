@@ -9,6 +9,7 @@ from libs.common.bus.outbox import Outbox
 from libs.common.mongo import Mongo
 from libs.common.privacy.holdings import Holdings
 from libs.common.privacy.progress import Progress, Tally
+from libs.common.privacy.rows import Left
 from libs.common.vault.keys import DataKeys
 
 DESTROYED = "key.destroyed"
@@ -29,7 +30,10 @@ class Keys:
         """Count a person's keys by holding: one, or none."""
         return {name: await self._keys.count(user_id) for name in self._names}
 
-    remaining = inventory
+    async def remaining(self, user_id: UUID, *, held: bool) -> dict[str, Left]:
+        """Count what is still there. Args: held: something is held that the key is needed for."""
+        counts = await self.inventory(user_id)
+        return {name: Left(held=count) if held else Left(count) for name, count in counts.items()}
 
     async def erase(self, user_id: UUID) -> Tally:
         """Destroy a person's key. Whatever crashed before, it is counted, and told to the audit, exactly once.

@@ -14,7 +14,22 @@ ERASURE_SECONDS = Histogram(
 SWEPT = Counter("pixera_fence_swept", "Rows and object versions that came back late and were erased again.")
 REFUSED = Counter("pixera_fence_refused", "Reads and writes refused because the person is erased.")
 EXPIRED = Counter(
-    "pixera_retention_swept", "Rows and fields that went when their retention ended.", ("holding",)
+    "pixera_retention_swept", "Rows, fields and objects that went when their retention ended.", ("holding",)
+)
+OVERDUE = Gauge(
+    "pixera_retention_oldest_overdue_seconds",
+    "How long ago the oldest row or object should have gone that is still there; 0 where none should.",
+    ("holding",),
+)
+SWEEP_COMPLETED = Gauge(
+    "pixera_retention_last_completed_timestamp_seconds",
+    "When the last completed sweep of a holding began; nothing that was over by then is left.",
+    ("holding",),
+)
+EXPIRY_MISSING = Gauge(
+    "pixera_retention_expiry_missing",
+    "Indexes by which the database is to remove rows, and that it does not have.",
+    ("holding",),
 )
 ASKED_OUTSIDE = Counter(
     "pixera_processor_erasures",

@@ -14,6 +14,7 @@ from libs.common.mongo import Mongo
 from libs.common.privacy.holdings import Holdings, ProcessorHolding, UndeclaredHolding
 from libs.common.privacy.metrics import ASKED_OUTSIDE
 from libs.common.privacy.progress import Progress, Tally
+from libs.common.privacy.rows import HELD
 from libs.common.privacy.tombstones import ErasureReceipt
 
 KEYS_AT_ONCE = 500
@@ -54,13 +55,18 @@ class Outside:
         asked = await self._progress.asked(user_id) if names else {}
         return {name: len(asked[name].keys) if name in asked else 0 for name in names}
 
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the holdings of parties that are asked."""
+        return [self._name(held) for held in self._holdings.asked]
+
     def others(self, counts: dict[str, int]) -> dict[str, int]:
         """Return the counts of what is here, and not with outside parties."""
         outside = {self._name(held) for held in self._holdings.asked}
         return {name: count for name, count in counts.items() if name not in outside}
 
     async def write_down(self, user_id: UUID) -> None:
-        """Remember what the parties know the person by, before the rows lose their person."""
+        """Remember what the parties know the person by, before the rows lose their person; not of what is held."""
         for held in self._holdings.asked:
             if keys := await self._keys(held, user_id):
                 await self._progress.ask(user_id, self._name(held), keys)
@@ -102,7 +108,10 @@ class Outside:
         if held.rows is None:
             return []
         rows = self._mongo.collection(held.rows.document)
-        return [row["_id"] async for row in rows.stream(held.rows.of(user_id), projection={"_id": 1})]
+        return [
+            row["_id"]
+            async for row in rows.stream({**held.rows.of(user_id), HELD: None}, projection={"_id": 1})
+        ]
 
     def _name(self, held: ProcessorHolding) -> str:
         return self._holdings.name_of(held)

@@ -6,7 +6,7 @@ at a time lists and deletes objects; the others are told to come back later.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -175,24 +175,31 @@ class Progress:
         return bool(await self._rows.update_one({"_id": user_id, f"{asked}.keys": {"$all": keys}}, change))
 
     async def waits(self, user_id: UUID, attempt: int) -> None:
-        """Note which request has been answered in part, because outside parties have not erased yet."""
+        """Note which request has been answered in part: outside parties have not erased yet, or items are held."""
         await self._rows.update_one({"_id": user_id}, {"$set": {"attempt": attempt}})
 
-    async def waiting(self, limit: int) -> list[Tombstone]:
+    async def waiting(self, holdings: Sequence[str], limit: int) -> list[Tombstone]:
         """Return those whose erasure waits for outside parties, the longest waiting first."""
-        rows = await self._rows.find(
-            {"completed_at": None, "attempt": {"$ne": None}}, sort=[("erasing_since", 1)], limit=limit
-        )
+        asked = [{f"asked.{field_of(name)}.keys.0": {"$exists": True}} for name in holdings]
+        waits = {"completed_at": None, "attempt": {"$ne": None}, "$or": asked}
+        rows = await self._rows.find(waits, sort=[("erasing_since", 1)], limit=limit)
         return [Tombstone.from_mongo(row) for row in rows]
 
     async def complete(self, user_id: UUID) -> None:
         """Close the erasure, and forget which pseudonym was the person's."""
         await self._rows.update_one({"_id": user_id}, {"$set": {"completed_at": now(), "pseudonym": None}})
 
-    async def unfinished(self, limit: int) -> list[UUID]:
-        """Return people who are frozen, and not erased yet."""
-        rows = await self._rows.find({"completed_at": None}, projection={"_id": 1}, limit=limit)
-        return [row["_id"] for row in rows]
+    async def unfinished(self) -> AsyncIterator[UUID]:
+        """Yield people who are frozen, and not erased yet."""
+        async for row in self._rows.stream({"completed_at": None}, projection={"_id": 1}):
+            yield row["_id"]
+
+    async def open_among(self, subjects: Iterable[UUID]) -> set[UUID]:
+        """Return who of these is frozen, and not erased yet."""
+        wanted = list(subjects)
+        query = {"_id": {"$in": wanted}, "completed_at": None}
+        rows = await self._rows.find(query, projection={"_id": 1}, limit=len(wanted) or 1)
+        return {row["_id"] for row in rows}
 
     async def completed_since(self, moment: datetime) -> AsyncIterator[UUID]:
         """Yield the people whose erasure was completed after a moment."""

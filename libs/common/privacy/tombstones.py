@@ -11,10 +11,12 @@ from libs.common.clock import now
 from libs.common.document import Document, Index
 from libs.common.errors import SubjectErased
 from libs.common.mongo import Mongo
-from libs.common.privacy.annotations import Basis, Operational, Personal, Purpose, Retention
+from libs.common.privacy.annotations import Basis, Ends, Operational, Personal, Purpose, Retention
 from libs.common.privacy.metrics import REFUSED
 
-LASTING = Retention("for as long as a restored backup or a replayed event could bring the person back")
+LASTING = Retention(
+    "for as long as a restored backup or a replayed event could bring the person back", ends=Ends.PROOF
+)
 
 Sweeper = Callable[[list[UUID]], Awaitable[None]]
 

@@ -14,13 +14,13 @@ from libs.common.clock import new_id, now
 from libs.common.document import Document, Index, Restored
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
-from libs.common.privacy.annotations import Operational, Personal, Retention
+from libs.common.privacy.annotations import Ends, Operational, Personal, Retention
 from libs.common.privacy.tombstones import Tombstones
 
 LONGEST = timedelta(seconds=30)
 """A write that takes longer has died with its process; what it still stores is found by the late sweep."""
 LOOK_EVERY_S = 0.02
-UNDER_WAY = Retention("while the object is stored, as a rule milliseconds")
+UNDER_WAY = Retention("while the object is stored, as a rule milliseconds", ends=Ends.EXPIRY)
 
 log = logger("privacy.writes")
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from libs.common.bus.outbox import OutboxRow
 from libs.common.mongo import Collection, Mongo, Row, row_bytes
+from libs.common.privacy.rows import HELD
 from libs.common.privacy.tombstones import Tombstones
 from libs.common.rebuild.model import Batch, Change, Judged, ReadModel
 
@@ -87,6 +88,7 @@ class Comparing:
         now = {row["_id"]: row for row in await self._live.find({"_id": {"$in": keys}}, limit=len(keys))}
         if any(_bytes(now.get(key)) != _bytes(before) for key, before, _ in changes):
             return False
+        changes = [(key, before, _as_held(before, after)) for key, before, after in changes]
         await self._live.delete_many({"_id": {"$in": keys}})
         await self._live.insert_many([after for *_, after in changes if after is not None])
         return True
@@ -105,5 +107,13 @@ class Comparing:
         return row[self._model.owner]
 
 
+def _as_held(before: Row | None, after: Row | None) -> Row | None:
+    """Return what comes in place of a row: one that is held stays, and stays held, whatever the log says."""
+    if not before or HELD not in before:
+        return after
+    return (after or before) | {HELD: before[HELD]}
+
+
 def _bytes(row: Row | None) -> bytes | None:
-    return None if row is None else row_bytes(row)
+    """Return a row's bytes, without the mark that it is held: the log does not know that."""
+    return None if row is None else row_bytes({name: row[name] for name in row if name != HELD})

@@ -11,10 +11,10 @@ from pydantic import Field
 from libs.common.clock import new_id, now
 from libs.common.document import Document, Index
 from libs.common.mongo import Mongo
-from libs.common.privacy.annotations import Operational, Personal, Retention
+from libs.common.privacy.annotations import Ends, Operational, Personal, Retention
 
 MOST_TRIES = 10
-WHILE_IT_RUNS = Retention("until the replay is over")
+WHILE_IT_RUNS = Retention("until the replay is over", ends=Ends.DONE)
 
 
 class State(StrEnum):

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from libs.common.privacy import objects, rows
 from libs.common.privacy.holder import Holder
+from libs.common.privacy.item_holds import ItemHold
 from libs.common.privacy.progress import Progress, Tally
+from libs.common.privacy.rows import Left
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage, Version
 from tests.common.privacy.studio import open_studio
@@ -64,10 +66,10 @@ class DyingHolder(Holder):
 
     point = ""
 
-    async def verify(self, user_id: UUID) -> dict[str, int]:
+    async def _look(self, user_id: UUID, holds: Sequence[ItemHold]) -> dict[str, Left]:
         if self.point == "all-erased-not-announced":
             die()
-        return await super().verify(user_id)
+        return await super()._look(user_id, holds)
 
 
 async def main(point: str, user_id: UUID, case_id: UUID) -> None:

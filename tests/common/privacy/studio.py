@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, Field
 
+from libs.common.bus.lease import LeaseRow
 from libs.common.bus.outbox import Outbox, OutboxRow
 from libs.common.document import Document, Index
 from libs.common.mongo import Mongo
@@ -33,6 +34,8 @@ from libs.common.privacy.holdings import (
     Pseudonymise,
     locator,
 )
+from libs.common.privacy.item_holds import ItemHold
+from libs.common.privacy.retention.sweeps import Sweep
 from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings
@@ -209,11 +212,15 @@ class Studio:
 
 @asynccontextmanager
 async def open_studio(
-    settings: CommonSettings, *, storage: Storage | None = None, holdings: Holdings = HOLDINGS
+    settings: CommonSettings,
+    *,
+    storage: Storage | None = None,
+    holdings: Holdings = HOLDINGS,
+    named: str = "studio",
 ) -> AsyncIterator[Studio]:
     """Start the service."""
-    mongo, storage = Mongo.connect(settings, "studio"), storage or Storage(settings)
-    await mongo.prepare([*holdings.documents, Tombstone, OutboxRow])
+    mongo, storage = Mongo.connect(settings, named), storage or Storage(settings)
+    await mongo.prepare([*holdings.documents, Tombstone, LeaseRow, ItemHold, Sweep, OutboxRow])
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, "gallery")
     holder = Holder(holdings, mongo, storage, tombstones, outbox, settings)
     keys = DataKeys(mongo, settings)

@@ -1,6 +1,6 @@
 """The two requests, answered as the bus hands them in: I/O first, then one commit with the answer."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -17,6 +17,8 @@ from libs.common.privacy import holder as holder_module
 from libs.common.privacy.handlers import Answers, privacy_subscriptions
 from libs.common.privacy.holder import Holder, StillHeld
 from libs.common.privacy.holdings import OF_THE_BUS, Holdings
+from libs.common.privacy.item_holds import ItemHold
+from libs.common.privacy.rows import Left
 from tests.common.privacy.studio import Picture, Studio
 
 T = TypeVar("T")
@@ -72,9 +74,9 @@ class LeakyHolder(Holder):
 
     studio: Studio
 
-    async def verify(self, user_id: UUID) -> dict[str, int]:
+    async def _look(self, user_id: UUID, holds: Sequence[ItemHold]) -> dict[str, Left]:
         await self.studio.mongo.collection(Picture).insert_one(self.studio.picture(user_id).to_mongo())
-        return await super().verify(user_id)
+        return await super()._look(user_id, holds)
 
 
 async def test_nothing_is_announced_while_something_is_left(studio: Studio) -> None:

@@ -1,7 +1,7 @@
 """A service that stores something nobody answers for does not start."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid4
 
@@ -13,7 +13,11 @@ from libs.common.document import Document, Index
 from libs.common.privacy.annotations import (
     ACCOUNT,
     DAY,
+    MONTH,
+    QUARTER,
     TAX,
+    EndlessRetention,
+    Ends,
     Operational,
     Personal,
     Retention,
@@ -146,8 +150,26 @@ async def test_collections_that_nobody_declared_are_found(studio: Studio) -> Non
 
 def test_rows_and_fields_live_as_long_as_they_say() -> None:
     by_name = {held.document.collection: held for held in HOLDINGS.collections}
-    assert by_name["visits"].row_period == timedelta(days=90)
-    assert by_name["visits"].field_periods == {"ip": timedelta(days=30)}
-    assert by_name["codes"].row_period == timedelta(days=1)
-    assert by_name["accounts"].row_period is None
-    assert Retention("for ever").period is None
+    assert by_name["visits"].row_retention == QUARTER
+    assert by_name["visits"].field_retentions == {"ip": MONTH}
+    assert by_name["codes"].row_retention == DAY
+    assert by_name["accounts"].row_retention is None
+    assert replace(by_name["accounts"], kept=MONTH).row_retention == MONTH
+
+
+def test_a_time_that_nobody_ends_is_refused() -> None:
+    for period, ends in ((None, Ends.TIME), (DAY.period, Ends.ACCOUNT)):
+        with pytest.raises(EndlessRetention, match="say with ends="):
+            Retention("for a while", period, ends=ends)
+    expires = Retention("until it expires", ends=Ends.EXPIRY)
+    assert "add an Index with expire_after" in refusal(CollectionHolding(Picture, kept=expires))
+    done = Retention("until it is done", ends=Ends.DONE)
+    assert "nobody enforces" in refusal(CollectionHolding(Picture, kept=done))
+
+
+def test_tax_law_counts_whole_years_from_the_end_of_the_first() -> None:
+    """§ 147(4) AO: the time begins with the end of the calendar year."""
+    for made_at in (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, 23, 59, tzinfo=UTC)):
+        assert TAX.end_of(made_at) == datetime(2035, 1, 1, tzinfo=UTC)
+    assert TAX.over_before(datetime(2034, 12, 31, tzinfo=UTC)) == datetime(2026, 1, 1, tzinfo=UTC)
+    assert TAX.over_before(datetime(2035, 1, 1, tzinfo=UTC)) == datetime(2027, 1, 1, tzinfo=UTC)

@@ -94,7 +94,7 @@ async def test_payments_stay_under_a_pseudonym_with_ground_and_date(studio: Stud
     ids = await studio.mongo.collection(Receipt).distinct("_id", {"user_id": person})
     outcome = {each.holding: each for each in await studio.holder.erase(person, uuid4())}
     await studio.holder.complete(person)
-    latest = EPOCH + timedelta(days=2) + (TAX.period or timedelta())
+    latest = TAX.end_of(EPOCH + timedelta(days=2))
     kept = HoldingErasure(
         holding="gallery.receipts", erased=0, retained=3, ground="tax-law", retained_until=latest.date()
     )
@@ -102,7 +102,7 @@ async def test_payments_stay_under_a_pseudonym_with_ground_and_date(studio: Stud
     receipts = await studio.mongo.collection(Receipt).find({"_id": {"$in": ids}})
     (pseudonym,) = {row["user_id"] for row in receipts}
     assert pseudonym != person
-    assert [row[UNTIL] - row["created_at"] for row in receipts] == [TAX.period] * 3
+    assert [row[UNTIL] for row in receipts] == [TAX.end_of(row["created_at"]) for row in receipts]
     assert {row[GROUND] for row in receipts} == {"tax-law"}
     assert all("name" not in row and row["amount"] == 500 for row in receipts)
     assert pseudonym not in (await studio.tombstone(person)).values(), (
@@ -147,7 +147,7 @@ async def test_more_rows_than_fit_one_transaction(studio: Studio, monkeypatch: p
     person = await studio.settle(pictures=11, receipts=9)
     ids = await studio.mongo.collection(Receipt).distinct("_id", {"user_id": person})
     outcome = {each.holding: each for each in await studio.holder.erase(person, uuid4())}
-    latest = EPOCH + timedelta(days=8) + (TAX.period or timedelta())
+    latest = TAX.end_of(EPOCH + timedelta(days=8))
     assert outcome["gallery.pictures"].erased == 11
     assert outcome["gallery.receipts"].retained == 9
     assert outcome["gallery.receipts"].retained_until == latest.date()
