@@ -60,6 +60,7 @@ DATA_MAP = {
             for held in OF_THE_BUS
         ),
     ],
+    "items": [{"holding": "gallery.images", "called": "an image"}],
     "about_nobody": {
         "privacy": [document.collection for document in HOLDINGS.about_nobody],
         "gallery": ["styles"],
