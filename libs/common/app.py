@@ -162,6 +162,7 @@ def create_process(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            closes(stack, tracing.flush, tracing.FLUSH_WITHIN_MS / 1_000)
             platform = await _connect(stack, name, settings, holdings)
             if platform.vault is not None:
                 app.state.revocations.on_closed(platform.vault.forget)
@@ -178,7 +179,7 @@ def create_process(
             platform.log.info("process.stopping", role=role.value)
 
     logging.configure(f"{name}-{role}", settings.log_level)
-    tracing.configure(name)
+    tracing.configure(name, settings.otlp_endpoint, settings.traces_ratio)
     app = FastAPI(
         title=f"Pixera {name}",
         version="1",

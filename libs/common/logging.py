@@ -102,7 +102,7 @@ PROCESSORS: list[Any] = [
 
 
 class Seldom(logging.Filter):
-    """Lets a client of Kafka say each thing once in a while: without its broker it repeats itself without end."""
+    """Lets clients say each thing once in a while: without their broker or collector they repeat it without end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Seldom(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether a line is to be written; lines are alike by their text without its values."""
-        if not record.name.startswith("aiokafka"):
+        if not record.name.startswith(("aiokafka", "opentelemetry")):
             return True
         key = (record.name, record.msg)
         if record.created - self._said.get(key, 0.0) < SELDOM_S:

@@ -13,6 +13,7 @@ HTTP_SECONDS = Histogram(
 HTTP_REQUESTS = Counter(
     "pixera_http_requests", "Requests answered.", ("service", "route", "method", "status")
 )
+SPANS = Counter("pixera_spans", "Spans of recorded traces, by whether the collector took them.", ("outcome",))
 LOOP_LAG = Gauge("pixera_loop_lag_seconds", "How late the event loop woke from its last short sleep.")
 TASK_RESTARTS = Counter(
     "pixera_background_restarts", "Background loops that failed and were started again.", ("task",)

@@ -39,6 +39,11 @@ class CommonSettings(BaseSettings):
 
     env: str = "local"
     log_level: str = "INFO"
+    otlp_endpoint: str = Field(
+        "",
+        description="the collector of traces (OTLP over HTTP), such as http://collector:4318; without one, no traces",
+    )
+    traces_ratio: float = Field(1.0, ge=0, le=1, description="how many of the traces are recorded")
 
     kafka_bootstrap: str = Field(description="host:port of one or more brokers, separated by commas")
 

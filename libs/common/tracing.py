@@ -1,28 +1,57 @@
-"""Trace context, carried HTTP -> outbox row -> Kafka headers -> consumer, by hand where it costs least."""
+"""Trace context, carried HTTP -> outbox row -> Kafka headers -> consumer, by hand where it costs least.
 
+A span says what was done, for how long and how it ended. What an error says is never on it: that may quote a person.
+"""
+
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, TraceIdRatioBased
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+FLUSH_WITHIN_MS = 1_000
+NS = 1_000_000_000
 
 _propagator = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("pixera")
 
 
-def configure(service: str) -> None:
-    """Make this process start and continue traces under the service's name. A second call changes nothing.
-
-    Nothing exports spans yet, so none is recorded; their ids are made and travel all the same.
-    """
+def configure(service: str, collector: str = "", ratio: float = 1.0) -> None:
+    """Make this process start and continue traces under the service's name. A second call changes nothing."""
     if not isinstance(trace.get_tracer_provider(), TracerProvider):
-        resource = Resource.create({"service.name": service})
-        trace.set_tracer_provider(TracerProvider(sampler=ALWAYS_OFF, resource=resource))
+        trace.set_tracer_provider(provider(service, collector, ratio))
+
+
+def provider(service: str, collector: str = "", ratio: float = 1.0) -> TracerProvider:
+    """Return what makes spans.
+
+    Args:     collector: where they are exported to by OTLP; without one none is recorded, and their ids are made and
+              travel all the same. ratio: how many of the traces are recorded: the trace's id decides, so that every
+              process decides alike, and nobody's `traceparent` header can ask for more.
+    """
+    resource = Resource.create({"service.name": service})
+    if not collector:
+        return TracerProvider(sampler=ALWAYS_OFF, resource=resource)
+    # protobuf and requests are memory that a process without a collector does not need
+    from libs.common.trace_export import batches_to  # noqa: PLC0415
+
+    made = TracerProvider(sampler=TraceIdRatioBased(ratio), resource=resource)
+    made.add_span_processor(batches_to(collector))
+    return made
+
+
+async def flush() -> None:
+    """Hand over what is still queued: a process that a signal ends calls no exit handlers."""
+    present = trace.get_tracer_provider()
+    if isinstance(present, TracerProvider):
+        await asyncio.to_thread(present.force_flush, FLUSH_WITHIN_MS)
 
 
 def current_traceparent() -> str | None:
@@ -37,6 +66,32 @@ def span(
     name: str, kind: SpanKind = SpanKind.INTERNAL, *, traceparent: str | None = None, **attributes: str | int
 ) -> Iterator[Span]:
     """Run the block in a span; with `traceparent` it goes on with the trace that came in."""
-    parent: Context | None = _propagator.extract({"traceparent": traceparent}) if traceparent else None
-    with _tracer.start_as_current_span(name, parent, kind, attributes=attributes) as current:
-        yield current
+    with _tracer.start_as_current_span(
+        name,
+        _parent(traceparent),
+        kind,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as current:
+        try:
+            yield current
+        except Exception as error:
+            fail(current, type(error).__name__)
+            raise
+
+
+def fail(failed: Span, kind: str) -> None:
+    """Mark a span as failed. Args: kind: the error's name or code, never its message."""
+    failed.set_attribute("error.type", kind)
+    failed.set_status(StatusCode.ERROR)
+
+
+def record(name: str, kind: SpanKind, traceparent: str, since: datetime, **attributes: str | int) -> None:
+    """Record what began then, in the trace that came with it, and has just ended."""
+    started = int(since.timestamp() * NS)
+    _tracer.start_span(name, _parent(traceparent), kind, attributes=attributes, start_time=started).end()
+
+
+def _parent(traceparent: str | None) -> Context | None:
+    return _propagator.extract({"traceparent": traceparent}) if traceparent else None

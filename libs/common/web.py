@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
 from prometheus_client import Counter, Histogram
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,11 +46,12 @@ class Observed:
                 require_declared_cookies(message.get("headers", ()))
             await send(message)
 
-        with tracing.span("http", SpanKind.SERVER, traceparent=_header(scope, b"traceparent")):
+        with tracing.span("http", SpanKind.SERVER, traceparent=_header(scope, b"traceparent")) as span:
             try:
                 await self._app(scope, receive, noting)
             finally:
                 self._note(scope, status, time.perf_counter() - started)
+                _describe(span, scope, status)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route, method = getattr(scope.get("route"), "path", "unmatched"), scope["method"]
@@ -73,6 +74,19 @@ def _series(service: str, route: str, method: str, status: int) -> tuple[Histogr
         HTTP_SECONDS.labels(service, route, method),
         HTTP_REQUESTS.labels(service, route, method, status),
     )
+
+
+def _describe(span: Span, scope: Scope, status: int) -> None:
+    """Name a span that is recorded by its route. Source: OpenTelemetry's conventions for HTTP spans."""
+    if not span.is_recording():
+        return
+    route, method = getattr(scope.get("route"), "path", "unmatched"), scope["method"]
+    span.update_name(f"{method} {route}")
+    span.set_attributes(
+        {"http.route": route, "http.request.method": method, "http.response.status_code": status}
+    )
+    if status >= HTTP_ERRORS_FROM:
+        tracing.fail(span, str(status))
 
 
 def _header(scope: Scope, name: bytes) -> str | None:

@@ -76,11 +76,11 @@ class Effects:
         for handler, run in groupby(received, lambda one: group.handlers[type(one.event)]):
             ones = list(run)
             if handler in group.many:
-                with continued(ones[0].traceparent if len(ones) == 1 else None):
+                with continued(ones[0].traceparent if len(ones) == 1 else None, group.name):
                     await handler([one.event for one in ones])
                 continue
             for one in ones:
-                with continued(one.traceparent):
+                with continued(one.traceparent, group.name):
                     await handler(one.event)
 
     @staticmethod

@@ -14,6 +14,7 @@ from libs.common.bus.lease import Lease
 from libs.common.bus.outbox import OutboxRow
 from libs.common.bus.producer import Message, Producer
 from libs.common.bus.settings import BusSettings
+from libs.common.bus.tracing import published
 from libs.common.bus.trouble import Backoff
 from libs.common.clock import now
 from libs.common.logging import logger
@@ -151,6 +152,7 @@ class Relay:
         failures = await self._producer.publish([_message(row) for row in fresh])
         done = [row for row, failure in zip(fresh, failures, strict=True) if failure is None]
         self._remember(done)
+        published(done)
         for row, failure in zip(fresh, failures, strict=True):
             if isinstance(
                 failure, MessageSizeTooLargeError
