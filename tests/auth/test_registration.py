@@ -130,12 +130,13 @@ async def test_the_time_does_not_tell_whether_an_address_is_known(auth: Auth) ->
         return time.perf_counter() - started
 
     unknown_s, known_s = [], []
-    for person in known * 2:
+    for person in known * 4:
         unknown_s.append(await seconds(somebody().email))
         known_s.append(await seconds(person.email))
-    floor = auth.service.settings.answer_floor_s
-    assert min(unknown_s + known_s) >= floor
-    assert abs(min(unknown_s) - min(known_s)) < 0.02, "the quickest of each: what the machine adds is noise"
+        if (apart := abs(min(unknown_s) - min(known_s))) < 0.02:
+            break  # the quickest of each: what a busy machine adds is noise, and goes with more of them
+    assert min(unknown_s + known_s) >= auth.service.settings.answer_floor_s
+    assert apart < 0.02
 
 
 async def test_two_registrations_of_one_address_at_once_make_one_account(auth: Auth) -> None:
