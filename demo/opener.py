@@ -73,7 +73,8 @@ def _in_bson(data: bytes) -> Iterator[bytes]:
     place = data.find(BEGINNING)
     while place >= 0:
         length = int.from_bytes(data[max(0, place - LENGTH) : place], "little")
-        yield data[place + 1 : place + 1 + length]
+        if place + length < len(data):  # a value that is whole: in what is no BSON, most of these are not
+            yield data[place + 1 : place + 1 + length]
         place = data.find(BEGINNING, place + 1)
 
 

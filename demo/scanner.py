@@ -9,6 +9,7 @@ import gzip
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -83,16 +84,14 @@ class Scanner:
 
     async def run(self) -> Scan:
         """Read every database, bucket and topic from its beginning."""
-        scan, opener = Scan(), Opener(self._env)
-        try:
+        scan = Scan()
+        with closing(Opener(self._env)) as opener:
             for where, data in self._documents():
                 self._look(scan, "documents", where, data, opener)
             for where, data in self._objects():
                 self._look(scan, "object versions", where, data)
             async for where, data in self._records():
                 self._look(scan, "records", where, data, opener)
-        finally:
-            opener.close()
         scan.read["sealed values opened"] = opener.opened
         return scan
 
@@ -102,18 +101,20 @@ class Scanner:
 
     def reread(self, copies: Copies) -> Scan:
         """Look into a copy that was made before, with the keys that there are now."""
-        scan, opener = Scan(), Opener(self._env)
-        for where, data in copies:
-            self._look(scan, "documents", where, data, opener)
-        opener.close()
+        scan = Scan()
+        with closing(Opener(self._env)) as opener:
+            for where, data in copies:
+                self._look(scan, "documents", where, data, opener)
         return scan
 
     def files(self, folder: Path) -> Scan:
-        """Read what the servers have on disk, every file as it lies there."""
+        """Read what the servers have on disk, every file as it lies there, and what is sealed in it."""
         scan = Scan()
-        for file in sorted(folder.rglob("*")):
-            if file.is_file():
-                self._look(scan, "files", f"disk {file.relative_to(folder).parts[0]}", file.read_bytes())
+        with closing(Opener(self._env)) as opener:
+            for file in sorted(folder.rglob("*")):
+                if file.is_file():
+                    where = f"disk {file.relative_to(folder).parts[0]}"
+                    self._look(scan, "files", where, file.read_bytes(), opener)
         return scan
 
     def _look(self, scan: Scan, unit: str, where: str, data: bytes, opener: Opener | None = None) -> None:

@@ -1,17 +1,24 @@
-"""Copies that no erasure reaches, a backup of every database but the vault and the log: the key takes them along."""
+"""Copies that no erasure reaches (a backup, topics, dead letters, the replication log): the key takes them along."""
 
 import base64
 import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import pytest
-from bson import Binary, encode
+from bson import Binary, Timestamp, encode
 from pymongo.errors import EncryptionError
 
+from libs.common.bus.consumes import Subscription
+from libs.common.bus.process import Bus
+from libs.common.bus.topics import dead_letter_topic, ensure_topics
 from libs.common.clock import new_id, now
+from libs.common.errors import Invalid
 from libs.common.events.gallery import ImageCaptionedV1
 from libs.common.mongo import Mongo
+from libs.common.privacy.tombstones import Tombstones
 from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings
 from libs.common.testing.kafka import records_of
@@ -19,6 +26,7 @@ from libs.common.testing.serving import serving
 from libs.common.testing.waiting import eventually
 from libs.common.vault.cipher import CIPHERTEXT
 from libs.common.vault.keys import vault_database
+from libs.common.work import UnitOfWork
 from services.gallery.models import Image
 from services.privacy.main import create_app
 from services.privacy.settings import PrivacySettings
@@ -28,6 +36,8 @@ from tests.privacy.test_protocol import verified
 
 SEALED = re.compile(rb"A[g-v][A-Za-z0-9+/]{106,}={0,2}")
 WORDS = "what only Ada may read"
+GROUP = "gallery.give-up"
+UNSEEN = "a copy does not hold what was written: it would show nothing"
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +55,17 @@ async def holders(settings: PrivacySettings) -> AsyncIterator[Others]:
 async def test_nothing_sealed_of_an_erased_person_opens_from_any_copy(
     settings: PrivacySettings, holders: Others
 ) -> None:
-    goes, stays = await holders.person(), await holders.person()
-    hers, his = await write(holders, goes), await write(holders, stays)
-    copies = sealed_in([*await backup(settings, holders), *await log(settings, goes, stays)])
-    assert copies >= {*hers, *his}, "the copies do not hold what was written: they would show nothing"
+    began, goes, stays = now(), await holders.person(), await holders.person()
+    async with giving_up(settings, holders, goes, stays):
+        hers, his = await write(holders, goes), await write(holders, stays)
+        dead_letters = sealed_in(await records(settings, dead_letter_topic(GROUP).name, goes, stays))
+    rows, (in_rows, in_events) = sealed_in(await backup(settings, holders)), zip(hers, his, strict=True)
+    events = sealed_in(await records(settings, ImageCaptionedV1.topic, goes, stays))
+    oplog = sealed_in(await replication_log(holders, began))
+    assert rows >= {*in_rows}, UNSEEN
+    assert events >= {*in_events} <= dead_letters, UNSEEN
+    assert oplog >= {*hers, *his}, UNSEEN
+    copies = rows | events | dead_letters | oplog
     assert await readable(settings, holders, copies, goes) == 2
     assert await readable(settings, holders, copies, stays) == 2
 
@@ -58,7 +75,8 @@ async def test_nothing_sealed_of_an_erased_person_opens_from_any_copy(
         await verified(privacy, case_id)
         await privacy.close()
 
-    assert sealed_in(await log(settings, goes, stays)) <= copies, "the log keeps what it had"
+    kept = sealed_in(await records(settings, dead_letter_topic(GROUP).name, goes, stays))
+    assert kept >= {*in_events}, "it was not the key that took them"
     assert await readable(settings, holders, copies, goes) == 0
     assert await readable(settings, holders, copies, stays) == 2
     assert await opened_by_force(settings, holders, hers) == 0
@@ -87,15 +105,43 @@ async def backup(settings: PrivacySettings, holders: Others) -> list[bytes]:
     return [encode(row, codec_options=client.codec_options) for row in rows]
 
 
-async def log(settings: PrivacySettings, *people: UUID) -> list[bytes]:
-    """Return what is in the log, once something of each of these people is."""
+async def records(settings: PrivacySettings, topic: str, *people: UUID) -> list[bytes]:
+    """Return what is in a topic, once something of each of these people is."""
 
     async def look() -> list[bytes]:
-        records = await records_of(settings.kafka_bootstrap, ImageCaptionedV1.topic)
-        keys = {record.key for record in records}
-        return [r.value or b"" for r in records] if {str(each).encode() for each in people} <= keys else []
+        found = await records_of(settings.kafka_bootstrap, topic)
+        keys = {record.key for record in found}
+        return [r.value or b"" for r in found] if {str(each).encode() for each in people} <= keys else []
 
     return await eventually(look, 60)
+
+
+@asynccontextmanager
+async def giving_up(settings: PrivacySettings, holders: Others, *people: UUID) -> AsyncIterator[None]:
+    """Run a consumer group that gives up on every event of these people."""
+    gallery = holders.services["gallery"]
+
+    async def handle(event: ImageCaptionedV1) -> None:
+        if event.user_id in people:
+            raise Invalid
+
+    work = UnitOfWork(gallery.mongo, gallery.outbox, Tombstones(gallery.mongo))
+    subscription = Subscription((ImageCaptionedV1,), GROUP, handle, io=False)
+    bus = Bus(settings, "gallery", gallery.mongo, work, [subscription])
+    await ensure_topics(settings.kafka_bootstrap, [dead_letter_topic(GROUP)])
+    await bus.start()
+    try:
+        yield
+    finally:
+        await bus.stop()
+
+
+async def replication_log(holders: Others, since: datetime) -> list[bytes]:
+    """Return what MongoDB's own log holds since a moment."""
+    client = holders.services["gallery"].mongo.client
+    rows = Mongo(client, "local").collection("oplog.rs")
+    found = rows.stream({"ts": {"$gte": Timestamp(int(since.timestamp()), 0)}})
+    return [encode(row, codec_options=client.codec_options) async for row in found]
 
 
 def sealed_in(copies: Sequence[bytes]) -> set[str]:
