@@ -8,7 +8,7 @@ PYTHON ?= python3
 # Test files wait more than they compute; each worker has a stack of its own.
 TEST_WORKERS ?= 3
 # Real servers on a busy machine: what fails is tried once more and listed as RERUN; CONTRIBUTING.md says what that means.
-RETRY ?= --reruns 1 --max-suite-reruns 3
+RETRY ?= --reruns 1 --max-suite-reruns 5
 PY := .venv/bin/python
 UV := .tools/uv/bin/uv
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk.trace import TracerProvider
@@ -128,7 +129,8 @@ async def test_one_trace_from_the_request_to_the_worker_and_back(
 
 
 async def _request(bench: Bench, user_id: UUID) -> None:
-    app = FastAPI()
+    off = TelemetryConfig(tracing=False, metrics=False, logs=False)  # as `create_process` has it
+    app = FastAPI(telemetry=off)
     app.add_middleware(Observed, service="tests")
 
     @app.post("/numbers/{user_id}")
