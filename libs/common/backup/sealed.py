@@ -3,7 +3,7 @@
 Each file has a key of its own, made of the backup's key, a random salt, and the names of backup and file: a file
 that is moved, cut short, or stitched together does not open. The last chunk says that it is the last.
 
-Source:   the STREAM construction (Hoang et al., 2015, "Online Authenticated-Encryption"); HKDF, RFC 5869.
+Source:   libs.common.stream_cipher; HKDF, RFC 5869.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import IO
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from libs.common.backup.errors import BackupDamaged
+from libs.common.stream_cipher import TAG_BYTES, StreamCipher
 
 MAGIC = b"pixera-backup-1\n"
-SALT_BYTES, TAG_BYTES = 16, 16
+SALT_BYTES = 16
 CHUNK = 1 << 20
 INFO = "pixera.backup-file.v1"
 
@@ -39,13 +39,13 @@ class SealedWriter:
     _buffer: bytearray = field(default_factory=bytearray)
     _chunks: int = 0
     _file: IO[bytes] | None = None
-    _cipher: AESGCM | None = None
+    _cipher: StreamCipher | None = None
 
     def __enter__(self) -> "SealedWriter":
         """Begin the file, readable by this user only."""
         _make(self.path.parent)
         salt = os.urandom(SALT_BYTES)
-        self._cipher = AESGCM(_key_of(self.key, salt, self.backup, self.name))
+        self._cipher = StreamCipher(_key_of(self.key, salt, self.backup, self.name))
         self._file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
         self._put(MAGIC + salt)
         return self
@@ -76,7 +76,7 @@ class SealedWriter:
             raise TypeError("the file is not open")
         plain = bytes(self._buffer[:CHUNK])
         del self._buffer[:CHUNK]
-        self._put(self._cipher.encrypt(_nonce(self._chunks, last=last), plain, None))
+        self._put(self._cipher.seal(self._chunks, plain, last=last))
         self._chunks += 1
 
     def _put(self, data: bytes) -> None:
@@ -93,11 +93,11 @@ def unsealed(path: Path, key: bytes, backup: str, name: str) -> Iterator[bytes]:
         with path.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
                 raise BackupDamaged(f"{name} is no file of a backup", file=name)
-            cipher = AESGCM(_key_of(key, file.read(SALT_BYTES), backup, name))
+            cipher = StreamCipher(_key_of(key, file.read(SALT_BYTES), backup, name))
             number, sealed = 0, file.read(CHUNK + TAG_BYTES)
             while True:
                 following = file.read(CHUNK + TAG_BYTES)
-                yield cipher.decrypt(_nonce(number, last=not following), sealed, None)
+                yield cipher.open(number, sealed, last=not following)
                 if not following:
                     return
                 number, sealed = number + 1, following
@@ -118,10 +118,6 @@ def _make(folder: Path) -> None:
     if not folder.is_dir():
         _make(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
-
-
-def _nonce(number: int, *, last: bool) -> bytes:
-    return number.to_bytes(11, "big") + bytes([last])
 
 
 def _key_of(key: bytes, salt: bytes, backup: str, name: str) -> bytes:

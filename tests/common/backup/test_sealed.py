@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from libs.common.backup.errors import BackupDamaged
-from libs.common.backup.sealed import CHUNK, MAGIC, SALT_BYTES, TAG_BYTES, SealedWriter, digest_of, unsealed
+from libs.common.backup.sealed import CHUNK, MAGIC, SALT_BYTES, SealedWriter, digest_of, unsealed
+from libs.common.stream_cipher import TAG_BYTES
 
 KEY = bytes(range(32))
 BACKUP, NAME = "20261126t080000z-abcdef", "dump/pixera_auth/users.bson"
