@@ -38,13 +38,30 @@ warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=Securi
 class User:
     """A signed-in person or operator: opaque ids and roles, nothing else.
 
-    Args:     issued_at: when the token was signed, in whole seconds, rounded down.
+    Args:     issued_at: when the token was signed; signed_in_at: when the password was given, which a refresh leaves
+              as it is. Both in whole seconds, rounded down.
     """
 
     id: UUID
     session_id: UUID
     roles: frozenset[str]
     issued_at: datetime
+    signed_in_at: datetime
+
+    def signed_in_within(self, seconds: float) -> bool:
+        """Tell whether the password was given so recently that nobody else is likely to sit there."""
+        return time.time() - self.signed_in_at.timestamp() <= seconds
+
+
+class SignInAgain(Unauthenticated):
+    """What is asked for is given only to who signed in a moment ago: a device that was left open is not enough."""
+
+    code, title = "sign-in-again", "Sign in again to do this: the sign-in is too long ago"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Ask for a fresh sign-in (RFC 9470)."""
+        return {"WWW-Authenticate": 'Bearer error="insufficient_user_authentication"'}
 
 
 class TokenVerifier:
@@ -125,7 +142,9 @@ class TokenVerifier:
 
 def _user(claims: dict[str, Any]) -> User:
     issued_at = datetime.fromtimestamp(int(claims["iat"]), UTC)
-    return User(UUID(claims["sub"]), UUID(claims["sid"]), frozenset(claims.get("roles", ())), issued_at)
+    signed_in_at = datetime.fromtimestamp(int(claims.get("auth_time", 0)), UTC)
+    roles = frozenset(claims.get("roles", ()))
+    return User(UUID(claims["sub"]), UUID(claims["sid"]), roles, issued_at, signed_in_at)
 
 
 bearer = HTTPBearer(auto_error=False, description="an access token from POST /api/auth/v1/sessions")
@@ -187,5 +206,17 @@ async def unrestricted_user(request: Request, user: CurrentUser) -> User:
     return user
 
 
+async def recent_user(request: Request, user: CurrentUser) -> User:
+    """Return the signed-in person, where they signed in a moment ago.
+
+    Raises:   Unauthenticated (401), Forbidden (403), AccountHidden (410), as for any person.
+              SignInAgain (401): the sign-in is too long ago.
+    """
+    if not user.signed_in_within(request.app.state.settings.recent_sign_in_s):
+        raise SignInAgain
+    return user
+
+
+RecentUser = Annotated[User, Depends(recent_user)]
 UnrestrictedUser = Annotated[User, Depends(unrestricted_user)]
 Staff = Annotated[User, Depends(staff)]

@@ -78,5 +78,8 @@ class CommonSettings(BaseSettings):
     token_issuer: str = Field("pixera")
     token_audience: str = Field("pixera-api")
     access_token_ttl_s: int = 300
+    recent_sign_in_s: int = Field(
+        600, gt=0, description="a sign-in proves for so long who asks for everything of a person"
+    )
 
     pseudonym_key: SecretStr = Field(description="makes opaque object prefixes from subject ids (HMAC)")

@@ -219,6 +219,6 @@ class SessionKeeper:
             )
         )
         access_token, expires_in = self._access_tokens.issue(
-            session.user_id, session.id, moment, session.expires_at
+            session.user_id, session.id, moment, session.expires_at, signed_in_at=session.created_at
         )
         return Signed(session.user_id, session.id, access_token, expires_in, refresh_token, expires_at)

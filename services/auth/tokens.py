@@ -42,8 +42,13 @@ class AccessTokens:
         now: datetime,
         until: datetime,
         roles: tuple[str, ...] = PERSON,
+        *,
+        signed_in_at: datetime | None = None,
     ) -> tuple[str, int]:
-        """Return an access token and how many seconds it lasts, never past the session's end."""
+        """Return an access token and how many seconds it lasts, never past the session's end.
+
+        Args:     signed_in_at: when the password was given, now if not said; a refreshed token keeps it.
+        """
         issued = int(now.timestamp())
         lifetime = min(self._settings.access_token_ttl_s, int(until.timestamp()) - issued)
         claims = {
@@ -52,6 +57,7 @@ class AccessTokens:
             "sub": str(user_id),
             "sid": str(session_id),
             "iat": issued,
+            "auth_time": int((signed_in_at or now).timestamp()),
             "exp": issued + lifetime,
             "jti": str(new_id()),
             "roles": list(roles),

@@ -115,7 +115,7 @@ async def test_a_rotated_key_goes_on_verifying_while_it_is_published(auth: Auth)
     moment = now()
     until = moment + auth.service.settings.session_lifetime
     for tokens in (before, after):
-        token, _ = tokens.issue(uuid4(), uuid4(), moment, until)
+        token, _ = tokens.issue(uuid4(), uuid4(), moment, until, signed_in_at=moment)
         for publisher in (before, after):
             assert jwt.decode(token, published(publisher), algorithms=["EdDSA"]).claims
     assert before.jwks["keys"][0]["kid"] == old.thumbprint() != after.jwks["keys"][0]["kid"]

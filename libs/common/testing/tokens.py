@@ -19,7 +19,7 @@ def mint(user_id: UUID, *, session_id: UUID | None = None, lifetime_s: int = 300
     now = int(time.time())
     body: dict[str, object] = {"iss": "pixera", "aud": "pixera-api", "sub": str(user_id)}
     body["sid"] = str(session_id or uuid4())
-    body |= {"iat": now, "exp": now + lifetime_s, "jti": str(uuid4()), "roles": []} | claims
+    body |= {"iat": now, "exp": now + lifetime_s, "auth_time": now, "jti": str(uuid4()), "roles": []} | claims
     return jwt.encode(
         {"alg": ALGORITHM, "kid": "tests", "typ": TOKEN_TYPE}, body, KEY, algorithms=[ALGORITHM]
     )
