@@ -10,6 +10,7 @@ from cli import (
     dlq,
     erasures,
     events,
+    exports,
     holds,
     keys,
     mail,
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command("status")(status.show)
 app.add_typer(erasures.app, name="erasure")
+app.add_typer(exports.app, name="export")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(certificates.app, name="certificate")
 app.add_typer(audit.app, name="audit")

@@ -17,6 +17,7 @@ from libs.common.events.privacy import (
     HoldReleasedV1,
     InventoryRequestedV1,
 )
+from libs.common.exporting.handlers import export_subscription
 
 Json = dict[str, Any]
 
@@ -63,12 +64,17 @@ def all_subscriptions() -> Iterator[Subscription]:
     for service in sorted(PRODUCERS):
         yield from subscriptions(import_module(f"services.{service}.handlers"), object())
         yield Subscription(HELD, f"{service}.privacy", _holder, io=True)
+        yield export_subscription(service, _exported)
         if import_module(f"services.{service}.privacy").HOLDINGS.items:
             yield Subscription(ON_ITEMS, f"{service}.hold", _keeper, io=True)
 
 
 async def _holder() -> None:
     """Freeze, count and erase what this holder has of a person."""
+
+
+async def _exported() -> None:
+    """Write what this holder has of a person into its part of their export."""
 
 
 async def _keeper() -> None:

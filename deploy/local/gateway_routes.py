@@ -64,7 +64,7 @@ OPEN_PREFIXES = ("/api/billing/v1/webhooks/", "/api/privacy/v1/cases/")
 OPEN_READS = ("/api/privacy/v1/policies/",)
 STREAMS = {
     "generation": r"/api/generation/v1/jobs/[^/]+/events",
-    "privacy": r"/api/privacy/v1/staff/events(/timeline)?",
+    "privacy": r"/api/privacy/v1/(staff/events(/timeline)?|exports/[^/]+/archive)",
 }
 """What is answered bit by bit, for as long as there is more of it."""
 

@@ -26,10 +26,15 @@ _LOOK_UPS = frozenset({"PIXERA_BLIND_INDEX_KEY"})
 _BACKUPS = frozenset({"PIXERA_BACKUP_KEY", "PIXERA_BACKUP_VAULT_KEY"})
 _CASES = frozenset({"PIXERA_CASE_TOKEN_KEY"})
 SECRETS_OF: dict[str, frozenset[str]] = {
-    "auth": _EVERYONE | _CASES | _VAULT | _LOOK_UPS | {"PIXERA_TOKEN_SIGNING_KEY", "PIXERA_STAFF_PASSWORD"},
+    "auth": _EVERYONE
+    | _OBJECTS
+    | _CASES
+    | _VAULT
+    | _LOOK_UPS
+    | {"PIXERA_TOKEN_SIGNING_KEY", "PIXERA_STAFF_PASSWORD"},
     "gallery": _EVERYONE | _OBJECTS | _VAULT,
     "generation": _EVERYONE | _OBJECTS | _VAULT,
-    "billing": _EVERYONE | _PAYMENTS,
+    "billing": _EVERYONE | _OBJECTS | _VAULT | _PAYMENTS,
     "pay": _EVERYONE | _PAYMENTS,
     "privacy": _EVERYONE | _OBJECTS | _CASES | _VAULT | _BACKUPS | {"PIXERA_CERTIFICATE_SIGNING_KEY"},
 }

@@ -236,6 +236,15 @@ ERASURE = (
         silent=((f"pixera_audit_chain_verified_timestamp_seconds{{{PRIVACY}}}", "-5000x40"),),
     ),
     Alert(
+        "PixeraExportStuck",
+        "max(pixera_export_oldest_open_seconds) > 14400",
+        "10m",
+        TICKET,
+        "Somebody has waited {{ $value | humanizeDuration }} for a copy of their data",
+        fires=((f"pixera_export_oldest_open_seconds{{{PRIVACY}}}", "14000+60x40"),),
+        silent=((f"pixera_export_oldest_open_seconds{{{PRIVACY}}}", "0+60x20 0x20"),),
+    ),
+    Alert(
         "PixeraBackupOld",
         "time() - max(pixera_backup_last_success_timestamp_seconds != 0) > 93600",
         "5m",

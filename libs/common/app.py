@@ -23,6 +23,9 @@ from libs.common.bus.letters.desk import Desk
 from libs.common.bus.letters.routes import letter_routes
 from libs.common.bus.outbox import Outbox
 from libs.common.bus.process import BUS_DOCUMENTS, Bus
+from libs.common.exporting.gathering import Gathering
+from libs.common.exporting.handlers import export_subscriptions
+from libs.common.exporting.parts import takes_part
 from libs.common.identity import TokenVerifier
 from libs.common.keys import PublishedKeys
 from libs.common.mongo import Mongo, PyMongoError
@@ -217,7 +220,7 @@ async def _connect(
     mongo = Mongo.connect(settings, name)
     closes(stack, mongo.close)
     await Marker(mongo, settings).refuse()
-    store = Storage(settings) if holdings.objects else None
+    store = Storage(settings) if holdings.objects or takes_part(holdings) else None
     if store is not None:
         closes(stack, store.close)
     await mongo.prepare([*BUS_DOCUMENTS, Tombstone, Write, ItemHold, Sweep, ReplayRun, *holdings.documents])
@@ -258,10 +261,12 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
     app.state.checks = [platform.mongo.ping, restored.refuse, *parts.checks]
     app.state.bus = None
     app.state.suspensions = platform.suspensions
+    gathering = _gathering(platform) if takes_part(platform.holder.holdings) else None
     subscriptions = [
         *parts.subscriptions,
         *privacy_subscriptions(platform.holder),
         *hold_subscriptions(platform.holder),
+        *(export_subscriptions(gathering) if gathering else []),
     ]
     replays = app.state.replays = Replays(
         platform.settings.kafka_bootstrap, platform.mongo, platform.work, platform.audit, subscriptions
@@ -278,6 +283,7 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
         await _bus(platform, subscriptions).ensure_topics()
     if role.works:
         loops += [*platform.holder.loops(), *privacy_loops(platform.holder), *parts.background]
+        loops += [gathering.work_for_ever] if gathering else []
         bus = app.state.bus = _bus(platform, subscriptions)
         app.state.checks.append(bus.none_halted)
         loops.append(partial(replays.work_for_ever, bus.redeliveries))
@@ -286,6 +292,17 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
     background = Background(loops)
     background.start()
     closes(stack, background.stop)
+
+
+def _gathering(platform: Platform) -> Gathering:
+    return Gathering(
+        platform.holder,
+        platform.storage,
+        platform.writes,
+        platform.work,
+        platform.sealing,
+        platform.settings.pseudonym_key,
+    )
 
 
 def _bus(platform: Platform, subscriptions: Sequence[Subscription]) -> Bus:

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     EMAIL_CHANGED = "email-changed"
     ACCOUNT_HIDDEN = "account-hidden"
     ACCOUNT_RESTORED = "account-restored"
+    EXPORT_READY = "export-ready"
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,28 @@ TEXTS: dict[tuple[Kind, Language], tuple[str, ...]] = {
         "Здравствуйте, {username}!",
         "Кто-то вошёл в ваш аккаунт Pixera, который должен был быть удалён. Всё как прежде.",
         "Если это были не вы, кто-то знает ваш пароль: смените его и, если хотите, удалите аккаунт снова.",
+    ),
+    (Kind.EXPORT_READY, Language.ENGLISH): (
+        "Your data is ready",
+        "Hello {username},",
+        "the archive of everything we hold of you is ready. Sign in to Pixera and download it in your account.",
+        "It is there for a few days, for you alone, and is then removed.",
+        "If it was not you who asked for it, somebody knows your password: change it at once.",
+    ),
+    (Kind.EXPORT_READY, Language.GERMAN): (
+        "Deine Daten liegen bereit",
+        "Hallo {username},",
+        "das Archiv mit allem, was wir über dich speichern, ist fertig. Melde dich bei Pixera an und lade es in"
+        " deinem Konto herunter.",
+        "Es liegt dort einige Tage, nur für dich, und wird dann entfernt.",
+        "Hast du nicht selbst darum gebeten, kennt jemand dein Passwort: ändere es sofort.",
+    ),
+    (Kind.EXPORT_READY, Language.RUSSIAN): (
+        "Ваши данные готовы",
+        "Здравствуйте, {username}!",
+        "Архив со всем, что мы о вас храним, готов. Войдите в Pixera и скачайте его в своём аккаунте.",
+        "Он доступен несколько дней и только вам, затем будет удалён.",
+        "Если его запросили не вы, кто-то знает ваш пароль: сразу смените его.",
     ),
     (Kind.POLICY_CHANGED, Language.ENGLISH): (
         "Our privacy policy has changed",

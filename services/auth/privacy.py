@@ -4,6 +4,7 @@ What stays is that an address was a minor's: a keyed hash that leads to nobody, 
 """
 
 from libs.common.consents import SWITCHBOARDS
+from libs.common.exporting.parts import EXPORT_PARTS
 from libs.common.privacy.annotations import Ends, Retention
 from libs.common.privacy.holdings import (
     OF_THE_BUS,
@@ -79,6 +80,7 @@ HOLDINGS = Holdings(
         CollectionHolding(StaffSession),
         CollectionHolding(Throttle, made_at="tried_at"),
         SUSPENSIONS,
+        EXPORT_PARTS,
         *OF_THE_BUS,
     ),
     proofs=(REFUSED_ADDRESSES,),

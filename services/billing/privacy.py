@@ -10,6 +10,7 @@ asked to erase what it has under those ids; its answer is the proof. Money that 
 a pseudonym of its own (`BillingService.take_notice`).
 """
 
+from libs.common.exporting.parts import EXPORT_PARTS
 from libs.common.privacy.annotations import ACCOUNT, QUARTER, TAX, Basis
 from libs.common.privacy.holdings import (
     OF_THE_BUS,
@@ -84,6 +85,7 @@ HOLDINGS = Holdings(
         CollectionHolding(BalanceFacts, subject="_id"),
         CollectionHolding(Reservation),
         SUSPENSIONS,
+        EXPORT_PARTS,
         *OF_THE_BUS,
     ),
     processors=(AT_THE_PROVIDER,),

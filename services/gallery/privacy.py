@@ -1,6 +1,7 @@
 """What gallery holds of people: their images, in rows and in objects."""
 
 from libs.common.consents import SWITCHBOARDS
+from libs.common.exporting.parts import EXPORT_PARTS
 from libs.common.privacy.holdings import (
     OF_THE_BUS,
     CollectionHolding,
@@ -17,7 +18,8 @@ from services.gallery.models import Image, ImageFacts, Upload
 from services.gallery.objects import BUCKET
 from services.gallery.repository import SHOWN
 
-OBJECTS = ObjectsHolding(BUCKET, "image-objects")
+IMAGES = CollectionHolding(Image)
+OBJECTS = ObjectsHolding(BUCKET, "image-objects", described_by=IMAGES)
 
 THERE = {"$or": [SHOWN, {"deletion_waits": True, HELD: {"$ne": None}}]}
 """Which images can be held: of one that is being deleted, nothing is promised, unless a hold keeps it already."""
@@ -25,11 +27,12 @@ THERE = {"$or": [SHOWN, {"deletion_waits": True, HELD: {"$ne": None}}]}
 HOLDINGS = Holdings(
     "gallery",
     collections=(
-        CollectionHolding(Image),
+        IMAGES,
         CollectionHolding(ImageFacts),
         CollectionHolding(Upload),
         SWITCHBOARDS,
         SUSPENSIONS,
+        EXPORT_PARTS,
         *OF_THE_BUS,
     ),
     objects=(OBJECTS,),

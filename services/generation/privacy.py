@@ -1,5 +1,6 @@
 """What generation holds of people: the generation log, and images on their way to the gallery."""
 
+from libs.common.exporting.parts import EXPORT_PARTS
 from libs.common.privacy.annotations import MONTH, Personal
 from libs.common.privacy.holdings import (
     OF_THE_BUS,
@@ -20,7 +21,13 @@ OBJECTS = ObjectsHolding(BUCKET, "generated-images", Personal("user.content", re
 
 HOLDINGS = Holdings(
     "generation",
-    collections=(CollectionHolding(Job), CollectionHolding(Turn, subject="_id"), SUSPENSIONS, *OF_THE_BUS),
+    collections=(
+        CollectionHolding(Job),
+        CollectionHolding(Turn, subject="_id"),
+        SUSPENSIONS,
+        EXPORT_PARTS,
+        *OF_THE_BUS,
+    ),
     objects=(OBJECTS,),
     items=(Item(Job, "a generation", objects=(ItemObjects(OBJECTS),)),),
     processors=(ProcessorHolding(OBJECT_STORAGE, receives=(OBJECTS.name,)),),

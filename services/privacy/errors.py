@@ -1,6 +1,6 @@
 """What can go wrong in privacy, by name."""
 
-from libs.common.errors import Conflict, Invalid, NotFound, Unavailable
+from libs.common.errors import Conflict, Invalid, NotFound, PixeraError, TooMany, Unavailable
 
 
 class CaseNotFound(NotFound):
@@ -91,3 +91,37 @@ class DataMapMissing(Unavailable):
     """The generated data map is not there, so nobody can say where to look: run `make contracts`."""
 
     code, title = "data-map-missing", "The data map is not there"
+
+
+class ExportNotFound(NotFound):
+    """There is no such export, or it is another person's: nobody can tell which."""
+
+    code, title = "export-not-found", "There is no such export"
+
+
+class ExportNotReady(Conflict):
+    """The archive is being made."""
+
+    code, title = "export-not-ready", "This export is being made: we mail you when it is ready"
+
+
+class ExportGone(PixeraError):
+    """The archive was removed when its time was over."""
+
+    code, status, title = "export-gone", 410, "This export has been removed: ask for a new one"
+
+
+class ExportTooSoon(TooMany):
+    """Each export reads everything that is held of a person."""
+
+    code, title = "export-too-soon", "You asked for an export not long ago: use that one, or come back later"
+
+
+class RangeUnfit(PixeraError):
+    """A download can go on from a byte to the end, and in no other way."""
+
+    code, status, title = (
+        "range-unfit",
+        416,
+        "Ask for `bytes=<first>-` with a first byte inside of the archive",
+    )

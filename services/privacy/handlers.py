@@ -5,8 +5,10 @@ from libs.common.events.auth import UserDeletedV1
 from libs.common.events.privacy import (
     ActionRecordedV1,
     ErasureCompletedV1,
+    ExportCompletedV1,
     HoldAnsweredV1,
     InventoryCompletedV1,
+    RequestAcceptedV1,
 )
 from services.privacy.service import PrivacyService
 
@@ -50,3 +52,21 @@ async def record_audit(events: list[ActionRecordedV1], service: PrivacyService) 
     Effects:  an entry for each event; the stream's head is held until the commit.
     """
     await service.ledger.append(events)
+
+
+@consumes(RequestAcceptedV1, group="privacy.begin-exports")
+async def begin_exports(event: RequestAcceptedV1, service: PrivacyService) -> None:
+    """Begin the export that a request for access or portability asks for; other requests are for others.
+
+    Effects:  an export, or the request joins the one that is being made; publishes export.requested.
+    """
+    await service.exports.answer(event)
+
+
+@consumes(ExportCompletedV1, group="privacy.collect-exports")
+async def collect_exports(event: ExportCompletedV1, service: PrivacyService) -> None:
+    """Take in that a holder's part of an export is there; with the last one it is due to be packed.
+
+    Effects:  the export.
+    """
+    await service.exports.note(event)

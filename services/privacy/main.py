@@ -1,5 +1,6 @@
 """Privacy's composition root: `create_app("api")`, `create_app("worker")` or `create_app("all")`."""
 
+from datetime import timedelta
 from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -11,6 +12,7 @@ from libs.common.backup.settings import BackupSettings
 from libs.common.bus.consumes import subscriptions
 from libs.common.certificate import Signer
 from libs.common.mongo import Mongo
+from libs.common.privacy.removals import Removals
 from libs.common.signing import SigningKey, load_public_key
 from libs.common.storage import Storage
 from libs.common.tasks import Loop
@@ -27,6 +29,10 @@ from services.privacy.backup_routes import router as backup_router
 from services.privacy.backups import Backups
 from services.privacy.casework import Casework
 from services.privacy.certificates import Certificates
+from services.privacy.exports import routes as export_routes
+from services.privacy.exports.packing import Packing
+from services.privacy.exports.rows import ExportRows
+from services.privacy.exports.service import Exports
 from services.privacy.history import History
 from services.privacy.history_routes import router as history_router
 from services.privacy.holds import routes as hold_routes
@@ -69,6 +75,7 @@ def create_app(role: str = "all", settings: PrivacySettings | None = None) -> Fa
             policy_routes.router,
             page_routes.router,
             hold_routes.router,
+            export_routes.router,
         ],
         compose=partial(compose, settings),
     )
@@ -96,6 +103,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
         policy=settings.policy,
     )
     policies = Policies(PolicyRows(platform.mongo), platform.work, platform.audit)
+    exports, packing = exporting_of(settings, platform)
     service = PrivacyService(
         work=platform.work,
         audit=platform.audit,
@@ -108,6 +116,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
         ),
         backups=Backups(BackupRepository(platform.mongo), platform.work, platform.audit, backups),
         policies=policies,
+        exports=exports,
         vault=Rotation(platform.sealing, platform.work, platform.audit),
         casework=casework,
         holds=HoldOrders(
@@ -151,9 +160,41 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
             retained.run,
             *auditing,
             backing_up.run,
+            packing.run,
         ],
         closing=[scan_client.close, scan_storage.close],
     )
+
+
+def exporting_of(settings: PrivacySettings, platform: Platform) -> tuple[Exports, Packing]:
+    """Put together what exports are made by."""
+    rows = ExportRows(platform.mongo)
+    removals = Removals(
+        privacy.HOLDINGS, privacy.ARCHIVES, platform.mongo, platform.storage, platform.tombstones
+    )
+    exports = Exports(
+        rows,
+        platform.work,
+        platform.audit,
+        platform.sealing,
+        platform.storage,
+        removals,
+        settings.pseudonym_key,
+        timedelta(hours=settings.export_every_h),
+    )
+    packing = Packing(
+        exports,
+        rows,
+        platform.work,
+        platform.audit,
+        platform.sealing,
+        platform.storage,
+        platform.writes,
+        removals,
+        timedelta(days=settings.export_days),
+        settings.export_sweep_every_s,
+    )
+    return exports, packing
 
 
 def previous_keys(pems: str) -> tuple[Ed25519PublicKey, ...]:

@@ -1,4 +1,4 @@
-"""What privacy itself holds of people: nothing that says who, and the keys to what all services have sealed.
+"""What privacy itself holds of people: their exports for a time, and the keys to what all services have sealed.
 
 A case has the person's id sealed with a key outside of the database, and drops it with VERIFIED; certificates and the
 audit ledger have a keyed pseudonym. They prove what was done, so an erasure leaves them (GDPR Art. 5(2), 17(3)(e)).
@@ -6,8 +6,19 @@ What the bus keeps in every service, it keeps here too: of the events that priva
 """
 
 from libs.common.backup.report import RestoreReport
-from libs.common.privacy.annotations import Ends, Retention
-from libs.common.privacy.holdings import OF_THE_BUS, Holdings, KeysHolding, ProofHolding
+from libs.common.exporting.parts import EXPORT_PARTS
+from libs.common.exporting.segments import BUCKET
+from libs.common.privacy.annotations import MONTH, Basis, Ends, Personal, Purpose, Retention
+from libs.common.privacy.holdings import (
+    OF_THE_BUS,
+    CollectionHolding,
+    Holdings,
+    KeysHolding,
+    ObjectsHolding,
+    ProcessorHolding,
+    ProofHolding,
+)
+from libs.common.privacy.processors import OBJECT_STORAGE
 from services.privacy.models import (
     AuditCheckpoint,
     AuditEntry,
@@ -16,6 +27,7 @@ from services.privacy.models import (
     Case,
     Certificate,
     ChainHead,
+    Export,
     Hold,
     PolicyPublication,
 )
@@ -29,9 +41,17 @@ PSEUDONYM = "keyed pseudonym, counts and times"
 HELD = "opaque id of the item, or keyed pseudonym; what was held until when, on what ground, by which operator's id"
 ACTION = "keyed pseudonym, what was done and by which operator's id, counts and times"
 
+COPY = Personal("user.content", Purpose.ACCOUNTABILITY, Basis.LEGAL_OBLIGATION, MONTH)
+ARCHIVES = ObjectsHolding(BUCKET, "export-archives", COPY, exported=False)
+"""Sealed parts and archives, whichever service wrote them: privacy erases last, when nobody writes any more.
+
+An archive goes after `export_days`, and its parts when it is made; what is forgotten of either goes after a month.
+"""
+
 HOLDINGS = Holdings(
     "privacy",
-    collections=OF_THE_BUS,
+    collections=(CollectionHolding(Export), EXPORT_PARTS, *OF_THE_BUS),
+    objects=(ARCHIVES,),
     keys=(KeysHolding(),),
     proofs=(
         ProofHolding(Case, PSEUDONYM, ERASURE, FOR_GOOD),
@@ -39,5 +59,6 @@ HOLDINGS = Holdings(
         ProofHolding(Hold, HELD, ACCOUNTABILITY, FOR_GOOD),
         ProofHolding(AuditEntry, ACTION, ACCOUNTABILITY, FOR_GOOD),
     ),
+    processors=(ProcessorHolding(OBJECT_STORAGE, receives=(ARCHIVES.name,)),),
     operational=(ChainHead, AuditHead, AuditCheckpoint, PolicyPublication, Backup, RestoreReport),
 )

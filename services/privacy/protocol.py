@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from libs.common.events.privacy import Holder
 from services.privacy.progress import Outcome
 
-HOLDERS = ("auth", "gallery", "generation", "billing", "privacy")
+HOLDERS: tuple[Holder, ...] = ("auth", "gallery", "generation", "billing", "privacy")
 """Every service that holds data of people. A case keeps the list it was opened with."""
 
 LAST = frozenset({"privacy"})

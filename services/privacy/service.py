@@ -22,6 +22,7 @@ from services.privacy.backups import Backups
 from services.privacy.casework import Casework
 from services.privacy.certificates import Certificates
 from services.privacy.errors import CaseNotFound
+from services.privacy.exports.service import Exports
 from services.privacy.history import History
 from services.privacy.holds.orders import HoldOrders
 from services.privacy.metrics import HOLDER_ACKED, VERIFIED_SECONDS
@@ -68,12 +69,13 @@ class PrivacyService:
         policies: Policies,
         casework: Casework,
         holds: HoldOrders,
+        exports: Exports,
         token_key: SecretStr,
     ) -> None:
         self._work, self._audit, self._cases, self.certificates = work, audit, cases, certificates
         self.ledger, self.checkpoints, self.history, self.vault = ledger, checkpoints, history, vault
         self.backups = backups
-        self.policies = policies
+        self.policies, self.exports = policies, exports
         self.casework, self.holds, self._token_key = casework, holds, token_key
 
     async def open(self, event: UserDeletedV1) -> None:

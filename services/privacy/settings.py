@@ -38,6 +38,14 @@ class PrivacySettings(CommonSettings):
     )
     audit_check_every_s: float = Field(3_600.0, description="how often the whole ledger is checked")
 
+    export_days: int = Field(7, ge=1, le=28, description="how long the archive of an export is there")
+    export_every_h: float = Field(
+        24.0, description="a person who asks in the account waits so long for another"
+    )
+    export_sweep_every_s: float = Field(
+        600.0, description="how often archives are removed whose time is over"
+    )
+
     @property
     def policy(self) -> Policy:
         """Return how patient the saga is."""

@@ -21,7 +21,7 @@ def process(name: str) -> WebProcess:
         ("PIXERA_STAFF_PASSWORD", {"auth"}),
         ("PIXERA_CERTIFICATE_SIGNING_KEY", {"privacy"}),
         ("PIXERA_CASE_TOKEN_KEY", {"auth", "privacy"}),
-        ("PIXERA_S3_SECRET_KEY", {"gallery", "generation", "privacy"}),
+        ("PIXERA_S3_SECRET_KEY", {"auth", "billing", "gallery", "generation", "privacy"}),
         ("PIXERA_WEBHOOK_SECRET", {"billing", "pay"}),
         ("PIXERA_PAY_API_KEY", {"billing", "pay"}),
     ],

@@ -52,6 +52,8 @@ DATA_MAP = {
         {"database": "auth", "collection": "users", "subject": "_id", "erase": "delete"},
         {"database": "gallery", "collection": "images", "subject": "user_id", "erase": "delete"},
         {"database": "gallery", "collection": "images", "subject": "shared.with", "erase": "delete"},
+        {"database": "privacy", "collection": "exports", "subject": "user_id", "erase": "delete"},
+        {"database": "privacy", "collection": "export_parts", "subject": "user_id", "erase": "delete"},
         {"database": "vault", "collection": "keys", "subject": "keyAltNames", "erase": "destroy"},
         *(
             {"database": service, "collection": held.document.collection, "subject": held.subject}

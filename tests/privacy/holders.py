@@ -4,7 +4,9 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from enum import EnumType
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.data_map import all_holdings
@@ -13,15 +15,19 @@ from libs.common.bus.process import BUS_DOCUMENTS, Bus
 from libs.common.clock import new_id, now
 from libs.common.errors import Unavailable
 from libs.common.events.auth import UserDeletedV1
+from libs.common.exporting.gathering import Gathering
+from libs.common.exporting.handlers import export_subscriptions
 from libs.common.mongo import Mongo
 from libs.common.privacy.data_map import data_map
 from libs.common.privacy.handlers import privacy_subscriptions
 from libs.common.privacy.holder import Holder
-from libs.common.privacy.holdings import Holdings, locator
+from libs.common.privacy.holdings import CollectionHolding, Holdings, locator
 from libs.common.privacy.tombstones import ErasureReceipt, Tombstone, Tombstones
+from libs.common.privacy.writes import Write, Writes
 from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
+from libs.common.tasks import Background
 from libs.common.vault.keys import DataKeys
 from libs.common.work import UnitOfWork
 from services.privacy.protocol import HOLDERS
@@ -61,6 +67,7 @@ class Service:
     outbox: Outbox
     bus: Bus
     holder: Holder
+    gathering: Gathering
     party: OutsideParty = field(default_factory=OutsideParty)
 
     def __post_init__(self) -> None:
@@ -71,7 +78,8 @@ class Service:
         """Store one row of a person in every holding."""
         for held in self.holdings.collections:
             unique = [path for index in held.document.indexes if index.unique for path, _ in index.keys]
-            row = {path: str(uuid4()) for path in unique} | {"_id": uuid4(), held.made_at: now()}
+            row: dict[str, Any] = {path: _fitting(held, path) for path in {*unique, *(held.where or {})}}
+            row |= {"_id": uuid4(), held.made_at: now()}
             row[held.subject] = user_id
             await self.mongo.collection(held.document).insert_one(row)
 
@@ -82,6 +90,15 @@ class Service:
             for held in self.holdings.collections
         ]
         return sum(counts)
+
+
+def _fitting(held: CollectionHolding, path: str) -> str:
+    """Return a value that nobody else has; of an enumeration, the first that the holding means."""
+    field, wanted = held.document.model_fields.get(path), (held.where or {}).get(path, {})
+    kind = field.annotation if field else None
+    values = [each.value for each in kind] if isinstance(kind, EnumType) else [str(uuid4())]
+    meant = [each for each in values if each in wanted.get("$in", values)]
+    return str(next(each for each in meant if each not in wanted.get("$nin", ())))
 
 
 @dataclass
@@ -125,33 +142,43 @@ class Others:
 @asynccontextmanager
 async def others(settings: CommonSettings) -> AsyncIterator[Others]:
     """Run the holders of all services but privacy for the block."""
-    storage = Storage(settings)
-    services = {
-        held.service: await _service(settings, storage, held)
+    storage, vault = Storage(settings), Mongo.connect(settings, "privacy")
+    keys = DataKeys(vault, settings)
+    sealing = Sealing(settings, keys)
+    await keys.prepare()
+    services: dict[str, Service] = {
+        held.service: await _service(settings, storage, held, sealing)
         for held in all_holdings()
         if held.service in OTHERS
     }
-    keys = DataKeys(services["gallery"].mongo, settings)
-    sealing = Sealing(settings, keys)
-    await keys.prepare()
+    gathering = Background([service.gathering.work_for_ever for service in services.values()])
     try:
         for service in services.values():
             await service.bus.start()
+        gathering.start()
         yield Others(settings, storage, services, keys, sealing)
     finally:
-        await sealing.close()
+        await gathering.stop()
         for service in services.values():
             await service.bus.stop()
             await service.mongo.close()
+        await sealing.close()
+        await vault.close()
         await storage.close()
 
 
-async def _service(settings: CommonSettings, storage: Storage, holdings: Holdings) -> Service:
+async def _service(
+    settings: CommonSettings, storage: Storage, holdings: Holdings, sealing: Sealing
+) -> Service:
     mongo = Mongo.connect(settings, holdings.service)
-    await mongo.prepare([*BUS_DOCUMENTS, Tombstone, *holdings.documents])
+    await mongo.prepare([*BUS_DOCUMENTS, Tombstone, Write, *holdings.documents])
     await storage.ensure_buckets(*(held.bucket for held in holdings.objects))
+    mongo.seals = sealing
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, holdings.service)
     holder = Holder(holdings, mongo, storage, tombstones, outbox, settings)
     work = UnitOfWork(mongo, outbox, tombstones)
-    bus = Bus(settings, holdings.service, mongo, work, privacy_subscriptions(holder))
-    return Service(holdings, mongo, outbox, bus, holder)
+    writes = Writes(mongo, tombstones)
+    gathering = Gathering(holder, storage, writes, work, sealing, settings.pseudonym_key)
+    subscriptions = [*privacy_subscriptions(holder), *export_subscriptions(gathering)]
+    bus = Bus(settings, holdings.service, mongo, work, subscriptions)
+    return Service(holdings, mongo, outbox, bus, holder, gathering)

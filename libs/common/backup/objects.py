@@ -14,9 +14,12 @@ from bson.raw_bson import RawBSONDocument
 
 from libs.common.backup.folder import Draft
 from libs.common.backup.manifest import FileEntry
+from libs.common.exporting import segments
 from libs.common.storage import ObjectMissing, Storage, together
 
 AT_ONCE = 8
+IN_NONE = frozenset({segments.BUCKET})
+"""Buckets that no backup has: an export can be made again."""
 
 Counted = Callable[[int], Awaitable[None]]
 
@@ -26,7 +29,7 @@ async def save(
 ) -> list[FileEntry]:
     """Write the objects of all buckets that were stored from a moment on. Args: number: of the pass."""
     files = []
-    for bucket in await storage.buckets():
+    for bucket in sorted(set(await storage.buckets()) - IN_NONE):
         count = 0
         with draft.writer(f"objects/{bucket}.{number}.pack") as pack:
             async for names in _few(storage.stored_since(bucket, since)):

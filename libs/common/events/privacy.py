@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.common.events.base import Code, Event, Locator
+from libs.common.events.base import Code, Event, Locator, Sealed
 
 Holder = Literal["auth", "gallery", "generation", "billing", "privacy"]
 
@@ -161,7 +161,7 @@ RequestKind = Literal[
 class RequestAcceptedV1(Event, topic="request.accepted", subject="user_id"):
     """A person's request is to be carried out: that it is theirs has been proven.
 
-    Consumers: auth.carry-out-requests.
+    Consumers: auth.carry-out-requests, privacy.begin-exports.
     """
 
     user_id: UUID
@@ -179,6 +179,37 @@ class RequestFulfilledV1(Event, topic="request.fulfilled", subject="user_id"):
     request_id: UUID
     kind: RequestKind
     outcome: Code
+
+
+class ExportRequestedV1(Event, topic="export.requested", subject="user_id"):
+    """Every holder is to write what it has of a person into its part of their export (GDPR Art. 15, 20).
+
+    `anew` names the one holder that is asked, where its part was there and could not be read.
+
+    Consumers: <every service>.export.
+    """
+
+    user_id: UUID
+    export_id: UUID
+    anew: Holder | None = None
+
+
+class ExportCompletedV1(Event, topic="export.completed", subject="user_id"):
+    """A holder's part of an export is whole. Published by every holder.
+
+    `attempt` says where it lies, in `segments` pieces; `sealed_key` opens it, and only the person's key opens that.
+
+    Consumers: privacy.collect-exports.
+    """
+
+    user_id: UUID
+    export_id: UUID
+    holder: Holder
+    attempt: UUID
+    segments: int
+    rows: int
+    files: int
+    sealed_key: Sealed
 
 
 class MinorConfirmedV1(Event, topic="minor.confirmed", subject="user_id"):

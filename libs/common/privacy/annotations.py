@@ -101,7 +101,9 @@ class Retention:
         return moment - self.period
 
 
+CREDENTIALS = "user.authorization"
 LONGEST_YEAR = 366
+
 ACCOUNT = Retention("until the account is erased", ends=Ends.ACCOUNT)
 DAY = Retention("one day", timedelta(days=1))
 MONTH = Retention("30 days", timedelta(days=30))
@@ -124,6 +126,11 @@ class Personal:
     basis: Basis = Basis.CONTRACT
     retention: Retention = ACCOUNT
     chosen: ChosenPurpose | None = None
+
+    @property
+    def is_secret(self) -> bool:
+        """Tell whether it is something that people get in by, such as a password's hash."""
+        return self.category.startswith(CREDENTIALS)
 
 
 @dataclass(frozen=True, slots=True)

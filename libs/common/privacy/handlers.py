@@ -48,7 +48,7 @@ class Answers:
 
     def __init__(self, holder: Holder) -> None:
         self._holder = holder
-        self.name = _holder_name(holder.holdings.service)
+        self.name = holder_name(holder.holdings.service)
 
     async def answer(self, event: InventoryRequestedV1 | ErasureRequestedV1, once: Once) -> None:
         """Do what is asked, and answer with the counts.
@@ -119,7 +119,8 @@ class Answers:
         )
 
 
-def _holder_name(service: str) -> privacy.Holder:
+def holder_name(service: str) -> privacy.Holder:
+    """Return a service's name as a holder. Raises TypeError: it is none."""
     for name in get_args(privacy.Holder):
         if name == service:
             holder: privacy.Holder = name

@@ -121,12 +121,17 @@ OBJECT = Personal("user.content")
 class ObjectsHolding:
     """Objects of people: every one of a person's lies under the person's locator in the bucket.
 
-    Args:     content: what they are, and for how long they are kept, whatever becomes of the rows that lead to them.
+    Args:     content: what they are, and for how long they are kept, whatever becomes of the rows that lead to them;
+              described_by: the rows that they are of, whose keys come next in the objects' names; caption: the field
+              there that says what one shows; exported: false for what is a copy of everything itself.
     """
 
     bucket: str
     name: str
     content: Personal = OBJECT
+    described_by: CollectionHolding | None = None
+    caption: str = "caption"
+    exported: bool = True
 
     @property
     def kept(self) -> Retention:

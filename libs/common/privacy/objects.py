@@ -65,10 +65,11 @@ class Objects:
         return done
 
     async def names(self, user_id: UUID) -> AsyncIterator[tuple[str, str, str]]:
-        """Yield holding, bucket and name of every object that a person can still see."""
+        """Yield holding, bucket and name of every object that a person can still see, archives of such aside."""
         for holding in self._holdings.objects:
-            async for name in self._store.names(holding.bucket, self._prefix(user_id)):
-                yield self._holdings.name_of(holding), holding.bucket, name
+            if holding.exported:
+                async for name in self._store.names(holding.bucket, self._prefix(user_id)):
+                    yield self._holdings.name_of(holding), holding.bucket, name
 
     async def spared(self, holding: ObjectsHolding, holds: ItemHolds) -> Callable[[str], bool]:
         """Return what tells by its name that an object is held, or of somebody whose erasure is open."""
