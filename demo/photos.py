@@ -22,10 +22,12 @@ PHOTOGRAPHS = (
     "motorcycle_left.png",
     "motorcycle_right.png",
     "moon.png",
-    "retina.jpg",
+    "ihc.png",
     "rocket.jpg",
 )
 CROPS = ((0.0, 0.0, 0.8, 0.8), (0.2, 0.2, 1.0, 1.0), (0.0, 0.2, 0.8, 1.0), (0.2, 0.0, 1.0, 0.8))
+NUDGES = ((0, 0), (3, 5), (6, 2), (1, 7))
+"""Pixels by which each crop is off the grid of eight: JPEG writes the same block of two crops in the same bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +45,28 @@ class Traces:
 def photographs(count: int, traces: Traces, first: int = 0) -> list[bytes]:
     """Return JPEG photographs with EXIF and GPS; `first` chooses crops, so that people share no picture."""
     folder = Path(skimage.data.__file__).parent
-    chosen = [
-        (PHOTOGRAPHS[i % len(PHOTOGRAPHS)], CROPS[i // len(PHOTOGRAPHS)]) for i in range(first, first + count)
+    chosen = [divmod(i, len(PHOTOGRAPHS)) for i in range(first, first + count)]
+    return [
+        _taken(folder / PHOTOGRAPHS[scene], crop, traces, number)
+        for number, (crop, scene) in enumerate(chosen)
     ]
-    return [_taken(folder / name, crop, traces, number) for number, (name, crop) in enumerate(chosen)]
 
 
-def _taken(path: Path, crop: tuple[float, float, float, float], traces: Traces, number: int) -> bytes:
+def _taken(path: Path, crop: int, traces: Traces, number: int) -> bytes:
     with Image.open(path) as picture:
-        width, height = picture.size
-        left, top, right, bottom = crop
-        cut = picture.convert("RGB").crop(
-            (int(left * width), int(top * height), int(right * width), int(bottom * height))
-        )
+        cut = picture.convert("RGB").crop(_frame(picture.size, crop))
     data = io.BytesIO()
     cut.save(data, "JPEG", quality=90, exif=_exif(traces, number))
     return data.getvalue()
+
+
+def _frame(size: tuple[int, int], crop: int) -> tuple[int, int, int, int]:
+    """Return a crop's left, top, right and bottom in pixels."""
+    left, top, right, bottom = (
+        int(part * side) for part, side in zip(CROPS[crop], (*size, *size), strict=True)
+    )
+    right_by, down_by = NUDGES[crop]
+    return left - left % 8 + 8 + right_by, top - top % 8 + 8 + down_by, right, bottom
 
 
 def _exif(traces: Traces, number: int) -> bytes:
