@@ -59,6 +59,16 @@ async def _partitions(bootstrap: str, topic: str) -> list[TopicPartition]:
     return [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
 
 
+async def remove_topics(bootstrap: str, *topics: str) -> None:
+    """Remove topics: every client hears of all there are, again and again, so that a run's remains slow the run."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics(list(topics))
+    finally:
+        await admin.close()
+
+
 @asynccontextmanager
 async def raw_producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
     """A producer that writes whatever it is given."""

@@ -20,6 +20,7 @@ from libs.common.mongo import Mongo
 from libs.common.privacy.annotations import Operational, SubjectId
 from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.settings import CommonSettings
+from libs.common.testing.kafka import remove_topics
 from libs.common.testing.waiting import eventually
 from libs.common.work import UnitOfWork
 from tests.common.bus.events import Noted, noted
@@ -92,9 +93,10 @@ class Bench:
         await once(lambda: self.note(event))
 
     async def close(self) -> None:
-        """Stop every bus, and disconnect."""
+        """Stop every bus, take the topics away, and disconnect."""
         for bus in self.buses:
             await bus.stop()
+        await remove_topics(self.bootstrap, self.topic, dead_letter_topic(self.group).name)
         await self.mongo.close()
 
     async def effects(self) -> list[int]:
