@@ -11,15 +11,21 @@ from libs.common.bus.envelope import Headers, Record
 
 async def records_of(bootstrap: str, topic: str) -> list[Record]:
     """Return all that is in a topic now, in order within each partition."""
-    async with _reader(bootstrap, topic) as (consumer, partitions):
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
+    # Subscribed, and by no group: it hears of this topic alone, where others are told of every topic there is.
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic, each) for each in consumer.partitions_for_topic(topic) or ()]
         ends = await consumer.end_offsets(partitions)
         records: list[Record] = []
         while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for fetched in (await consumer.getmany(timeout_ms=200)).values():
                 records += fetched
         return records
+    finally:
+        await consumer.stop()
 
 
 async def committed(bootstrap: str, group: str, topic: str) -> Mapping[int, int]:
@@ -38,7 +44,7 @@ async def rewind(bootstrap: str, group: str, topic: str) -> None:
 
 @asynccontextmanager
 async def _reader(
-    bootstrap: str, topic: str, group: str | None = None
+    bootstrap: str, topic: str, group: str
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
     await consumer.start()
