@@ -13,6 +13,7 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from pydantic import ValidationError
 
+from libs.common.bus.connection import connection
 from libs.common.bus.settings import RETRY_BACKOFF_MS
 from libs.common.errors import Unavailable
 from libs.common.events.auth import SessionRevokedV1, UserDeletedV1
@@ -67,7 +68,7 @@ class Revocations:
         """Read the topics for as long as the process lives."""
         consumer = AIOKafkaConsumer(
             *TOPICS,
-            bootstrap_servers=self._bootstrap,
+            **connection(self._bootstrap),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=POLL_MS,

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from libs.common.backup.errors import LogLost
 from libs.common.backup.manifest import Offsets
+from libs.common.bus.connection import connection
 from libs.common.bus.replay import LogUnavailable
 from libs.common.bus.topics import event_topics
 from libs.common.bus.trouble import Backoff
@@ -51,7 +52,7 @@ async def put_back(bootstrap: str, group: str, positions: Mapping[TopicPartition
     Raises:   LogUnavailable (503).
     """
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False, request_timeout_ms=REQUEST_MS
+        **connection(bootstrap), group_id=group, enable_auto_commit=False, request_timeout_ms=REQUEST_MS
     )
     backoff, deadline = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S), time.monotonic() + MEMBERS_GONE_S
     try:
@@ -97,7 +98,7 @@ async def bounds(bootstrap: str) -> tuple[dict[TopicPartition, int], dict[TopicP
         for each in topic["partitions"]
     ]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, request_timeout_ms=REQUEST_MS
+        **connection(bootstrap), enable_auto_commit=False, request_timeout_ms=REQUEST_MS
     )
     try:
         await consumer.start()
@@ -111,7 +112,7 @@ async def bounds(bootstrap: str) -> tuple[dict[TopicPartition, int], dict[TopicP
 
 @asynccontextmanager
 async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_MS)
+    admin = AIOKafkaAdminClient(**connection(bootstrap), request_timeout_ms=REQUEST_MS)
     try:
         await admin.start()
         yield admin

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError, OffsetOutOfRangeError
 
+from libs.common.bus.connection import connection
 from libs.common.bus.envelope import Record, first_of
 from libs.common.bus.producer import Message, Producer
 from libs.common.bus.settings import RETRY_BACKOFF_MS
@@ -112,7 +113,7 @@ class Reader:
     async def _started(self) -> AIOKafkaConsumer:
         if self._live is None:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._bootstrap,
+                **connection(self._bootstrap),
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 retry_backoff_ms=RETRY_BACKOFF_MS,

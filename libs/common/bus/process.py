@@ -9,6 +9,7 @@ from faststream.kafka import KafkaBroker
 from libs.common.audit import Audit
 from libs.common.bus.archive import Archive, Reader
 from libs.common.bus.batch_worker import BatchWorker
+from libs.common.bus.connection import security
 from libs.common.bus.consumer import Consumer
 from libs.common.bus.consumes import Subscription
 from libs.common.bus.dead_letters import DeadLetters
@@ -73,10 +74,12 @@ class Bus:
             consumer_only=True,
             logger=None,
             retry_backoff_ms=RETRY_BACKOFF_MS,
+            security=security(),
         )
         parts = [self._parts(group) for group in groups_of(subscriptions)]
         self.redeliveries = {each.group.name: Redelivery(each) for each in parts}
-        self._consumers = [self._consumer(each) for each in parts]
+        chosen = self._settings.chosen(self.redeliveries)
+        self._consumers = [self._consumer(each) for each in parts if each.group.name in chosen]
         self._reader = Reader(self._bootstrap)
         self._redriver = self._made_redriver(audit) if audit else None
         self._tasks: list[asyncio.Task[None]] = []

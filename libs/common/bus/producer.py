@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
+from libs.common.bus.connection import connection
 from libs.common.bus.settings import RETRY_BACKOFF_MS
 from libs.common.logging import logger
 
@@ -80,7 +81,7 @@ class Producer:
         async with self._starting:
             if self._live is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._bootstrap,
+                    **connection(self._bootstrap),
                     enable_idempotence=True,
                     acks="all",
                     max_batch_size=BATCH_BYTES,

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from libs.common.bus.connection import connection
 from libs.common.bus.envelope import Record
 from libs.common.errors import Unavailable
 
@@ -274,7 +275,7 @@ async def paced(batches: AsyncIterator[list[Record]], rate: int | None) -> Async
 
 def _consumer(bootstrap: str, partitions: int) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **connection(bootstrap),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -286,7 +287,7 @@ def _consumer(bootstrap: str, partitions: int) -> AIOKafkaConsumer:
 
 async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
     """Return the partitions of those topics that there are, asked of the broker."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(**connection(bootstrap), request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
         await admin.start()
         existing = sorted(set(topics) & set(await admin.list_topics()))

@@ -1,5 +1,7 @@
 """Settings of the event bus (`PIXERA_BUS_…`); the defaults are the tuned ones."""
 
+from collections.abc import Iterable
+
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 RETRY_BACKOFF_MS = 500
@@ -9,10 +11,20 @@ Source:   `make chaos`, seed 87 on a busy machine: Kafka took 54 s to start, bes
 """
 
 
+class UnknownGroups(ValueError):
+    """A consumer group is named that is not there."""
+
+
 class BusSettings(BaseSettings):
     """How the relay and the consumers behave. Times are in seconds unless the name says otherwise."""
 
     model_config = SettingsConfigDict(env_prefix="PIXERA_BUS_", extra="ignore", frozen=True)
+
+    groups: str = ""
+    """The consumer groups that a process is a member of, separated by commas; all of its service where none is named.
+    So one group's workers are scaled without the others'."""
+    without_groups: str = ""
+    """The groups that it leaves to other processes."""
 
     lease_ttl_s: float = 4.0
     """A relay that died is replaced within this and one look (0.5 s)."""
@@ -37,3 +49,17 @@ class BusSettings(BaseSettings):
     dead_letters_a_minute: int = 100
     stuck_after_s: float = 300.0
     lag_every_s: float = 10.0
+
+    def chosen(self, groups: Iterable[str]) -> set[str]:
+        """Return those of a service's groups that this process consumes for.
+
+        Raises:   UnknownGroups: a group is named that the service has not: nobody would consume for the one meant.
+        """
+        known, only, without = set(groups), _names(self.groups), _names(self.without_groups)
+        if unknown := (only | without) - known:
+            raise UnknownGroups(f"{', '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}")
+        return (only or known) - without
+
+
+def _names(listed: str) -> set[str]:
+    return {name for part in listed.split(",") if (name := part.strip())}

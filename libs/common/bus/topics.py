@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from libs.common.bus.connection import connection
 from libs.common.events import event_classes
 
 PARTITIONS = 6
@@ -118,7 +119,7 @@ async def ensure_topics(
     Effects:  a topic that keeps its records too long, or not long enough, is brought to what is declared.
     """
     wanted = {topic.name: topic for topic in (event_topics() if topics is None else topics)}
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    client = AIOKafkaAdminClient(**connection(bootstrap))
     try:
         await client.start()
         missing = wanted.keys() - set(await client.list_topics())

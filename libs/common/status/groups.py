@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from libs.common.bus.connection import connection
 from libs.common.bus.group import Group
 
 REQUEST_MS = 4_000
@@ -53,9 +54,9 @@ async def measure_groups(bootstrap: str, groups: Iterable[Group]) -> list[GroupL
 
 @asynccontextmanager
 async def _clients(bootstrap: str) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_MS)
+    admin = AIOKafkaAdminClient(**connection(bootstrap), request_timeout_ms=REQUEST_MS)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **connection(bootstrap),
         enable_auto_commit=False,
         request_timeout_ms=REQUEST_MS,
         max_partition_fetch_bytes=READ_BYTES,

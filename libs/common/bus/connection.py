@@ -1,0 +1,47 @@
+"""How a process reaches Kafka: in plain where nobody else can listen, elsewhere by TLS with a certificate of its own.
+
+The certificate says which service it is, and so which topics it may write and read (deploy/k8s/components/strimzi).
+"""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+from faststream.security import BaseSecurity
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class KafkaTls(BaseSettings):
+    """Files in PEM (`PIXERA_KAFKA_TLS_…`). Without an authority the connection is plain."""
+
+    model_config = SettingsConfigDict(env_prefix="PIXERA_KAFKA_TLS_", extra="ignore", frozen=True)
+
+    ca: Path | None = Field(None, description="the authority that signs the brokers' certificates")
+    certificate: Path | None = Field(None, description="the service's own, where brokers ask for one")
+    key: Path | None = Field(None, description="the certificate's private key")
+
+    def context(self) -> ssl.SSLContext | None:
+        """Return what the connection is secured with, None where it is plain.
+
+        Raises:   OSError: a file is not there or cannot be read; the process does not fall back to plain.
+        """
+        if self.ca is None:
+            return None
+        context = ssl.create_default_context(cafile=self.ca)
+        if self.certificate is not None:
+            context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+def connection(bootstrap: str) -> dict[str, Any]:
+    """Return the arguments by which any client of aiokafka connects."""
+    context = KafkaTls().context()
+    plain = {"bootstrap_servers": bootstrap}
+    return plain if context is None else plain | {"security_protocol": "SSL", "ssl_context": context}
+
+
+def security() -> BaseSecurity | None:
+    """Return the same for FastStream's broker."""
+    context = KafkaTls().context()
+    return None if context is None else BaseSecurity(ssl_context=context)
