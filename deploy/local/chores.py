@@ -28,12 +28,12 @@ def run(chore: str, log: Path, *arguments: Any) -> None:
     CHORES[chore](*arguments)
 
 
-def initiate_replica_set(port: int, replica_set: str) -> None:
-    """Effects: this mongod is the primary of its replica set, under the port it has now."""
+def initiate_replica_set(port: int, replica_set: str, name: str = "127.0.0.1") -> None:
+    """Effects: this mongod is the primary of its replica set, under the name and port it has now."""
     from pymongo import MongoClient  # noqa: PLC0415  imported by the warm parent
     from pymongo.errors import OperationFailure  # noqa: PLC0415
 
-    host = f"127.0.0.1:{port}"
+    host = f"{name}:{port}"
     members = [{"_id": 0, "host": host}]
     client: MongoClient[dict[str, Any]] = MongoClient(host, directConnection=True, timeoutMS=PATIENCE * 1_000)
     with client:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,6 +30,8 @@ UPSTREAM_IDLE = 60
 IDENTITY_HEADERS = ("x-user-", "x-pixera-", "x-forwarded-", "x-envoy-", "x-real-", "x-jwt-", "forwarded")
 CLIENT_ADDRESS = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 FILTERS = "envoy.extensions.filters.http"
+# Every address that the name has is an upstream; one that is gone from it gets no more requests.
+_BY_NAME = {"type": "STRICT_DNS", "dns_refresh_rate": "1s", "dns_lookup_family": "V4_ONLY"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class GatewaySettings:
     """What varies between stacks.
 
     Args: requests_per_second, credentials_per_minute: for each client address; the second for routes that
-        take a password or an e-mail address. public_host: the name that people reach it by.
+        take a password or an e-mail address. public_host: the name that people reach it by. listen: the address
+        that it is reached at. hosts: where upstreams are by name, each with its own port; else they are here.
     """
 
     ports: Mapping[str, int]
@@ -45,6 +48,8 @@ class GatewaySettings:
     requests_per_second: int
     credentials_per_minute: int
     public_host: str = HOST
+    listen: str = HOST
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, ports: Mapping[str, int], access_log: str) -> "GatewaySettings":
@@ -74,12 +79,12 @@ def configuration(settings: GatewaySettings) -> Json:
             "listeners": [
                 {
                     "name": "gateway",
-                    "address": _address(ports["gateway"]),
+                    "address": _address(ports["gateway"], settings.listen),
                     "per_connection_buffer_limit_bytes": 262_144,
                     "filter_chains": [{"filters": [_connection_manager(settings)]}],
                 }
             ],
-            "clusters": [_cluster(name, ports[name]) for name in gateway_routes.UPSTREAMS],
+            "clusters": [_cluster(name, ports[name], settings) for name in gateway_routes.UPSTREAMS],
         },
     }
 
@@ -238,8 +243,8 @@ def _access_log(path: str) -> Json:
     )
 
 
-def _cluster(name: str, port: int) -> Json:
-    endpoint = {"endpoint": {"address": _address(port)}}
+def _cluster(name: str, port: int, settings: GatewaySettings) -> Json:
+    endpoint = {"endpoint": {"address": _address(port, settings.hosts.get(name, HOST))}}
     options = _typed(
         "",
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -248,7 +253,7 @@ def _cluster(name: str, port: int) -> Json:
     )
     return {
         "name": name,
-        "type": "STATIC",
+        **(_BY_NAME if name in settings.hosts else {"type": "STATIC"}),
         "connect_timeout": "1s",
         "circuit_breakers": {"thresholds": [_threshold(gateway_routes.UPSTREAMS[name])]},
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
@@ -268,8 +273,8 @@ def _threshold(connections: int) -> Json:
     }
 
 
-def _address(port: int) -> Json:
-    return {"socket_address": {"address": HOST, "port_value": port}}
+def _address(port: int, host: str = HOST) -> Json:
+    return {"socket_address": {"address": host, "port_value": port}}
 
 
 def _typed(name: str, message: str, **fields: Any) -> Json:

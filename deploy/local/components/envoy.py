@@ -10,15 +10,19 @@ from deploy.local.home import ROOT, Home
 from deploy.local.probe import answers
 from deploy.local.supervisor import Program
 
+TUNING = (
+    *("--disable-hot-restart", "--concurrency", "2"),
+    # Keys are asked for from the first moment on, when auth cannot answer yet.
+    *("--log-level", "warning", "--component-log-level", "jwt:error,filter:error"),
+)
+
 
 def program(home: Home, settings: gateway.GatewaySettings) -> Program:
     """The server; its configuration is written to `<home>/run/envoy.json` for reading."""
     config = home.run / "envoy.json"
     config.write_text(json.dumps(gateway.configuration(settings), indent=1))
     command: list[str | Path] = [
-        *(binary(), "--config-path", config, "--disable-hot-restart", "--concurrency", "2"),
-        # Keys are asked for from the first moment on, when auth cannot answer yet.
-        *("--log-level", "warning", "--component-log-level", "jwt:error,filter:error"),
+        *(binary(), "--config-path", config, *TUNING),
         *("--drain-time-s", "1", "--drain-strategy", "immediate"),
     ]
     log = home.log("envoy")

@@ -13,6 +13,15 @@ REPLICA_SET = "rs0"
 BINARY = ROOT / ".tools" / "mongod" / "fiftyone" / "db" / "bin" / "mongod"
 LIBCURL = ROOT / ".tools" / "libcurl" / "pycurl.libs"
 CACHE_GIB = 0.25
+TUNING = (
+    *("--wiredTigerCacheSizeGB", str(CACHE_GIB), "--oplogSize", "512", "--nounixsocket", "--quiet"),
+    *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+    # A slow command would be logged with its values, and those are personal.
+    *("--slowOpSampleRate", "0"),
+    # A process killed inside a transaction leaves its rows locked until the server gives up: after 60 to 90 s,
+    # untold. Told so, it looks every 2.5 s, and a killed step goes on within 10 s of its process's being back.
+    *("--setParameter", "transactionLifetimeLimitSeconds=5"),
+)
 
 
 def uri(port: int) -> str:
@@ -27,19 +36,13 @@ def program(home: Home, port: int) -> Program:
     command: list[str | Path] = [
         BINARY,
         *("--replSet", REPLICA_SET, "--bind_ip", HOST, "--port", str(port), "--dbpath", data),
-        *("--wiredTigerCacheSizeGB", str(CACHE_GIB), "--oplogSize", "512", "--nounixsocket", "--quiet"),
-        *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-        # A slow command would be logged with its values, and those are personal.
-        *("--slowOpSampleRate", "0"),
-        # A process killed inside a transaction leaves its rows locked until the server gives up: after 60 to 90 s,
-        # untold. Told so, it looks every 2.5 s, and a killed step goes on within 10 s of its process's being back.
-        *("--setParameter", "transactionLifetimeLimitSeconds=5"),
+        *TUNING,
     ]
     log = home.log("mongod")
-    start = partial(execute, command, log=log, cwd=home.root, env=_libraries())
+    start = partial(execute, command, log=log, cwd=home.root, env=libraries())
     return Program("mongod", start, partial(listens, port), log)
 
 
-def _libraries() -> dict[str, str]:
+def libraries() -> dict[str, str]:
     """The one library that a bare Debian lacks, from where `make setup` put it."""
     return {"LD_LIBRARY_PATH": str(LIBCURL)} if LIBCURL.exists() else {}

@@ -12,6 +12,11 @@ from deploy.local.supervisor import Program
 
 BINARY = ROOT / ".venv" / "bin" / "weed"
 BUCKETS = ("pixera-gallery", "pixera-generation", "pixera-privacy")
+TUNING = (
+    *("-master.telemetry=false", "-volume.preStopSeconds=0"),
+    *("-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+    *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
+)
 SERVERS = ("master", "volume", "filer", "s3", "admin")
 
 
@@ -25,10 +30,8 @@ def program(home: Home, ports: Mapping[str, int], access_key: str, secret_key: s
     data = home.data / "s3"
     data.mkdir(exist_ok=True)
     command: list[str | Path] = [
-        *(BINARY, "mini", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}", "-master.telemetry=false"),
-        "-volume.preStopSeconds=0",
-        *("-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
-        *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
+        *(BINARY, "mini", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}"),
+        *TUNING,
     ]
     for server in SERVERS:
         key = "s3" if server == "s3" else f"s3_{server}"

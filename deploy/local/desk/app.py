@@ -11,15 +11,16 @@ from starlette.routing import Route
 
 from deploy.local.desk import docs, mail_pages
 from deploy.local.desk.smtp import receive_into
+from deploy.local.ports import HOST
 
 
-def create_app(mailbox: str, smtp_port: str) -> Starlette:
-    """Args: mailbox: the folder e-mails go to. smtp_port: where they are received."""
+def create_app(mailbox: str, smtp_port: str, smtp_host: str = HOST) -> Starlette:
+    """Args: mailbox: the folder e-mails go to. smtp_port, smtp_host: where they are received."""
     folder = Path(mailbox)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with receive_into(folder, int(smtp_port)):
+        async with receive_into(folder, int(smtp_port), smtp_host):
             yield
 
     app = Starlette(

@@ -33,13 +33,13 @@ class FileHandler:
 
 
 @asynccontextmanager
-async def receive_into(folder: Path, port: int) -> AsyncIterator[None]:
+async def receive_into(folder: Path, port: int, host: str = HOST) -> AsyncIterator[None]:
     """Listen on `port` while the context is open."""
     handler = FileHandler(folder)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
         lambda: SMTP(handler, data_size_limit=SIZE_LIMIT, enable_SMTPUTF8=True, ident="pixera", loop=loop),
-        HOST,
+        host,
         port,
     )
     try:
