@@ -12,10 +12,10 @@ RETRY ?= --reruns 1 --max-suite-reruns 5
 PY := .venv/bin/python
 UV := .tools/uv/bin/uv
 
-.PHONY: help setup run test demo chaos check fmt lock contracts observe data-map bench bench-start images mail clean
+.PHONY: help setup run test demo chaos check fmt lock contracts observe data-map bench bench-start images k8s-render k8s-check mail clean
 
 help: ## Say what each command does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install everything the project needs into .venv and .tools (quick when nothing changed)
 	@$(PYTHON) deploy/local/bootstrap.py
@@ -34,13 +34,15 @@ chaos: setup ## Break things while people use it, and hold it to its promises (S
 	@$(PY) -m tests.chaos $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(LANES),--lanes $(LANES)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(DEFECT),--defect $(DEFECT)) $(ARGS)
 
-check: setup ## Format, lint, types, imports and contracts, as CI holds them
+check: setup ## Format, lint, types, imports, contracts and manifests, as CI holds them
 	@.venv/bin/ruff format --check --quiet . || { echo "check: run 'make fmt'"; exit 1; }
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --cache-dir .cache/import-linter | tail -n 4
 	@$(PY) -m contracts --check
 	@$(PY) -m deploy.observe --check
+	@$(PY) -m deploy.k8s.generate --check
+	@$(PY) -m deploy.k8s.check
 
 fmt: setup ## Format the code and mend what the linter can
 	@.venv/bin/ruff format --quiet .
@@ -52,8 +54,9 @@ lock: setup ## Bring requirements/*.txt up to date with pyproject.toml
 observe: setup ## Write alerts, dashboards and the list of metrics anew from deploy/observe
 	@$(PY) -m deploy.observe
 
-contracts: setup ## Write contracts/ anew from the code
+contracts: setup ## Write contracts/, and what of deploy/k8s is made from the code, anew
 	@$(PY) -m contracts
+	@$(PY) -m deploy.k8s.generate
 
 data-map: setup ## Write the data map, the record of processing, as Markdown, JSON and fideslang
 	@$(PY) -m contracts --data-map
@@ -67,6 +70,12 @@ bench-start: setup ## Measure time to ready and idle memory, into bench/results/
 
 images: setup ## Build every image (BUILDER=docker|podman|buildah BASE=… TAG=dev REGISTRY=…; ARGS="auth" chooses)
 	@$(PY) -m deploy.images $(ARGS)
+
+k8s-render: setup ## Print the objects of an overlay of deploy/k8s (o=prod)
+	@$(PY) -m deploy.k8s.render $(or $(o),prod)
+
+k8s-check: setup ## Hold every object of deploy/k8s to its schema, and production to good practice
+	@$(PY) -m deploy.k8s.check
 
 mail: setup ## Print the e-mails the running platform captured (`pixera mail`)
 	@.venv/bin/pixera mail

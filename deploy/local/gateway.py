@@ -29,6 +29,23 @@ UPSTREAM_IDLE = 60
 # Claimed by a client these would be believed inside; only the gateway may say them.
 IDENTITY_HEADERS = ("x-user-", "x-pixera-", "x-forwarded-", "x-envoy-", "x-real-", "x-jwt-", "forwarded")
 CLIENT_ADDRESS = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
+ACCESS_LOG = {
+    "time": "%START_TIME%",
+    "method": "%REQ(:METHOD)%",
+    "route": "%ROUTE_NAME%",
+    "status": "%RESPONSE_CODE%",
+    "flags": "%RESPONSE_FLAGS%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "duration_ms": "%DURATION%",
+    "upstream": "%UPSTREAM_CLUSTER%",
+    "bytes_in": "%BYTES_RECEIVED%",
+    "bytes_out": "%BYTES_SENT%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+}
+"""What was asked of which route and how it went: no path, query, address, token or user agent.
+
+Personal: none; a path can hold an id, and a route's name says as much to an operator.
+"""
 FILTERS = "envoy.extensions.filters.http"
 # Every address that the name has is an upstream; one that is gone from it gets no more requests.
 _BY_NAME = {"type": "STRICT_DNS", "dns_refresh_rate": "1s", "dns_lookup_family": "V4_ONLY"}
@@ -217,29 +234,11 @@ def _router() -> Json:
 
 
 def _access_log(path: str) -> Json:
-    """What was asked of which route and how it went: no path, query, address, token or user agent.
-
-    Personal: none; a path can hold an id, and a route's name says as much to an operator.
-    """
     return _typed(
         "envoy.access_loggers.file",
         "envoy.extensions.access_loggers.file.v3.FileAccessLog",
         path=path,
-        log_format={
-            "json_format": {
-                "time": "%START_TIME%",
-                "method": "%REQ(:METHOD)%",
-                "route": "%ROUTE_NAME%",
-                "status": "%RESPONSE_CODE%",
-                "flags": "%RESPONSE_FLAGS%",
-                "details": "%RESPONSE_CODE_DETAILS%",
-                "duration_ms": "%DURATION%",
-                "upstream": "%UPSTREAM_CLUSTER%",
-                "bytes_in": "%BYTES_RECEIVED%",
-                "bytes_out": "%BYTES_SENT%",
-                "request_id": "%REQ(X-REQUEST-ID)%",
-            }
-        },
+        log_format={"json_format": ACCESS_LOG},
     )
 
 
