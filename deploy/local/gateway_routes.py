@@ -47,6 +47,8 @@ CREDENTIAL_PATHS = (
     "/api/auth/v1/users/verify/resend",
     "/api/auth/v1/sessions",
     "/api/auth/v1/sessions/refresh",
+    "/api/auth/v1/identity/codes",
+    "/api/auth/v1/identity/proofs",
     "/api/auth/v1/staff/sessions",
 )
 OPEN_PATHS = (

@@ -1,6 +1,7 @@
 """Settings that every process has; each service adds its own in its `settings.py`."""
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -80,6 +81,10 @@ class CommonSettings(BaseSettings):
     access_token_ttl_s: int = 300
     recent_sign_in_s: int = Field(
         600, gt=0, description="a sign-in proves for so long who asks for everything of a person"
+    )
+    client_ip_header: Literal["x-forwarded-for", "x-envoy-external-address"] = Field(
+        "x-forwarded-for",
+        description="where the gateway says who called; the last hop counts. Behind another proxy: the second",
     )
 
     pseudonym_key: SecretStr = Field(description="makes opaque object prefixes from subject ids (HMAC)")

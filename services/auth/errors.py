@@ -86,6 +86,12 @@ class VerificationInvalid(Invalid):
     code, title = "verification-invalid", "This link does not work any more: ask for a new one"
 
 
+class CodeInvalid(Invalid):
+    """The code is wrong, used, expired, tried too often, or was never mailed: nobody is told which."""
+
+    code, title = "identity-code-invalid", "This code does not work: look again, or ask for a new one"
+
+
 class RefreshInvalid(Unauthenticated):
     """The refresh token is unknown or expired, or its session has ended."""
 
@@ -114,12 +120,6 @@ class AddressTaken(PixeraError):
     """An account has the address. It never reaches a person: the answer does not tell."""
 
     code, status, title = "address-taken", 500, "This address has an account"
-
-
-class MailRefused(PixeraError):
-    """The mail server will not take this mail, now or later. Dead letter."""
-
-    code, status, title, retry = "mail-refused", 502, "The mail server refused a mail", False
 
 
 class MailUnknown(PixeraError):

@@ -26,6 +26,8 @@ async def send_mail(
         await service.mailing.send_email_change(event.user_id)
     elif kind is Kind.EMAIL_CHANGED:
         await service.mailing.send_email_changed(event.user_id, once)
+    elif isinstance(event, MailRequestedV2) and event.challenge_id is not None:
+        await service.mailing.send_identity_code(event.user_id, event.challenge_id)
     elif isinstance(event, MailRequestedV2) and event.document_version is not None:
         await service.mailing.send_policy_news(event.user_id, kind, event.document_version, once)
     else:

@@ -1,16 +1,17 @@
 """Mails to people: what is due is written in their language and handed to the mail server."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from libs.common.bus.consumes import Once
 from libs.common.clock import now
+from libs.common.mailing.postman import Postman
 from libs.common.work import UnitOfWork
 from services.auth import mails
 from services.auth.mails import Kind
 from services.auth.models import AcceptedDocument, PendingRegistration, Status, VerificationToken
+from services.auth.proving import Proving
 from services.auth.repository import Store
-from services.auth.smtp import Postman
+from services.auth.settings import AuthSettings
 from services.auth.tokens import new_secret
 
 
@@ -18,10 +19,10 @@ class Mailing:
     """Sends the mails of accounts."""
 
     def __init__(
-        self, store: Store, work: UnitOfWork, postman: Postman, public_url: str, token_lifetime: timedelta
+        self, settings: AuthSettings, store: Store, work: UnitOfWork, postman: Postman, proving: Proving
     ) -> None:
-        self._store, self._work, self._postman = store, work, postman
-        self._public_url, self._token_lifetime = public_url, token_lifetime
+        self._store, self._work, self._postman, self._proving = store, work, postman, proving
+        self._public_url, self._token_lifetime = settings.public_url, settings.verification_lifetime
 
     async def send_news(self, user_id: UUID, due: Kind) -> None:
         """Send a person news about their account; nothing where they are not news any more, or it is closed.
@@ -98,6 +99,17 @@ class Mailing:
         mail = mails.news(Kind.EMAIL_CHANGED, user.language, username=user.username)
         await self._postman.send(change.former, mail, kind=Kind.EMAIL_CHANGED)
         await once(lambda: self._store.email_changes.note_told(user_id))
+
+    async def send_identity_code(self, user_id: UUID, challenge_id: UUID) -> None:
+        """Send a code that proves who asks; nothing where nobody waits for it any more.
+
+        Raises:   Unavailable: retried, with another code.  MailRefused: dead letter.
+        """
+        user = await self._store.users.get(user_id)
+        code = await self._proving.new_code(user_id, challenge_id) if user else None
+        if user is not None and code is not None:
+            mail = mails.identity_code(user.language, code=code, minutes=self._proving.minutes)
+            await self._postman.send(user.email, mail, kind=Kind.IDENTITY_CODE)
 
     async def _token_for(self, registration: PendingRegistration) -> tuple[str, str]:
         token, token_hash = new_secret()

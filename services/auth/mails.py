@@ -1,11 +1,10 @@
 """The texts of auth's mails, in plain text and simple HTML."""
 # ruff: noqa: RUF001 - Russian is written in Cyrillic letters
 
-import html
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from libs.common.mailing.mail import LINK, TOKEN, Mail, composed
 from services.auth.errors import MailUnknown
 from services.auth.models import Language
 
@@ -23,19 +22,8 @@ class Kind(StrEnum):
     ACCOUNT_HIDDEN = "account-hidden"
     ACCOUNT_RESTORED = "account-restored"
     EXPORT_READY = "export-ready"
+    IDENTITY_CODE = "identity-code"
 
-
-@dataclass(frozen=True)
-class Mail:
-    """A mail as it is sent. Personal: all of it."""
-
-    subject: str
-    text: str
-    html: str
-
-
-LINK, TOKEN = "{link}", "{token}"
-"""Paragraphs that stand alone, so that people and programs find them: a link, and the token on its own line."""
 
 TEXTS: dict[tuple[Kind, Language], tuple[str, ...]] = {
     (Kind.VERIFICATION, Language.ENGLISH): (
@@ -213,6 +201,30 @@ TEXTS: dict[tuple[Kind, Language], tuple[str, ...]] = {
         "Он доступен несколько дней и только вам, затем будет удалён.",
         "Если его запросили не вы, кто-то знает ваш пароль: сразу смените его.",
     ),
+    (Kind.IDENTITY_CODE, Language.ENGLISH): (
+        "Your code",
+        "Hello,",
+        "somebody made a request about this address's Pixera account. If it was you, this code proves it:",
+        TOKEN,
+        "It works once, for {minutes} minutes. Give it to nobody: we never ask for it by mail or phone. If it was not"
+        " you, there is nothing to do: nothing is done without the code.",
+    ),
+    (Kind.IDENTITY_CODE, Language.GERMAN): (
+        "Dein Code",
+        "Hallo,",
+        "jemand hat eine Anfrage zum Pixera-Konto dieser Adresse gestellt. Warst du es, beweist das dieser Code:",
+        TOKEN,
+        "Er gilt einmal, {minutes} Minuten lang. Gib ihn niemandem: wir fragen nie per Mail oder Telefon danach."
+        " Warst du es nicht, ist nichts zu tun: ohne den Code geschieht nichts.",
+    ),
+    (Kind.IDENTITY_CODE, Language.RUSSIAN): (
+        "Ваш код",
+        "Здравствуйте!",
+        "Кто-то отправил запрос об аккаунте Pixera с этим адресом. Если это были вы, код это подтвердит:",
+        TOKEN,
+        "Код действует один раз, {minutes} минут. Никому его не сообщайте: мы никогда не спрашиваем его по почте или"
+        " телефону. Если это были не вы, делать ничего не нужно: без кода ничего не произойдёт.",
+    ),
     (Kind.POLICY_CHANGED, Language.ENGLISH): (
         "Our privacy policy has changed",
         "Hello {username},",
@@ -298,20 +310,15 @@ def email_change(language: Language, *, public_url: str, token: str) -> Mail:
     return _composed(Kind.EMAIL_CHANGE, language, {"link": f"{public_url}/email#{token}", "token": token})
 
 
+def identity_code(language: Language, *, code: str, minutes: int) -> Mail:
+    """Return the mail with a code that proves who asks. It holds nothing that was typed, as `verification`."""
+    return _composed(Kind.IDENTITY_CODE, language, {"token": code, "minutes": str(minutes)})
+
+
 def _written(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _composed(kind: Kind, language: Language, values: dict[str, str]) -> Mail:
     subject, *paragraphs = TEXTS[kind, language]
-    shown = {name: html.escape(value) for name, value in values.items()}
-    if "link" in shown:
-        shown["link"] = f'<a href="{shown["link"]}">{shown["link"]}</a>'
-    if "token" in shown:
-        shown["token"] = f"<code>{shown['token']}</code>"
-    body = "\n".join(f"<p>{paragraph.format(**shown)}</p>" for paragraph in paragraphs)
-    return Mail(
-        subject=f"Pixera: {subject}",
-        text="\n\n".join(paragraph.format(**values) for paragraph in paragraphs) + "\n",
-        html=f'<!doctype html>\n<html lang="{language}"><body>\n{body}\n</body></html>\n',
-    )
+    return composed(subject, paragraphs, values, language=language)

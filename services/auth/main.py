@@ -8,6 +8,8 @@ from libs.common.app import Parts, Platform, create_process
 from libs.common.bus.consumes import subscriptions
 from libs.common.bus.lease import Lease
 from libs.common.consents import Consents
+from libs.common.mailing.postman import Postman
+from libs.common.pacing import Pacing
 from services.auth import handlers
 from services.auth.accounts import Accounts
 from services.auth.agreements import Agreements
@@ -20,6 +22,7 @@ from services.auth.mailing import Mailing
 from services.auth.notifying import LEASE_S, Notifying
 from services.auth.passwords import Passwords
 from services.auth.privacy import HOLDINGS
+from services.auth.proving import Proving
 from services.auth.readdressing import Readdressing
 from services.auth.registration import Registration
 from services.auth.repository import Store
@@ -27,7 +30,6 @@ from services.auth.routes import ROUTERS
 from services.auth.service import AuthService
 from services.auth.sessions import SessionKeeper
 from services.auth.settings import AuthSettings
-from services.auth.smtp import Postman
 from services.auth.staff import StaffKeeper
 from services.auth.standing import Standing
 from services.auth.throttling import Gates
@@ -51,7 +53,11 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
     """Put auth's parts together."""
     store, work = Store.of(platform.mongo, LookUps(platform.blind_indexes)), platform.work
     passwords, access_tokens = Passwords(settings), AccessTokens(settings)
-    gates = Gates(settings, store, work)
+    pacing = Pacing(platform.mongo, work, settings.pseudonym_key)
+    gates = Gates(settings, store, pacing)
+    proving = Proving(
+        settings=settings, store=store, work=work, gates=gates, pacing=pacing, tokens=access_tokens
+    )
     agreements = Agreements(settings, store, work)
     consenting = Consenting(store, work, Consents(platform.mongo), agreements)
     notifying = Notifying(
@@ -113,7 +119,8 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         leaving=leaving,
         fulfilling=Fulfilling(store, work, leaving, standing, consenting),
         access_tokens=access_tokens,
-        mailing=Mailing(store, work, Postman(settings), settings.public_url, settings.verification_lifetime),
+        mailing=Mailing(settings, store, work, Postman(settings), proving),
+        proving=proving,
         staff=staff,
         agreements=agreements,
         consenting=consenting,

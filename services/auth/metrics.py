@@ -11,15 +11,15 @@ REFRESH_REUSE = Counter("pixera_auth_refresh_reuse", "Sessions ended because a r
 DELETIONS = Counter("pixera_auth_deletions", "Accounts closed.", ("reason",))
 HIDINGS = Counter("pixera_auth_hidings", "Accounts hidden until they are erased.", ("reason",))
 RETURNS = Counter("pixera_auth_returns", "People who came back before they were erased.")
-THROTTLED = Counter("pixera_auth_throttled", "Tries that were told to wait.", ("what",))
+IDENTITY_PROOFS = Counter(
+    "pixera_auth_identity_proofs", "Codes that came back to prove who asks.", ("outcome",)
+)
 ARGON2_SECONDS = Histogram(
     "pixera_auth_argon2_seconds",
     "Time of one password hash, waiting for a thread included.",
     ("operation",),
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
-MAILS = Counter("pixera_auth_mails", "Mails handed to the mail server.", ("kind", "outcome"))
-MAIL_SECONDS = Histogram("pixera_auth_mail_seconds", "Time to hand over one mail.")
 POLICY_NOTICES = Counter("pixera_auth_policy_notices", "People told of a significant version.", ("document",))
 DECISIONS = Counter(
     "pixera_auth_consent_decisions", "Decisions that people took in their accounts.", ("purpose", "state")

@@ -338,6 +338,29 @@ class VerificationToken(Document):
     sent_at: Operational[datetime | None] = None
 
 
+class IdentityCode(Document):
+    """A challenge to prove who asks, and the keyed hash of the code that was mailed for it last.
+
+    `tries` counts every one, the right one too. It goes once it is used, or expires.
+    """
+
+    collection: ClassVar[str] = "identity_codes"
+    restored: ClassVar[Restored] = Restored.ANEW
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("user_id", 1),)),
+        Index((("expires_at", 1),), expire_after=ZERO),
+    )
+
+    id: Operational[UUID] = Field(alias="_id")
+    user_id: SubjectId
+    code_hash: Annotated[
+        str | None, Personal("user.authorization.credentials", Purpose.SECURITY, retention=DAY)
+    ] = None
+    tries: Operational[int] = 0
+    created_at: Operational[datetime]
+    expires_at: Operational[datetime]
+
+
 class Session(Document):
     """One sign-in on one device, with its technical data. Its id is the family of its refresh tokens.
 
@@ -386,26 +409,6 @@ class RefreshToken(Document):
     created_at: Operational[datetime]
     expires_at: Operational[datetime]
     used_at: Operational[datetime | None] = None
-
-
-class Throttle(Document):
-    """How often something was tried lately.
-
-    The key is a keyed hash of what was typed, the same for known and unknown accounts. `user_id` is there for the
-    erasure alone: nothing is found by it, and a row about a login that has no account lasts for a day.
-    """
-
-    collection: ClassVar[str] = "throttles"
-    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1),)),)
-
-    id: Annotated[
-        str,
-        Personal("user.unique_id.pseudonymous", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, DAY),
-    ] = Field(alias="_id")
-    user_id: Annotated[UUID | None, Personal("user.unique_id", Purpose.SECURITY)] = None
-    tries: Operational[int] = 0
-    tried_at: Operational[datetime]
-    blocked_until: Operational[datetime]
 
 
 class StaffAccount(Document):

@@ -5,6 +5,7 @@ What stays is that an address was a minor's: a keyed hash that leads to nobody, 
 
 from libs.common.consents import SWITCHBOARDS
 from libs.common.exporting.parts import EXPORT_PARTS
+from libs.common.pacing import THROTTLES
 from libs.common.privacy.annotations import Ends, Retention
 from libs.common.privacy.holdings import (
     OF_THE_BUS,
@@ -20,6 +21,7 @@ from services.auth.models import (
     Acceptance,
     ConsentDecision,
     EmailChange,
+    IdentityCode,
     NoticeRun,
     PendingRegistration,
     PolicyNotice,
@@ -29,7 +31,6 @@ from services.auth.models import (
     Session,
     StaffAccount,
     StaffSession,
-    Throttle,
     User,
     UsernameClaim,
     VerificationToken,
@@ -48,6 +49,7 @@ MAIL = ProcessorHolding(
         "email_changes.email",
         "email_changes.former",
         "email_changes.token_hash",
+        "identity_codes.code_hash",
     ),
 )
 """What stands in a mail, and whom it goes to."""
@@ -74,11 +76,12 @@ HOLDINGS = Holdings(
         CollectionHolding(PendingRegistration, kept=WHILE_PENDING),
         CollectionHolding(VerificationToken),
         CollectionHolding(EmailChange, subject="_id"),
+        CollectionHolding(IdentityCode),
         CollectionHolding(Session),
         CollectionHolding(RefreshToken),
         CollectionHolding(StaffAccount, subject="_id"),
         CollectionHolding(StaffSession),
-        CollectionHolding(Throttle, made_at="tried_at"),
+        THROTTLES,
         SUSPENSIONS,
         EXPORT_PARTS,
         *OF_THE_BUS,

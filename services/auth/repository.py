@@ -7,11 +7,11 @@ from libs.common.mongo import Mongo
 from services.auth.look_ups import LookUps
 from services.auth.rows.consents import ConsentDecisions
 from services.auth.rows.email_changes import EmailChanges
+from services.auth.rows.identity_codes import IdentityCodes
 from services.auth.rows.policies import NoticeRuns, PolicyNotices, PolicyVersions
 from services.auth.rows.refused import RefusedAddresses
 from services.auth.rows.sessions import RefreshTokens, Sessions
 from services.auth.rows.staff import StaffAccounts, StaffSessions
-from services.auth.rows.throttles import Pace, Throttles
 from services.auth.rows.users import (
     Acceptances,
     PendingRegistrations,
@@ -33,7 +33,6 @@ class Store:
     verification_tokens: VerificationTokens
     sessions: Sessions
     refresh_tokens: RefreshTokens
-    throttles: Throttles
     staff: StaffAccounts
     staff_sessions: StaffSessions
     decisions: ConsentDecisions
@@ -42,6 +41,7 @@ class Store:
     notices: PolicyNotices
     refused_addresses: RefusedAddresses
     email_changes: EmailChanges
+    identity_codes: IdentityCodes
 
     @classmethod
     def of(cls, mongo: Mongo, look_ups: LookUps) -> Self:
@@ -55,7 +55,6 @@ class Store:
             VerificationTokens(mongo),
             Sessions(mongo, look_ups),
             RefreshTokens(mongo),
-            Throttles(mongo),
             StaffAccounts(mongo),
             StaffSessions(mongo),
             ConsentDecisions(mongo),
@@ -64,7 +63,5 @@ class Store:
             PolicyNotices(mongo),
             RefusedAddresses(mongo, look_ups),
             EmailChanges(mongo),
+            IdentityCodes(mongo),
         )
-
-
-__all__ = ["Pace", "Store"]

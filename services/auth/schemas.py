@@ -132,6 +132,34 @@ class SignInIn(Input):
     password: Password
 
 
+class CodeIn(Input):
+    """Somebody wants to prove who they are."""
+
+    email: EmailAddress
+
+
+class ChallengeOut(BaseModel):
+    """The same answer whether or not the address has an account. If it has one, a code is on its way."""
+
+    status: Literal["check-your-mail"] = "check-your-mail"
+    challenge_id: UUID
+    expires_in: int = Field(description="seconds that a code works")
+
+
+class ProveIn(Input):
+    """The code that was mailed."""
+
+    challenge_id: UUID
+    code: str = Field(min_length=1, max_length=32)
+
+
+class IdentityProofOut(BaseModel):
+    """A proof of identity, for `identity_proof` of a request."""
+
+    identity_proof: str
+    expires_in: int = Field(description="seconds that it lasts")
+
+
 class RefreshIn(Input):
     """A refresh token, which is void afterwards."""
 

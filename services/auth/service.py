@@ -9,6 +9,7 @@ from services.auth.fulfilling import Fulfilling
 from services.auth.leaving import Leaving
 from services.auth.mailing import Mailing
 from services.auth.notifying import Notifying
+from services.auth.proving import Proving
 from services.auth.readdressing import Readdressing
 from services.auth.registration import Registration
 from services.auth.sessions import SessionKeeper
@@ -30,6 +31,7 @@ class AuthService:
     fulfilling: Fulfilling
     access_tokens: AccessTokens
     mailing: Mailing
+    proving: Proving
     staff: StaffKeeper
     agreements: Agreements
     consenting: Consenting

@@ -11,12 +11,12 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from libs.common.client import Client
 from libs.common.clock import new_id, now
 from libs.common.events.auth import SessionRevokedV1
 from libs.common.pagination import Page, encode_cursor
 from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.work import UnitOfWork
-from services.auth.client import Client
 from services.auth.consenting import Consenting
 from services.auth.errors import RefreshInvalid, RefreshReused, SessionNotFound, WrongCredentials
 from services.auth.metrics import REFRESH_REUSE, REFRESHES, RETURNS, SIGN_INS

@@ -1,15 +1,14 @@
 """What auth must be told besides the common settings."""
 
 from datetime import timedelta
-from typing import Literal
 
 from pydantic import Field, SecretStr
 
 from libs.common.events.base import Code
-from libs.common.settings import CommonSettings
+from libs.common.mailing.settings import MailSettings
 
 
-class AuthSettings(CommonSettings):
+class AuthSettings(MailSettings):
     """Auth's settings, from the environment (`PIXERA_…`)."""
 
     token_signing_key: SecretStr = Field(
@@ -38,11 +37,6 @@ class AuthSettings(CommonSettings):
         "or other mails wait behind these",
     )
 
-    client_ip_header: Literal["x-forwarded-for", "x-envoy-external-address"] = Field(
-        "x-forwarded-for",
-        description="where the gateway says who called; the last hop counts. Behind another proxy: the second",
-    )
-
     argon2_memory_kib: int = 19 * 1024
     argon2_time_cost: int = 2
     argon2_parallelism: int = 1
@@ -67,6 +61,9 @@ class AuthSettings(CommonSettings):
     unverified_lifetime: timedelta = Field(
         timedelta(days=7), description="an account whose address is never verified is deleted after this"
     )
+    identity_code_lifetime: timedelta = Field(
+        timedelta(minutes=15), description="a code that proves who asks is void after this"
+    )
     deletion_grace_days: int = Field(
         7,
         ge=0,
@@ -76,11 +73,3 @@ class AuthSettings(CommonSettings):
     answer_floor_s: float = Field(
         0.15, description="registration and its like never answer faster, so that time tells nothing"
     )
-
-    smtp_host: str = "127.0.0.1"
-    smtp_port: int = 1025
-    smtp_timeout_s: float = 10.0
-    smtp_start_tls: bool = False
-    smtp_username: str | None = None
-    smtp_password: SecretStr | None = None
-    mail_from: str = "Pixera <no-reply@pixera.example>"

@@ -8,11 +8,11 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from libs.common.audit import SYSTEM, Audit, staff_actor
+from libs.common.client import Client
 from libs.common.clock import new_id, now
 from libs.common.events.auth import SessionRevokedV1
 from libs.common.identity import STAFF
 from libs.common.work import UnitOfWork
-from services.auth.client import Client
 from services.auth.errors import OwnStaffAccount, StaffNameTaken, StaffNotFound, WrongStaffCredentials
 from services.auth.evenly import evenly
 from services.auth.metrics import STAFF_SIGN_INS

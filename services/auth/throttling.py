@@ -1,25 +1,15 @@
 """Guessing is slowed down, and nobody can be locked out by somebody else's guesses."""
 
-import hashlib
-import hmac
-import json
-import math
 from collections.abc import Mapping
-from datetime import timedelta
 from uuid import UUID
 
-from libs.common.clock import now
-from libs.common.errors import SubjectErased, TooMany
-from libs.common.mongo import DuplicateKeyError
-from libs.common.work import UnitOfWork
-from services.auth.metrics import THROTTLED
-from services.auth.repository import Pace, Store
+from libs.common.pacing import NOBODY, Pace, Pacing
+from services.auth.repository import Store
 from services.auth.settings import AuthSettings
 
-NOBODY = UUID(int=0)
-"""Stands for the account of a login that has none, so that both take the same steps."""
 MAIL_PACE = Pace(free=4, first_delay_s=60, longest_delay_s=3600)
-RACES = 5
+CODE_PACE = Pace(free=20, first_delay_s=10, longest_delay_s=3600)
+"""Of codes asked for from one network: several people may be behind it."""
 
 
 class Gates:
@@ -34,9 +24,8 @@ class Gates:
     Source:   ASVS 5.0 6.3.1; OWASP Authentication Cheat Sheet (device cookies, by network instead of a cookie).
     """
 
-    def __init__(self, settings: AuthSettings, store: Store, work: UnitOfWork) -> None:
-        self._store, self._work = store, work
-        self._key = settings.pseudonym_key.get_secret_value().encode()
+    def __init__(self, settings: AuthSettings, store: Store, pacing: Pacing) -> None:
+        self._store, self._pacing = store, pacing
         longest = settings.sign_in_longest_delay_s
         self._password = Pace(settings.sign_in_free_tries, first_delay_s=1, longest_delay_s=longest)
         self._strangers = Pace(settings.sign_in_free_strangers, first_delay_s=1, longest_delay_s=longest)
@@ -48,69 +37,52 @@ class Gates:
 
         Raises:   TooMany (429), with Retry-After.
         """
+        paces: Mapping[str, Pace]
         if await self._store.sessions.has_been_at(user_id or NOBODY, network):
-            paces = {self._hashed("sign-in", login, "known"): self._password}
+            paces = {self._pacing.key("sign-in", login, "known"): self._password}
         else:
             paces = self._of_strangers("sign-in", login, network)
-        return await self._enter("sign-in", paces, user_id)
+        return await self._pacing.enter("sign-in", paces, user_id)
 
     async def staff(self, name: str, network: str) -> list[str]:
         """Let an operator's sign-in through to the password; return the keys to clear once it was right.
 
         Raises:   TooMany (429), with Retry-After.
         """
-        return await self._enter("staff", self._of_strangers("staff", name, network), None)
+        return await self._pacing.enter("staff", self._of_strangers("staff", name, network), None)
 
     async def password(self, user_id: UUID) -> list[str]:
         """Let a signed-in person try the password again; return the keys to clear once it was right.
 
         Raises:   TooMany (429), with Retry-After.
         """
-        return await self._enter(
-            "password", {self._hashed("password", str(user_id)): self._password}, user_id
-        )
+        paces = {self._pacing.key("password", str(user_id)): self._password}
+        return await self._pacing.enter("password", paces, user_id)
 
     async def mail(self, user_id: UUID | None, address: str) -> None:
         """Let one more mail that anybody can cause go to an address, whether or not it has an account.
 
         Raises:   TooMany (429), with Retry-After.
         """
-        await self._enter("mail", {self._hashed("mail", address): MAIL_PACE}, user_id)
+        await self._pacing.enter("mail", {self._pacing.key("mail", address): MAIL_PACE}, user_id)
+
+    async def code(self, user_id: UUID | None, address: str, network: str) -> None:
+        """Let one more code be asked for, whether or not the address has an account.
+
+        Raises:   TooMany (429), with Retry-After.
+        """
+        paces = {
+            self._pacing.key("code", address): MAIL_PACE,
+            self._pacing.key("code-network", network): CODE_PACE,
+        }
+        await self._pacing.enter("code", paces, user_id)
 
     async def clear(self, keys: list[str]) -> None:
         """Forget the tries, because one succeeded."""
-        await self._store.throttles.clear(keys)
-
-    async def _enter(self, what: str, paces: Mapping[str, Pace], user_id: UUID | None) -> list[str]:
-        wait = await self._wait(paces, user_id)
-        if wait > timedelta(0):
-            THROTTLED.labels(what).inc()
-            raise TooMany("too many tries, wait a little", retry_after=math.ceil(wait.total_seconds()))
-        return list(paces)
-
-    async def _wait(self, paces: Mapping[str, Pace], user_id: UUID | None) -> timedelta:
-        """Count a try and return zero, or return how long to wait (then nothing is counted)."""
-        for _ in range(RACES):
-            moment = now()
-            try:
-                await self._work.run(
-                    lambda: self._store.throttles.count(paces, user_id, moment),  # noqa: B023 - run in here
-                    subject=user_id or NOBODY,
-                )
-                return timedelta(0)
-            except SubjectErased:  # closed a moment ago: it counts as a login that has no account
-                user_id = None
-            except DuplicateKeyError:
-                wait = await self._store.throttles.wait(paces, moment)
-                if wait > timedelta(0):
-                    return wait
-        return timedelta(seconds=1)
+        await self._pacing.clear(keys)
 
     def _of_strangers(self, what: str, login: str, network: str) -> dict[str, Pace]:
         return {
-            self._hashed(what, login, "new", network): self._password,
-            self._hashed(what, login, "strangers"): self._strangers,
+            self._pacing.key(what, login, "new", network): self._password,
+            self._pacing.key(what, login, "strangers"): self._strangers,
         }
-
-    def _hashed(self, *parts: str) -> str:
-        return hmac.new(self._key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()

@@ -12,6 +12,7 @@ from joserfc.jwk import OKPKey
 
 from libs.common.clock import new_id
 from libs.common.identity import ALGORITHM, TOKEN_TYPE
+from libs.common.identity_proof import PROOF_AUDIENCE, PROOF_TTL_S, PROOF_TYPE
 from services.auth.settings import AuthSettings
 
 PEM = re.compile(r"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", re.DOTALL)
@@ -25,7 +26,7 @@ class AccessTokens:
     Rotation: publish the next public key beside the present one, wait until every cache has it (JWKS caches hold
     300 s), sign with it, and go on publishing the old one for a cache's and a token's life.
 
-    Source:   RFC 9068 (at+jwt), RFC 7638 (the key id is the key's thumbprint).
+    Source:   RFC 9068 (at+jwt, auth_time), RFC 7638 (the key id is the key's thumbprint).
     """
 
     def __init__(self, settings: AuthSettings) -> None:
@@ -62,8 +63,24 @@ class AccessTokens:
             "jti": str(new_id()),
             "roles": list(roles),
         }
-        header = {"alg": ALGORITHM, "kid": self._kid, "typ": TOKEN_TYPE}
-        return jwt.encode(header, claims, self._key, algorithms=[ALGORITHM]), lifetime
+        return self._signed(TOKEN_TYPE, claims), lifetime
+
+    def identity_proof(self, user_id: UUID, now: datetime) -> tuple[str, int]:
+        """Return a proof of identity for privacy, and how many seconds it lasts. It opens no other route."""
+        issued = int(now.timestamp())
+        claims = {
+            "iss": self._settings.token_issuer,
+            "aud": PROOF_AUDIENCE,
+            "sub": str(user_id),
+            "iat": issued,
+            "exp": issued + PROOF_TTL_S,
+            "jti": str(new_id()),
+        }
+        return self._signed(PROOF_TYPE, claims), PROOF_TTL_S
+
+    def _signed(self, token_type: str, claims: dict[str, Any]) -> str:
+        header = {"alg": ALGORITHM, "kid": self._kid, "typ": token_type}
+        return jwt.encode(header, claims, self._key, algorithms=[ALGORITHM])
 
 
 def new_secret() -> tuple[str, str]:

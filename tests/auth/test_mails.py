@@ -13,11 +13,12 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from libs.common.errors import Unavailable
-from services.auth.errors import MailRefused
-from services.auth.mails import Kind, Mail, email_change, news, policy_news, verification
+from libs.common.mailing.errors import MailRefused
+from libs.common.mailing.mail import Mail
+from libs.common.mailing.postman import Postman
+from services.auth.mails import Kind, email_change, identity_code, news, policy_news, verification
 from services.auth.models import Language
 from services.auth.settings import AuthSettings
-from services.auth.smtp import Postman
 
 MOMENT = datetime(2026, 11, 23, 15, 4, tzinfo=UTC)
 
@@ -27,6 +28,8 @@ def written(kind: Kind, language: Language, username: str = "ada") -> Mail:
         return policy_news(kind, language, username=username, link="https://pixera.example/p")
     if kind is Kind.EMAIL_CHANGE:
         return email_change(language, public_url="https://pixera.example", token="T" * 43)
+    if kind is Kind.IDENTITY_CODE:
+        return identity_code(language, code="01234567", minutes=15)
     if kind is not Kind.VERIFICATION:
         return news(kind, language, username=username, until=MOMENT)
     return verification(language, registered_at=MOMENT, public_url="https://pixera.example", token="T" * 43)
@@ -42,7 +45,8 @@ def test_every_mail_exists_in_every_language(kind: Kind, language: Language) -> 
     assert "{" not in mail.text + mail.html
     assert ("T" * 43 in mail.text) == verifies
     assert ("2026-11-23 15:04 UTC" in mail.text) == (kind in (Kind.VERIFICATION, Kind.ACCOUNT_HIDDEN))
-    assert ("ada" in mail.text) != verifies
+    assert ("01234567" in mail.text.splitlines()) == (kind is Kind.IDENTITY_CODE)
+    assert ("ada" in mail.text) == (kind not in (Kind.VERIFICATION, Kind.EMAIL_CHANGE, Kind.IDENTITY_CODE))
 
 
 def test_the_html_cannot_be_broken_by_a_name() -> None:

@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 from libs.common.bus.outbox import Outbox
 from libs.common.clock import now
 from libs.common.errors import TooMany
+from libs.common.pacing import Pacing
 from libs.common.privacy.tombstones import Tombstones
 from libs.common.work import UnitOfWork
 from services.auth.metrics import ARGON2_SECONDS
@@ -168,7 +169,7 @@ async def test_many_strangers_together_are_slowed_down_too(auth: Auth) -> None:
     person = await auth.registered()
     settings = auth.service.settings.model_copy(update={"sign_in_free_strangers": 7})
     work = UnitOfWork(auth.mongo, Outbox(auth.mongo, "auth"), Tombstones(auth.mongo))
-    gates = Gates(settings, auth.store, work)
+    gates = Gates(settings, auth.store, Pacing(auth.mongo, work, settings.pseudonym_key))
     user_id = await auth.user_id(person)
     for i in range(7):
         await gates.sign_in(user_id, person.email, f"198.51.100.{i}")

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 DOORS = {
     "httpx": {"libs/common/outgoing.py", "libs/common/testing/serving.py"},
     "urllib3": {"libs/common/storage.py"},
-    "aiosmtplib": {"libs/common/mailing/postman.py", "services/auth/smtp.py"},
+    "aiosmtplib": {"libs/common/mailing/postman.py"},
     **dict.fromkeys(
         ("aiohttp", "requests", "http.client", "urllib.request", "smtplib", "ftplib"), frozenset()
     ),

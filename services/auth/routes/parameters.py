@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from libs.common.app import provided
-from services.auth.client import Client, client_of
+from libs.common.client import Client, client_of
 from services.auth.service import AuthService
 
 PREFIX = "/api/auth/v1"

@@ -8,10 +8,10 @@ import aiosmtplib
 
 from libs.common.clock import now
 from libs.common.errors import Unavailable
-from services.auth.errors import MailRefused
-from services.auth.mails import Mail
-from services.auth.metrics import MAIL_SECONDS, MAILS
-from services.auth.settings import AuthSettings
+from libs.common.mailing.errors import MailRefused
+from libs.common.mailing.mail import Mail
+from libs.common.mailing.metrics import MAIL_SECONDS, MAILS
+from libs.common.mailing.settings import MailSettings
 
 PERMANENT_FROM = 500
 
@@ -19,7 +19,7 @@ PERMANENT_FROM = 500
 class Postman:
     """Hands mails to the mail server, each over a connection of its own."""
 
-    def __init__(self, settings: AuthSettings) -> None:
+    def __init__(self, settings: MailSettings) -> None:
         self._settings = settings
         self._domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
 

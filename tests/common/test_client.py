@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import Request
 
-from services.auth.client import Client, client_of
+from libs.common.client import Client, client_of
 
 
 def request(headers: dict[str, str], peer: str = "192.0.2.1") -> Request:

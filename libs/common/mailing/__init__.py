@@ -1,0 +1,1 @@
+"""Mails: how they are composed, and the way to the mail server."""
