@@ -15,6 +15,7 @@ from cli import (
     keys,
     mail,
     policies,
+    requests,
     retention,
     status,
 )
@@ -39,6 +40,7 @@ app.command("data-map")(data_map.show)
 app.add_typer(backup.app, name="backup")
 app.command("restore")(backup.restore)
 app.add_typer(policies.app, name="policy")
+app.add_typer(requests.app, name="requests")
 app.add_typer(retention.app, name="retention")
 app.command("mail")(mail.show)
 

@@ -40,7 +40,7 @@ PAGE_HEADERS = {
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 
-# Signing up and in: no token yet, and a password or an e-mail address to guess at.
+# No token yet: signing up and in, with a password or an e-mail address to guess at, and the contact form.
 CREDENTIAL_PATHS = (
     "/api/auth/v1/users",
     "/api/auth/v1/users/verify",
@@ -50,6 +50,7 @@ CREDENTIAL_PATHS = (
     "/api/auth/v1/identity/codes",
     "/api/auth/v1/identity/proofs",
     "/api/auth/v1/staff/sessions",
+    "/api/privacy/v1/requests",
 )
 OPEN_PATHS = (
     "/api/auth/v1/jwks.json",
@@ -61,8 +62,8 @@ OPEN_PATHS = (
     "/api/privacy/v1/keys",
     "/api/privacy/v1/policies",
 )
-# A provider's signature, or a case token, is checked by the service itself.
-OPEN_PREFIXES = ("/api/billing/v1/webhooks/", "/api/privacy/v1/cases/")
+# A provider's signature, a case token, or a link to a request, is checked by the service itself.
+OPEN_PREFIXES = ("/api/billing/v1/webhooks/", "/api/privacy/v1/cases/", "/api/privacy/v1/requests/")
 OPEN_READS = ("/api/privacy/v1/policies/",)
 STREAMS = {
     "generation": r"/api/generation/v1/jobs/[^/]+/events",
@@ -114,7 +115,8 @@ def headers(values: Mapping[str, str], action: str = "OVERWRITE_IF_EXISTS_OR_ADD
 
 def _credential(path: str, limit: Json) -> Json:
     match = {"path": path, "headers": [_method("POST")]}
-    route = _to_service(f"auth {path.removeprefix('/api/auth/v1/')}", match, "auth")
+    service, _, name = path.removeprefix("/api/").partition("/v1/")
+    route = _to_service(f"{service} {name}", match, service)
     return route | {"typed_per_filter_config": {RATE_LIMIT: limit}}
 
 

@@ -310,4 +310,33 @@ MONEY_AND_STORES = (
         ),
     ),
 )
-ALERTS = (*PROCESSES, *BUS, *ERASURE, *MONEY_AND_STORES)
+REQUESTS = (
+    Alert(
+        "PixeraRequestOverdue",
+        "sum(max by (kind) (pixera_requests_overdue)) > 0",
+        "0m",
+        PAGE,
+        "{{ $value }} requests of people are past their legal due date",
+        fires=((f'pixera_requests_overdue{{{PRIVACY},kind="access"}}', "1x40"),),
+        silent=((f'pixera_requests_overdue{{{PRIVACY},kind="access"}}', "0x40"),),
+    ),
+    Alert(
+        "PixeraRequestDueSoon",
+        "max by (kind) (pixera_requests_due_soon) > 0",
+        "5m",
+        TICKET,
+        "{{ $value }} requests ({{ $labels.kind }}) are due soon and not answered",
+        fires=((f'pixera_requests_due_soon{{{PRIVACY},kind="access"}}', "1x40"),),
+        silent=((f'pixera_requests_due_soon{{{PRIVACY},kind="access"}}', "0x40"),),
+    ),
+    Alert(
+        "PixeraMinorReported",
+        'max(pixera_requests_open{kind="minor-report"}) > 0',
+        "5m",
+        PAGE,
+        "Somebody reported a minor, and nobody has looked at it",
+        fires=((f'pixera_requests_open{{{PRIVACY},kind="minor-report"}}', "1x40"),),
+        silent=((f'pixera_requests_open{{{PRIVACY},kind="question"}}', "5x40"),),
+    ),
+)
+ALERTS = (*PROCESSES, *BUS, *ERASURE, *REQUESTS, *MONEY_AND_STORES)

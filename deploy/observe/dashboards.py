@@ -334,6 +334,15 @@ ERASURE = Dashboard(
                     "s",
                 ),
                 Panel(
+                    "Requests of people",
+                    "What waits for an answer, and what of it is late.",
+                    (
+                        ("sum(max by (kind) (pixera_requests_open))", "open"),
+                        ("sum(max by (kind) (pixera_requests_due_soon))", "due soon"),
+                        ("sum(max by (kind) (pixera_requests_overdue))", "overdue"),
+                    ),
+                ),
+                Panel(
                     "From deletion to proof",
                     "",
                     (

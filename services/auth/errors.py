@@ -32,6 +32,12 @@ class StaffNotFound(NotFound):
     code, title = "staff-not-found", "There is no such staff account"
 
 
+class PersonNotFound(NotFound):
+    """No verified account has this address or name."""
+
+    code, title = "person-not-found", "There is no verified account of this address or name"
+
+
 class OwnStaffAccount(Conflict):
     """An operator wanted to disable their own account: somebody must be left to act."""
 

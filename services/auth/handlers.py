@@ -28,6 +28,8 @@ async def send_mail(
         await service.mailing.send_email_changed(event.user_id, once)
     elif isinstance(event, MailRequestedV2) and event.challenge_id is not None:
         await service.mailing.send_identity_code(event.user_id, event.challenge_id)
+    elif isinstance(event, MailRequestedV2) and event.request_id is not None:
+        await service.mailing.send_request_news(event.user_id, kind, event.request_id)
     elif isinstance(event, MailRequestedV2) and event.document_version is not None:
         await service.mailing.send_policy_news(event.user_id, kind, event.document_version, once)
     else:

@@ -5,6 +5,8 @@ from uuid import UUID
 from libs.common.bus.consumes import Once
 from libs.common.clock import now
 from libs.common.mailing.postman import Postman
+from libs.common.mailing.request_news import News, request_news
+from libs.common.secret_tokens import new_secret
 from libs.common.work import UnitOfWork
 from services.auth import mails
 from services.auth.mails import Kind
@@ -12,7 +14,6 @@ from services.auth.models import AcceptedDocument, PendingRegistration, Status, 
 from services.auth.proving import Proving
 from services.auth.repository import Store
 from services.auth.settings import AuthSettings
-from services.auth.tokens import new_secret
 
 
 class Mailing:
@@ -110,6 +111,18 @@ class Mailing:
         if user is not None and code is not None:
             mail = mails.identity_code(user.language, code=code, minutes=self._proving.minutes)
             await self._postman.send(user.email, mail, kind=Kind.IDENTITY_CODE)
+
+    async def send_request_news(self, user_id: UUID, due: Kind, request_id: UUID) -> None:
+        """Send a person news about a request of theirs, also while the account is hidden; nothing once it is closed.
+
+        Raises:   Unavailable: retried.  MailRefused: dead letter.
+        """
+        user = await self._store.users.get(user_id)
+        if user is None or user.status is Status.UNVERIFIED:
+            return
+        link = f"{self._public_url}/requests/{request_id}"
+        mail = request_news(News(due.value), user.language.value, request_id=request_id, link=link)
+        await self._postman.send(user.email, mail, kind=due)
 
     async def _token_for(self, registration: PendingRegistration) -> tuple[str, str]:
         token, token_hash = new_secret()

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from libs.common.mailing.mail import LINK, TOKEN, Mail, composed
+from libs.common.mailing.request_news import News
 from services.auth.errors import MailUnknown
 from services.auth.models import Language
 
@@ -23,6 +24,14 @@ class Kind(StrEnum):
     ACCOUNT_RESTORED = "account-restored"
     EXPORT_READY = "export-ready"
     IDENTITY_CODE = "identity-code"
+    REQUEST_RECEIVED = News.RECEIVED
+    REQUEST_UNPROVEN = News.UNPROVEN
+    REQUEST_ACCEPTED = News.ACCEPTED
+    REQUEST_ANSWERED = News.ANSWERED
+    REQUEST_EXTENDED = News.EXTENDED
+    REQUEST_CLOSED = News.CLOSED
+    REQUEST_LAPSED = News.LAPSED
+    REQUEST_LINK = News.LINK
 
 
 TEXTS: dict[tuple[Kind, Language], tuple[str, ...]] = {

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from libs.common.clock import now
 from libs.common.events.auth import MailRequestedV2
+from libs.common.secret_tokens import hash_of
 from libs.common.work import UnitOfWork
 from services.auth.accounts import Accounts
 from services.auth.errors import UsernameTaken, VerificationInvalid
@@ -21,7 +22,6 @@ from services.auth.repository import Store
 from services.auth.rows.users import Known
 from services.auth.settings import AuthSettings
 from services.auth.throttling import Gates
-from services.auth.tokens import hash_of
 
 
 class Readdressing:

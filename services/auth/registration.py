@@ -18,6 +18,7 @@ from libs.common.errors import SubjectErased, TooMany, Unavailable
 from libs.common.events.auth import MailRequestedV2, UserRegisteredV1, UserVerifiedV1
 from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.privacy.purposes import Decision
+from libs.common.secret_tokens import hash_of
 from libs.common.work import UnitOfWork
 from services.auth.agreements import Agreements, InForce
 from services.auth.consenting import Consenting
@@ -39,7 +40,6 @@ from services.auth.repository import Store
 from services.auth.rows.users import Known
 from services.auth.settings import AuthSettings
 from services.auth.throttling import Gates
-from services.auth.tokens import hash_of
 
 RACES = 3
 MOST_NAMES = 5

@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,6 +14,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from libs.common.mailing.address import EmailAddress
 from libs.common.privacy.annotations import ChosenPurpose
 from services.auth.accounts import Deletion, ProfileChange
 from services.auth.agreements import Due
@@ -27,14 +26,6 @@ from services.auth.staff import StaffSigned
 INT64_BITS = 64
 
 
-def _normalised(text: str) -> str:
-    """Return the address as it is written to. It is checked by its form; the mail proves the rest."""
-    try:
-        return validate_email(text, check_deliverability=False, allow_smtputf8=False).normalized
-    except EmailNotValidError:
-        raise ValueError("this is not an e-mail address") from None
-
-
 def _storable(value: object) -> object:
     """Refuse a whole number that BSON does not hold; pydantic would make it a fraction, which is another number."""
     if isinstance(value, int) and value.bit_length() >= INT64_BITS:
@@ -42,9 +33,6 @@ def _storable(value: object) -> object:
     return value
 
 
-EmailAddress = Annotated[
-    str, StringConstraints(max_length=254), AfterValidator(_normalised), Field(examples=["ada@example.com"])
-]
 Username = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{2,31}$"),
@@ -320,6 +308,18 @@ class KeysOut(BaseModel):
     """A JSON Web Key Set. Source: RFC 7517."""
 
     keys: list[dict[str, str]]
+
+
+class LookUpIn(Input):
+    """An operator checks whose account a request is about."""
+
+    login: str = Field(min_length=1, max_length=254, description="e-mail address or username")
+
+
+class PersonOut(BaseModel):
+    """An account, by its opaque id alone."""
+
+    user_id: UUID
 
 
 class StaffSignInIn(Input):

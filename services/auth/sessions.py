@@ -16,6 +16,7 @@ from libs.common.clock import new_id, now
 from libs.common.events.auth import SessionRevokedV1
 from libs.common.pagination import Page, encode_cursor
 from libs.common.privacy.annotations import ChosenPurpose
+from libs.common.secret_tokens import hash_of, new_secret
 from libs.common.work import UnitOfWork
 from services.auth.consenting import Consenting
 from services.auth.errors import RefreshInvalid, RefreshReused, SessionNotFound, WrongCredentials
@@ -28,7 +29,7 @@ from services.auth.rows.users import Known
 from services.auth.settings import AuthSettings
 from services.auth.standing import Standing
 from services.auth.throttling import Gates
-from services.auth.tokens import AccessTokens, hash_of, new_secret
+from services.auth.tokens import AccessTokens
 
 MAY_SIGN_IN = (Status.ACTIVE, Status.HIDDEN)
 

@@ -13,10 +13,16 @@ from libs.common.clock import new_id, now
 from libs.common.events.auth import SessionRevokedV1
 from libs.common.identity import STAFF
 from libs.common.work import UnitOfWork
-from services.auth.errors import OwnStaffAccount, StaffNameTaken, StaffNotFound, WrongStaffCredentials
+from services.auth.errors import (
+    OwnStaffAccount,
+    PersonNotFound,
+    StaffNameTaken,
+    StaffNotFound,
+    WrongStaffCredentials,
+)
 from services.auth.evenly import evenly
 from services.auth.metrics import STAFF_SIGN_INS
-from services.auth.models import StaffAccount, StaffSession
+from services.auth.models import StaffAccount, StaffSession, Status
 from services.auth.passwords import Passwords
 from services.auth.registration import key_of
 from services.auth.repository import Store
@@ -106,6 +112,22 @@ class StaffKeeper:
             )
 
         await self._work.run(write)
+
+    async def look_up(self, login: str, *, by: UUID) -> UUID:
+        """Return the opaque id of the account of an address or a username, for an operator who checks a request.
+
+        Raises:   PersonNotFound (404).
+        Effects:  person.looked-up, in the audit ledger.
+        """
+        key, users = key_of(login), self._store.users
+        known = await (users.by_email(key) if "@" in key else users.by_username(key))
+        if known is None or known.status is Status.UNVERIFIED:
+            raise PersonNotFound
+        actor, person = staff_actor(by), known.id
+        await self._work.run(
+            lambda: self._audit.record("person.looked-up", actor=actor, ground="by-staff", subject=person)
+        )
+        return person
 
     async def sign_in(self, name: str, password: SecretStr, client: Client) -> StaffSigned:
         """Open a session for an operator who knows the password.

@@ -1,8 +1,6 @@
-"""Tokens: signed access tokens with their published keys, and opaque secrets of which only a hash is kept."""
+"""Tokens: signed access tokens and proofs of identity, with their published keys."""
 
-import hashlib
 import re
-import secrets
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +14,6 @@ from libs.common.identity_proof import PROOF_AUDIENCE, PROOF_TTL_S, PROOF_TYPE
 from services.auth.settings import AuthSettings
 
 PEM = re.compile(r"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", re.DOTALL)
-SECRET_BYTES = 32
 PERSON = ("user",)
 
 
@@ -81,17 +78,6 @@ class AccessTokens:
     def _signed(self, token_type: str, claims: dict[str, Any]) -> str:
         header = {"alg": ALGORITHM, "kid": self._kid, "typ": token_type}
         return jwt.encode(header, claims, self._key, algorithms=[ALGORITHM])
-
-
-def new_secret() -> tuple[str, str]:
-    """Return a fresh secret of 256 bits, and the hash of it that is stored."""
-    secret = secrets.token_urlsafe(SECRET_BYTES)
-    return secret, hash_of(secret)
-
-
-def hash_of(secret: str) -> str:
-    """Return what is stored of a secret. No salt: 256 random bits cannot be looked up in a table."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _public(key: OKPKey) -> dict[str, Any]:

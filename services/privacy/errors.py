@@ -1,6 +1,16 @@
 """What can go wrong in privacy, by name."""
 
-from libs.common.errors import Conflict, Invalid, NotFound, PixeraError, TooMany, Unavailable
+from libs.common.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PixeraError,
+    TooLarge,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+)
 
 
 class CaseNotFound(NotFound):
@@ -125,3 +135,78 @@ class RangeUnfit(PixeraError):
         416,
         "Ask for `bytes=<first>-` with a first byte inside of the archive",
     )
+
+
+class RequestNotFound(NotFound):
+    """There is no such request, it is another person's, or the link is none of its links: nobody can tell which."""
+
+    code, title = "request-not-found", "There is no such request"
+
+
+class RequestLinkExpired(Unauthenticated):
+    """The link was of this request, and is too old."""
+
+    code, title = "request-link-expired", "This link has expired: ask for a new one"
+
+
+class RequestClosed(Conflict):
+    """The request has come to its end."""
+
+    code, title = "request-closed", "This request is closed: make a new one"
+
+
+class AlreadyProven(Conflict):
+    """It is proven already, or nothing has to be, who asks."""
+
+    code, title = "identity-not-asked", "Nothing has to be proven for this request"
+
+
+class NotCancellable(Conflict):
+    """Services act on the request already."""
+
+    code, title = (
+        "request-not-cancellable",
+        "This request is being carried out. To keep an account that is to be erased, sign in",
+    )
+
+
+class AlreadyExtended(Conflict):
+    """A due date is extended once, and before it."""
+
+    code, title = "request-not-extendable", "This due date is not extended any more"
+
+
+class NoMinorReport(Conflict):
+    """Only a report of a minor is confirmed as one."""
+
+    code, title = "no-minor-report", "This request is no report of a minor"
+
+
+class MessageTooLong(TooLarge):
+    """More was written than a message holds."""
+
+    code, title = "message-too-long", "A message holds no more than this: shorten it, or write several"
+
+
+class ChallengeFailed(Invalid):
+    """The proof of work is missing, wrong, expired, or was used before."""
+
+    code, title = "challenge-failed", "Solve a new challenge: GET /api/privacy/v1/requests/challenge"
+
+
+class AddressNeeded(Invalid):
+    """Who is not signed in, and proves no identity, has to say where an answer goes."""
+
+    code, title = "address-needed", "Say at which e-mail address we can answer, or sign in"
+
+
+class IdentityNeeded(Forbidden):
+    """Nothing came that proves who asks."""
+
+    code, title = "identity-needed", "Prove who you are: sign in, or ask for a code"
+
+
+class IdentityOfAnother(Forbidden):
+    """The proof is of another person than the one the request is about."""
+
+    code, title = "identity-of-another", "This proves that you are somebody else"

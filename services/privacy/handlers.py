@@ -1,6 +1,6 @@
 """What privacy does when something happened. Each runs inside its batch's transaction, once per event."""
 
-from libs.common.bus.consumes import consumes
+from libs.common.bus.consumes import Once, consumes
 from libs.common.events.auth import UserDeletedV1
 from libs.common.events.privacy import (
     ActionRecordedV1,
@@ -9,7 +9,10 @@ from libs.common.events.privacy import (
     HoldAnsweredV1,
     InventoryCompletedV1,
     RequestAcceptedV1,
+    RequestFulfilledV1,
+    RequestUpdatedV1,
 )
+from libs.common.mailing.request_news import News
 from services.privacy.service import PrivacyService
 
 
@@ -43,6 +46,25 @@ async def note_holds(event: HoldAnsweredV1, service: PrivacyService) -> None:
     Effects:  the hold; publishes action.recorded.
     """
     await service.holds.note_answer(event)
+
+
+@consumes(RequestUpdatedV1, group="privacy.mail-writers", concurrency=4)
+async def mail_writers(event: RequestUpdatedV1, service: PrivacyService, once: Once) -> None:
+    """Mail news about a request to the address that was typed in it.
+
+    Raises:   Unavailable: the mail server does not answer, retried.  MailRefused: dead letter.
+    Effects:  a link; one mail, a second one where the process died between mail and commit.
+    """
+    await service.requests.telling.send(event.request_id, News(event.news), once)
+
+
+@consumes(RequestFulfilledV1, group="privacy.close-requests")
+async def close_requests(event: RequestFulfilledV1, service: PrivacyService) -> None:
+    """End the request that a service has carried out.
+
+    Effects:  the request is closed with what came of it; a mail.
+    """
+    await service.requests.desk.note_fulfilled(event)
 
 
 @consumes(ActionRecordedV1, group="privacy.record-audit", batch=1_000)

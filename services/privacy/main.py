@@ -43,6 +43,9 @@ from services.privacy.policies.page import routes as page_routes
 from services.privacy.policies.publishing import Policies
 from services.privacy.policies.rows import PolicyRows
 from services.privacy.repository import CaseRepository, CertificateRepository
+from services.privacy.requests import routes as request_routes
+from services.privacy.requests import staff_routes as request_staff_routes
+from services.privacy.requests.requests import Requests
 from services.privacy.retained import Retained
 from services.privacy.routes import router
 from services.privacy.scan_map import load
@@ -76,6 +79,8 @@ def create_app(role: str = "all", settings: PrivacySettings | None = None) -> Fa
             page_routes.router,
             hold_routes.router,
             export_routes.router,
+            request_routes.router,
+            request_staff_routes.router,
         ],
         compose=partial(compose, settings),
     )
@@ -102,6 +107,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
         subjects=subjects,
         policy=settings.policy,
     )
+    requests = Requests.of(settings, platform)
     policies = Policies(PolicyRows(platform.mongo), platform.work, platform.audit)
     exports, packing = exporting_of(settings, platform)
     service = PrivacyService(
@@ -129,6 +135,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
             items=lambda: load(settings.data_map).items,
             policy=settings.policy,
         ),
+        requests=requests,
         token_key=settings.case_token_key,
     )
     scan_client, scan_storage = Mongo.connect(settings, platform.name), Storage(settings)
@@ -159,6 +166,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
             watching.settle,
             retained.run,
             *auditing,
+            requests.deadlines.run,
             backing_up.run,
             packing.run,
         ],

@@ -29,6 +29,17 @@ SCAN_SECONDS = Histogram(
 SCAN_FINDINGS = Counter(
     "pixera_erasure_scan_findings", "Places where a scan still saw an erased person.", ("kind",)
 )
+REQUESTS_FILED = Counter(
+    "pixera_requests_filed",
+    "Requests that people made, by kind, and whether they were signed in.",
+    ("kind", "account"),
+)
+REQUESTS_OPEN = Gauge("pixera_requests_open", "Requests that wait for an answer.", ("kind",))
+REQUESTS_DUE_SOON = Gauge(
+    "pixera_requests_due_soon", "Open requests that people were reminded of before the due date.", ("kind",)
+)
+REQUESTS_OVERDUE = Gauge("pixera_requests_overdue", "Open requests past their legal due date.", ("kind",))
+REQUESTS_REMINDED = Counter("pixera_requests_reminded", "Requests that people were reminded of.", ("kind",))
 HISTORY_STREAMS = Gauge("pixera_history_streams", "Streams of the event log that are being read.")
 
 AUDIT_ENTRIES = Gauge("pixera_audit_entries", "Entries of the audit ledger.", ("stream",))

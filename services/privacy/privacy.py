@@ -8,6 +8,7 @@ What the bus keeps in every service, it keeps here too: of the events that priva
 from libs.common.backup.report import RestoreReport
 from libs.common.exporting.parts import EXPORT_PARTS
 from libs.common.exporting.segments import BUCKET
+from libs.common.pacing import THROTTLES
 from libs.common.privacy.annotations import MONTH, Basis, Ends, Personal, Purpose, Retention
 from libs.common.privacy.holdings import (
     OF_THE_BUS,
@@ -18,7 +19,7 @@ from libs.common.privacy.holdings import (
     ProcessorHolding,
     ProofHolding,
 )
-from libs.common.privacy.processors import OBJECT_STORAGE
+from libs.common.privacy.processors import MAIL_SERVER, OBJECT_STORAGE
 from services.privacy.models import (
     AuditCheckpoint,
     AuditEntry,
@@ -31,7 +32,10 @@ from services.privacy.models import (
     Hold,
     PolicyPublication,
 )
+from services.privacy.requests.models import PersonRequest, RequestLink, RequestMessage, SpentChallenge
 
+MAIL = ProcessorHolding(MAIL_SERVER, receives=("requests.email", "requests.language", "request_links._id"))
+"""What stands in a mail to who wrote without an account: nothing of what they wrote."""
 ERASURE = "proof-of-erasure"
 ACCOUNTABILITY = "accountability"
 FOR_GOOD = Retention(
@@ -50,8 +54,17 @@ An archive goes after `export_days`, and its parts when it is made; what is forg
 
 HOLDINGS = Holdings(
     "privacy",
-    collections=(CollectionHolding(Export), EXPORT_PARTS, *OF_THE_BUS),
+    collections=(
+        CollectionHolding(Export),
+        CollectionHolding(PersonRequest),
+        CollectionHolding(RequestMessage),
+        CollectionHolding(RequestLink),
+        THROTTLES,
+        EXPORT_PARTS,
+        *OF_THE_BUS,
+    ),
     objects=(ARCHIVES,),
+    processors=(MAIL, ProcessorHolding(OBJECT_STORAGE, receives=(ARCHIVES.name,))),
     keys=(KeysHolding(),),
     proofs=(
         ProofHolding(Case, PSEUDONYM, ERASURE, FOR_GOOD),
@@ -59,6 +72,13 @@ HOLDINGS = Holdings(
         ProofHolding(Hold, HELD, ACCOUNTABILITY, FOR_GOOD),
         ProofHolding(AuditEntry, ACTION, ACCOUNTABILITY, FOR_GOOD),
     ),
-    processors=(ProcessorHolding(OBJECT_STORAGE, receives=(ARCHIVES.name,)),),
-    operational=(ChainHead, AuditHead, AuditCheckpoint, PolicyPublication, Backup, RestoreReport),
+    operational=(
+        SpentChallenge,
+        ChainHead,
+        AuditHead,
+        AuditCheckpoint,
+        PolicyPublication,
+        Backup,
+        RestoreReport,
+    ),
 )

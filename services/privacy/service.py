@@ -39,6 +39,7 @@ from services.privacy.protocol import (
     UserDeleted,
 )
 from services.privacy.repository import CaseRepository, OpenCases
+from services.privacy.requests.requests import Requests
 from services.privacy.scanner import ScanReport
 from services.privacy.vault import Rotation
 
@@ -70,12 +71,13 @@ class PrivacyService:
         casework: Casework,
         holds: HoldOrders,
         exports: Exports,
+        requests: Requests,
         token_key: SecretStr,
     ) -> None:
         self._work, self._audit, self._cases, self.certificates = work, audit, cases, certificates
         self.ledger, self.checkpoints, self.history, self.vault = ledger, checkpoints, history, vault
         self.backups = backups
-        self.policies, self.exports = policies, exports
+        self.policies, self.exports, self.requests = policies, exports, requests
         self.casework, self.holds, self._token_key = casework, holds, token_key
 
     async def open(self, event: UserDeletedV1) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from libs.common.settings import CommonSettings
+from libs.common.mailing.settings import MailSettings
 from services.privacy.protocol import Policy
 
 DATA_MAP = Path(__file__).parents[2] / "contracts" / "data-map.json"
 
 
-class PrivacySettings(CommonSettings):
+class PrivacySettings(MailSettings):
     """Privacy's settings, from the environment (`PIXERA_…`)."""
 
     certificate_signing_key: SecretStr = Field(
@@ -45,6 +45,14 @@ class PrivacySettings(CommonSettings):
     export_sweep_every_s: float = Field(
         600.0, description="how often archives are removed whose time is over"
     )
+
+    challenge_cost: int = Field(
+        1_000, ge=1, description="iterations of one try at a contact form's proof of work"
+    )
+    challenge_rounds: int = Field(
+        1_000, ge=1, description="the least of such tries; the most is twice as many"
+    )
+    requests_every_s: float = Field(30.0, gt=0, description="how often due dates of requests are looked at")
 
     @property
     def policy(self) -> Policy:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
+from uuid import UUID
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -16,6 +17,7 @@ from libs.common.errors import Unavailable
 from libs.common.mailing.errors import MailRefused
 from libs.common.mailing.mail import Mail
 from libs.common.mailing.postman import Postman
+from libs.common.mailing.request_news import News, reference_of, request_news
 from services.auth.mails import Kind, email_change, identity_code, news, policy_news, verification
 from services.auth.models import Language
 from services.auth.settings import AuthSettings
@@ -28,6 +30,9 @@ def written(kind: Kind, language: Language, username: str = "ada") -> Mail:
         return policy_news(kind, language, username=username, link="https://pixera.example/p")
     if kind is Kind.EMAIL_CHANGE:
         return email_change(language, public_url="https://pixera.example", token="T" * 43)
+    if kind.startswith("request-"):
+        link = "https://pixera.example/requests/1"
+        return request_news(News(kind.value), language.value, request_id=UUID(int=1), link=link)
     if kind is Kind.IDENTITY_CODE:
         return identity_code(language, code="01234567", minutes=15)
     if kind is not Kind.VERIFICATION:
@@ -45,8 +50,11 @@ def test_every_mail_exists_in_every_language(kind: Kind, language: Language) -> 
     assert "{" not in mail.text + mail.html
     assert ("T" * 43 in mail.text) == verifies
     assert ("2026-11-23 15:04 UTC" in mail.text) == (kind in (Kind.VERIFICATION, Kind.ACCOUNT_HIDDEN))
+    assert (reference_of(UUID(int=1)) in mail.subject) == kind.startswith("request-")
     assert ("01234567" in mail.text.splitlines()) == (kind is Kind.IDENTITY_CODE)
-    assert ("ada" in mail.text) == (kind not in (Kind.VERIFICATION, Kind.EMAIL_CHANGE, Kind.IDENTITY_CODE))
+    assert ("ada" in mail.text) == (
+        not verifies and kind is not Kind.IDENTITY_CODE and not kind.startswith("request-")
+    )
 
 
 def test_the_html_cannot_be_broken_by_a_name() -> None:

@@ -236,3 +236,19 @@ async def test_nothing_of_an_operator_is_in_an_event(auth: Auth) -> None:
         assert not [
             each for each in await records_of(bootstrap, topic) if name.encode() in (each.value or b"")
         ]
+
+
+async def test_an_operator_learns_an_accounts_id_and_the_ledger_who_asked(auth: Auth) -> None:
+    person, headers, path = await auth.verified(), await signed_in(auth), f"{API}/staff/people/look-up"
+    user_id = await auth.user_id(person)
+    for login in (person.email.upper(), person.username):
+        found = await auth.client.post(path, json={"login": login}, headers=headers)
+        assert found.json() == {"user_id": str(user_id)}
+    await recorded(auth, user_id, "person.looked-up", "person.looked-up")
+    unverified = await auth.registered()
+    for login in (unverified.email, somebody().email):
+        refused = await auth.client.post(path, json={"login": login}, headers=headers)
+        assert problem(refused, 404) == "person-not-found"
+    assert (await auth.sign_in(person)).status_code == 201
+    refused = await auth.client.post(path, json={"login": person.email}, headers=person.headers)
+    assert problem(refused, 403) == "forbidden"

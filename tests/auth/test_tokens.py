@@ -12,9 +12,10 @@ from joserfc.jwk import KeySet, OctKey, OKPKey
 from pydantic import SecretStr
 
 from libs.common.clock import now
+from libs.common.secret_tokens import hash_of, new_secret
 from libs.common.testing.tokens import mint
 from services.auth.settings import AuthSettings
-from services.auth.tokens import AccessTokens, hash_of, new_secret
+from services.auth.tokens import AccessTokens
 from tests.auth.people import API, Auth, Person, problem
 
 

@@ -35,8 +35,8 @@ class Ran:
     err: str
 
 
-async def pixera(*arguments: str, **env: str) -> Ran:
-    """Run the command as a person does."""
+async def pixera(*arguments: str, typed: str = "", **env: str) -> Ran:
+    """Run the command as a person does. Args: typed: what its standard input says."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PIXERA_")}
     command = [sys.executable, "-m", "cli", *arguments]
     done = await asyncio.to_thread(
@@ -44,7 +44,7 @@ async def pixera(*arguments: str, **env: str) -> Ran:
         command,
         cwd=ROOT,
         env=clean | {"COLUMNS": "200", "NO_COLOR": "1"} | env,
-        stdin=subprocess.DEVNULL,
+        input=typed,
         capture_output=True,
         text=True,
         timeout=60,

@@ -27,6 +27,7 @@ from libs.common.events.privacy import (
     HoldingInventory,
     InventoryCompletedV1,
 )
+from libs.common.mailing.settings import MailSettings
 from libs.common.mongo import Mongo
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.holdings import OF_THE_BUS
@@ -55,6 +56,12 @@ DATA_MAP = {
         {"database": "privacy", "collection": "exports", "subject": "user_id", "erase": "delete"},
         {"database": "privacy", "collection": "export_parts", "subject": "user_id", "erase": "delete"},
         {"database": "vault", "collection": "keys", "subject": "keyAltNames", "erase": "destroy"},
+        *(
+            {"database": "privacy", "collection": held.document.collection, "subject": held.subject}
+            | {"erase": held.erase.kind}
+            for held in HOLDINGS.collections
+            if held not in OF_THE_BUS
+        ),
         *(
             {"database": service, "collection": held.document.collection, "subject": held.subject}
             | {"erase": held.erase.kind}
@@ -89,6 +96,9 @@ def settings_with(common: CommonSettings, data_map: Path, **changes: Any) -> Pri
         "data_map": data_map,
         "erasure_setback_s": 0.05,
         "erasure_setbacks": 2,
+        "smtp_port": MailSettings().smtp_port,
+        "challenge_cost": 1,
+        "challenge_rounds": 2,
     }
     return PrivacySettings.model_validate(common.model_dump() | own | changes)
 
@@ -201,7 +211,7 @@ async def privacy(privacy_settings: PrivacySettings) -> AsyncIterator[Privacy]:
     tombstones, outbox = Tombstones(mongo), Outbox(mongo, "privacy")
     keys = DataKeys(mongo, settings)
     await keys.prepare()
-    sealing = Sealing(settings, keys)
+    sealing = mongo.seals = Sealing(settings, keys)
     platform = Platform(
         name="privacy",
         settings=settings,

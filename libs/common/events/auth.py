@@ -39,7 +39,8 @@ class MailRequestedV2(Event, topic="mail.requested", subject="user_id", version=
 
     `kind` is one of those that `services.auth.mails` has texts for: a new one breaks no reader. `registration_id`
     says which registration a verification is for; without it, the account's first. `document_version` says which
-    version of the policy or the terms is the news, `challenge_id` which challenge a code answers.
+    version of the policy or the terms is the news, `challenge_id` which challenge a code answers,
+    `request_id` which request there is news of.
 
     Consumers: auth.send-mail.
     """
@@ -49,6 +50,7 @@ class MailRequestedV2(Event, topic="mail.requested", subject="user_id", version=
     registration_id: UUID | None = None
     document_version: Code | None = None
     challenge_id: UUID | None = None
+    request_id: UUID | None = None
 
 
 class UserVerifiedV1(Event, topic="user.verified", subject="user_id"):

@@ -172,7 +172,7 @@ class RequestAcceptedV1(Event, topic="request.accepted", subject="user_id"):
 class RequestFulfilledV1(Event, topic="request.fulfilled", subject="user_id"):
     """A person's request has been carried out, by whoever publishes this. `outcome` says what came of it, as a code.
 
-    Consumers: none yet; it ends the request's case.
+    Consumers: privacy.close-requests.
     """
 
     user_id: UUID
@@ -210,6 +210,18 @@ class ExportCompletedV1(Event, topic="export.completed", subject="user_id"):
     rows: int
     files: int
     sealed_key: Sealed
+
+
+class RequestUpdatedV1(Event, topic="request.updated", subject="request_id", fenced=False):
+    """There is news about a request, for the address that was typed in it. Accounts are told by `mail.requested`.
+
+    It is about nobody's account by itself: the request is looked up, and where it was erased nothing is sent.
+
+    Consumers: privacy.mail-writers.
+    """
+
+    request_id: UUID
+    news: Code
 
 
 class MinorConfirmedV1(Event, topic="minor.confirmed", subject="user_id"):

@@ -10,13 +10,21 @@ from libs.common.identity import Staff
 from libs.common.pagination import Limit, Page
 from services.auth.errors import (
     OwnStaffAccount,
+    PersonNotFound,
     StaffNameTaken,
     StaffNotFound,
     WeakPassword,
     WrongStaffCredentials,
 )
 from services.auth.routes.parameters import PREFIX, CallingClient, Service
-from services.auth.schemas import StaffAccountIn, StaffAccountOut, StaffSignedOut, StaffSignInIn
+from services.auth.schemas import (
+    LookUpIn,
+    PersonOut,
+    StaffAccountIn,
+    StaffAccountOut,
+    StaffSignedOut,
+    StaffSignInIn,
+)
 
 PAGE = 20
 
@@ -36,6 +44,15 @@ async def sign_in_staff(body: StaffSignInIn, client: CallingClient, service: Ser
 async def sign_out_staff(staff: Staff, service: Service) -> None:
     """End the session that this token belongs to."""
     await service.staff.sign_out(staff.id, staff.session_id)
+
+
+@router.post("/people/look-up", responses=problems(Unauthenticated, Forbidden, PersonNotFound))
+async def look_up_person(body: LookUpIn, staff: Staff, service: Service) -> PersonOut:
+    """Return the opaque id of an account, to say whose account a request is about.
+
+    Effects:  person.looked-up, in the audit ledger.
+    """
+    return PersonOut(user_id=await service.staff.look_up(body.login, by=staff.id))
 
 
 @router.get("/accounts", responses=problems(Unauthenticated, Forbidden))

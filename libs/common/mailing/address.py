@@ -1,0 +1,19 @@
+"""An e-mail address as people type it."""
+
+from typing import Annotated
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, Field, StringConstraints
+
+
+def _normalised(text: str) -> str:
+    """Return the address as it is written to. It is checked by its form; the mail proves the rest."""
+    try:
+        return validate_email(text, check_deliverability=False, allow_smtputf8=False).normalized
+    except EmailNotValidError:
+        raise ValueError("this is not an e-mail address") from None
+
+
+EmailAddress = Annotated[
+    str, StringConstraints(max_length=254), AfterValidator(_normalised), Field(examples=["ada@example.com"])
+]
