@@ -15,8 +15,8 @@ from libs.common.exporting import records
 from libs.common.exporting.json_schema import schema_of
 from libs.common.exporting.parts import takes_part
 from libs.common.exporting.records import Kind, Record
+from libs.common.privacy.exported import WITHHELD
 from libs.common.privacy.holdings import CollectionHolding, Holdings
-from libs.common.privacy.rows import WITHHELD
 from libs.common.stream_cipher import StreamCipher, new_key
 
 RECORDS = [

@@ -3,8 +3,8 @@
 from typing import Any
 
 from libs.common.privacy.annotations import Personal
+from libs.common.privacy.exported import WITHHELD, exported_fields
 from libs.common.privacy.holdings import CollectionHolding
-from libs.common.privacy.rows import WITHHELD, exported_fields
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -17,7 +17,7 @@ def schema_of(holding: CollectionHolding, name: str) -> Schema:
     Args:     name: the holding's, as inventories have it.
     """
     made = holding.document.model_json_schema(by_alias=True, mode="serialization")
-    fields = {path.partition(".")[0] for path in exported_fields(holding)}
+    fields = exported_fields(holding)
     item = {
         "type": "object",
         "properties": {

@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from libs.common.privacy.exported import WITHHELD
 from libs.common.privacy.holder import ExportedObject, ExportedRow
-from libs.common.privacy.rows import WITHHELD
 from tests.common.privacy.studio import BUCKET, HOLDINGS, Studio
 
 

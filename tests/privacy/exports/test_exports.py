@@ -21,6 +21,7 @@ from prometheus_client import REGISTRY
 
 from libs.common.bus.lease import Lease, LeaseLost
 from libs.common.clock import new_id, now
+from libs.common.consents import Standing, Switchboard
 from libs.common.errors import SubjectErased
 from libs.common.events.auth import MailRequestedV2
 from libs.common.events.privacy import (
@@ -33,8 +34,10 @@ from libs.common.events.privacy import (
 from libs.common.exporting import segments
 from libs.common.exporting.parts import ExportPart
 from libs.common.identity import STAFF
+from libs.common.privacy.annotations import ChosenPurpose
+from libs.common.privacy.exported import WITHHELD
 from libs.common.privacy.holdings import locator
-from libs.common.privacy.rows import WITHHELD
+from libs.common.privacy.purposes import Decision
 from libs.common.settings import CommonSettings
 from libs.common.stream_cipher import StreamCipher
 from libs.common.testing.serving import published, serving
@@ -43,6 +46,8 @@ from libs.common.testing.waiting import eventually
 from services.auth.models import User as UserRow
 from services.gallery.models import Image
 from services.gallery.objects import BUCKET as GALLERY
+from services.generation.backends.base import Style
+from services.generation.models import Job, JobState, Order
 from services.privacy.errors import ExportNotFound
 from services.privacy.exports.packing import Packing
 from services.privacy.main import create_app
@@ -125,12 +130,35 @@ class House:
             created_at=moment,
         )
         await gallery.mongo.collection(Image).insert_one(image.to_mongo())
+        await self._typed(user_id, caption)
         users = self.others.services["auth"].mongo.collection(UserRow)
         await users.update_one({"_id": user_id}, {"$set": {"password_hash": PASSWORD_HASH}})
         for name in ("original", "small"):
             path = f"{self.prefix(user_id)}/{image_id}/{name}"
             await self.others.storage.put(GALLERY, path, A_WEBP, "image/webp")
         return Person(user_id, image_id, caption, self.client(user_id))
+
+    async def _typed(self, user_id: UUID, words: str) -> None:
+        """Have somebody ask for an image and decide about a purpose: what is sealed whole, and what lies by keys."""
+        auth, generation = self.others.services["auth"].mongo, self.others.services["generation"].mongo
+        order = Order(
+            prompt=words, negative_prompt="", seed=7, width=8, height=8, count=1, style=Style.LANDSCAPE
+        )
+        job = Job(
+            id=new_id(),
+            user_id=user_id,
+            order=order,
+            count=1,
+            state=JobState.COMPLETED,
+            credits=1,
+            created_at=now(),
+        )
+        await generation.collection(Job).insert_one(job.to_mongo())
+        standing = Standing(decision=Decision.GIVEN, sequence=1, changed_at=now())
+        said = Switchboard(id=user_id, standings={ChosenPurpose.PHOTO_DETAILS: standing}).to_mongo()
+        await auth.collection(Switchboard).update_one(
+            {"_id": user_id}, {"$set": {"standings": said["standings"]}}
+        )
 
     def client(self, user_id: UUID, **claims: object) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, headers=bearer(user_id, **claims), timeout=60)
@@ -226,6 +254,11 @@ async def test_everything_of_a_person_is_in_it_and_nothing_of_another(
     assert [each["caption"] for each in images if each["_id"] == str(ada.image_id)] == [ada.caption]
     for name in ("original", "small"):
         assert files[f"files/gallery.image-objects/{ada.image_id}/{name}.webp"] == A_WEBP
+    assert ada.caption in {
+        each["order"]["prompt"] for each in json.loads(files["data/generation.jobs.json"]) if "order" in each
+    }
+    (said,) = json.loads(files["data/auth.switchboards.json"])
+    assert said["standings"]["photo-details"].keys() == {"decision", "changed_at"}
     assert [each["password_hash"] for each in json.loads(files["data/auth.users.json"])] == [WITHHELD]
     for name, content in files.items():
         for word in (str(bob.id), str(bob.image_id), bob.caption, house.prefix(bob.id), PASSWORD_HASH):
@@ -450,6 +483,10 @@ async def test_a_worker_that_dies_while_it_packs_is_followed_by_one_that_begins_
         name = f"{house.prefix(ivan.id)}/{ivan.image_id}/big-{number}"
         await house.others.storage.put(GALLERY, name, bytes(segments.SEGMENT), "image/png")
     export = await gathered(house, ivan.id)
+    left = (
+        f"{house.prefix(ivan.id)}/{export.id}/{new_id()}/0"  # of a service that died while it wrote its part
+    )
+    await house.others.storage.put(segments.BUCKET, left, b"half", segments.MEDIA_TYPE)
     before = set(await house.objects(ivan.id))
     lease = Lease(house.app.state.mongo, "tests", 60)
     async with lease.held():
