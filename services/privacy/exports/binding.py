@@ -11,6 +11,7 @@ from services.privacy.exports.archive import ZipArchive
 from services.privacy.exports.pages import Card, Chapter, Pages
 
 ROWS_A_PAGE, CARDS_A_PAGE = 500, 200
+SHOWN_IN_INDEX = 8
 
 
 @dataclass
@@ -86,10 +87,9 @@ class Binder:
     async def _add_data(self, data: bytes) -> None:
         if self._file is None:
             raise ValueError("a part of an export has bytes of no file")
-        head, chapter = self._file, self._chapters[-1]
+        head = self._file
         path = f"files/{head.holding}/{head.path}"
         await self.archive.add(path, data, packed=not head.media_type.startswith("image/"))
-        chapter.count += 1
         name = head.path.rpartition("/")[0]
         if not self._cards or self._cards[-1].name != name:
             if len(self._cards) == CARDS_A_PAGE:
@@ -101,6 +101,7 @@ class Binder:
         if not self._cards:
             return
         chapter, cards = self._chapters[-1], self._cards
-        chapter.pages, self._cards = chapter.pages + 1, []
+        chapter.count, chapter.pages, self._cards = chapter.count + len(cards), chapter.pages + 1, []
+        chapter.shown += [card for card in cards if card.shown][: SHOWN_IN_INDEX - len(chapter.shown)]
         for path, page in self._pages.cards(chapter, cards):
             await self.archive.add(path, page)

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +35,17 @@ Page = tuple[str, bytes]
 
 @dataclass(slots=True)
 class Chapter:
-    """A holding as the index lists it. Args: count: of rows, or of files; images: whether they are files."""
+    """A holding as the index lists it.
+
+    Args:     images: whether it is files and not rows; count: of rows, or of what belongs together of files; shown: a
+              few of the images, for the index.
+    """
 
     holding: str
     images: bool
     count: int = 0
     pages: int = 0
+    shown: list["Card"] = field(default_factory=list)
 
     @property
     def service(self) -> str:
@@ -57,6 +64,15 @@ class Chapter:
     def page(self, language: Language, number: int) -> str:
         """Return the path of a page to read."""
         return f"pages/{language}/{self._name}-{number}.html"
+
+    @property
+    def files(self) -> list[str]:
+        """Return the paths of all its rows."""
+        return [self.data(number + 1) for number in range(self.pages)]
+
+    def readable(self, language: Language) -> list[str]:
+        """Return the paths of all its pages to read."""
+        return [self.page(language, number + 1) for number in range(self.pages)]
 
     @property
     def _name(self) -> str:
@@ -95,7 +111,7 @@ class Pages:
         """Yield the first page in every language; the original's is `index.html`."""
         for language in LANGUAGES:
             path = index_path(language)
-            yield path, self._rendered("index.html", language, "", path, chapters=chapters)
+            yield path, self._rendered("index.html", language, "", path, services=_by_service(chapters))
 
     def rows(
         self, chapter: Chapter, categories: dict[str, str], rows: Sequence[dict[str, Any]]
@@ -123,12 +139,19 @@ class Pages:
             made_at=self.made_at.strftime("%Y-%m-%d %H:%M UTC"),
             say=lambda code: words()["page"][code][language],
             title_of=lambda service: words()["services"].get(service, {}).get(language, service),
+            name_of=lambda holding: _name_of(holding, language),
+            grouped=grouped,
             home=index_path(language),
             style=_style(),
             top=top,
             **what,
         )
         return page.encode()
+
+
+def grouped(count: int) -> str:
+    """Return a number with a thin space between its thousands, as every language reads it."""
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def index_path(language: Language) -> str:
@@ -148,6 +171,18 @@ def text(value: Any) -> str:
     if value is None or value in ("", []):
         return NOTHING
     return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _name_of(holding: str, language: Language) -> str:
+    """Return what people call a holding: by its whole name, or as every service has it."""
+    names, everywhere = words()["holdings"], holding.partition(".")[2]
+    called: dict[str, str] = names.get(holding) or names.get(everywhere) or {}
+    return called.get(language, holding)
+
+
+def _by_service(chapters: Sequence[Chapter]) -> list[tuple[str, list[Chapter]]]:
+    """Return chapters by whose they are, in the order in which they came."""
+    return [(service, list(each)) for service, each in groupby(chapters, attrgetter("service"))]
 
 
 @cache

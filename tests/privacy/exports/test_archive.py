@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
+from contracts.data_map import all_holdings
 from libs.common.exporting.records import FileHead, HoldingHead, Kind, Record
 from libs.common.exporting.segments import Stored
 from services.privacy.exports.archive import MANIFEST, ZipArchive
@@ -123,6 +124,12 @@ async def test_many_images_are_several_pages_with_all_copies_of_one_on_one() -> 
     assert [page.count("<figure>") for page in pages] == [CARDS_A_PAGE, 1]
     assert all(page.count("<img") == page.count("<figure>") for page in pages)
     assert pages[1].count(f"{CARDS_A_PAGE}/small.webp") == 2
+
+
+def test_what_has_a_name_is_held() -> None:
+    rows = {held.name_of(each) for held in all_holdings() for each in held.collections}
+    held = rows | {held.name_of(each) for held in all_holdings() for each in held.objects}
+    assert words()["holdings"].keys() <= held | {name.partition(".")[2] for name in held}
 
 
 def test_everything_is_said_in_every_language() -> None:
