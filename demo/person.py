@@ -13,6 +13,8 @@ import httpx
 Json = dict[str, Any]
 
 PATIENCE_S = 60.0
+EXPORTS = "/api/privacy/v1/exports"
+COPY_READY = "Your data is ready"
 FINAL = {"completed", "failed", "cancelled", "declined"}
 
 
@@ -192,6 +194,17 @@ class Person:
         how: Json = {"json": {"theme": wanted}} if wanted else {}
         profile: Json = await self.ask("PATCH" if wanted else "GET", "/api/auth/v1/me", **how)
         return str(profile["theme"])
+
+    async def take_along(self) -> bytes:
+        """Ask for a copy of everything, wait for the mail that it is there, and return it."""
+        export = await self.ask("POST", EXPORTS)
+        await eventually("the mail that the copy is ready", lambda: self._mailed(COPY_READY))
+        answer = await self.call("GET", f"{EXPORTS}/{export['export_id']}/archive")
+        return answer.raise_for_status().content
+
+    async def _mailed(self, subject: str) -> bool:
+        mails = await self.ask("GET", "/mail/api/messages", params={"to": self.email})
+        return any(subject in mail["subject"] for mail in mails)
 
     async def delete_account(self) -> Json:
         """Delete the account, the password given again; return the case to follow."""

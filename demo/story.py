@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from demo.archive import digest, has, opened, rows_of
 from demo.cast import Role
 from demo.person import eventually
 from demo.scanner import Scan, Scanner
@@ -71,6 +72,7 @@ class Story:
         await self._live(leaving, staying)
         kept = await self.album(staying)
         await self.seen(leaving)
+        await self.take_along(leaving, staying)
         case = await self.leave(leaving)
         certificate = await self.follow(leaving, case)
         await self.nothing_left(leaving, certificate)
@@ -153,6 +155,26 @@ class Story:
             hidden = {"exif", "password", "image name"} & scan.kinds.keys()
             require(not hidden, f"{sorted(hidden)} must never have been stored")
         self._show(scan)
+
+    async def take_along(self, role: Role, other: Role) -> None:
+        """See that a person gets a copy of all that is theirs, and of nothing that is another's."""
+        self.timeline.act("She takes her data along")
+        with self.timeline.step(
+            "a copy of everything is asked for, the mail comes, the archive is downloaded"
+        ):
+            files = opened(await role.person.take_along())
+        with self.timeline.step("it is what its manifest says, every image, caption and prompt is in it"):
+            kept = {digest(data) for data in files.values()}
+            lost = [name for name, data in self._downloaded.items() if digest(data) not in kept]
+            require(not lost, f"images are missing in the archive: {lost}")
+            captions = {row.get("caption") for row in rows_of(files, "gallery.images")}
+            prompts = {row["order"]["prompt"] for row in rows_of(files, "generation.jobs")}
+            missing = {image["caption"] for image in await role.person.images()} - captions
+            missing |= {*role.person.prompts} - prompts
+            require(not missing, f"the archive lacks {missing}")
+        with self.timeline.step("and nothing of anybody else"):
+            foreign = has(files, [*other.words(), *other.identifiers()])
+            require(not foreign, f"the archive has somebody else's {sorted(foreign)}")
 
     async def leave(self, role: Role) -> Json:
         """Let a person delete the account while generations are running; return the case."""
