@@ -5,7 +5,7 @@ import asyncio
 import shutil
 import sys
 
-from bench import api, at_rest, bus, erasure, generation, replay, sealing
+from bench import api, at_rest, bus, erasure, export, generation, replay, sealing
 from deploy.local.home import ROOT
 from deploy.local.spawn import started
 from libs.common import logging
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "replay": replay.run,
     "sealing": sealing.run,
     "at-rest": at_rest.run,
+    "export": export.run,
 }
 
 

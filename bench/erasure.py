@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-import psutil
 from minio.deleteobjects import DeleteObject
 
+from bench.memory import Memory
 from bench.people import BUCKET, Size, Stores
 from bench.report import Figure, keep
 from demo.cast import role
@@ -24,7 +24,6 @@ RUNS = 5
 ROWS_BY_SERVICE = {"gallery": "images", "generation": "jobs", "billing": "payments", "auth": "sessions"}
 BULK = 1_000
 PATIENCE_S = 300.0
-SAMPLE_S = 0.1
 
 
 async def run(stack: RunningStack) -> bool:
@@ -98,36 +97,3 @@ def _delete_objects(stores: Stores, prefix: str) -> None:
     errors = list(stores.s3.remove_objects(BUCKET, doomed))
     if errors:
         raise AssertionError(f"{len(errors)} objects were not deleted")
-
-
-class Memory:
-    """Watches the services' resident memory while something happens."""
-
-    def __init__(self, stack: RunningStack) -> None:
-        names = ("auth", "gallery", "generation", "billing", "privacy")
-        running = stack.processes()
-        self._processes = [psutil.Process(running[f"{name}-worker"]["pid"]) for name in names]
-        self._task: asyncio.Task[None] | None = None
-        self._before = self._now()
-        self._peak = list(self._before)
-
-    def __enter__(self) -> "Memory":
-        self._task = asyncio.get_running_loop().create_task(self._watch())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._task:
-            self._task.cancel()
-
-    @property
-    def growth_mib(self) -> float:
-        """Return the most that any one process grew."""
-        return max(peak - before for peak, before in zip(self._peak, self._before, strict=True)) / 2**20
-
-    def _now(self) -> list[int]:
-        return [process.memory_info().rss for process in self._processes]
-
-    async def _watch(self) -> None:
-        while True:
-            self._peak = [max(pair) for pair in zip(self._peak, self._now(), strict=True)]
-            await asyncio.sleep(SAMPLE_S)

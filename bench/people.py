@@ -1,6 +1,7 @@
 """People with much in their accounts, put straight into the stores: the benchmarks measure what comes after."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,9 +45,13 @@ def told(env: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Size:
-    """How much somebody has; besides it there is the account itself."""
+    """How much somebody has; besides it there is the account itself.
+
+    Args:     original: bytes of an image as it was uploaded.
+    """
 
     images: int = 1_000
+    original: int = len(OBJECT)
     jobs: int = 1_000
     payments: int = 50
     sessions: int = 20
@@ -90,7 +95,7 @@ class Stores:
         await sealing.close()
         await mongo.close()
         if objects:
-            await self._put(user_id, images)
+            await self._put(user_id, images, size)
 
     def fill_bare(self, user_id: UUID, size: Size) -> None:
         """Give somebody unsealed images in a database of the benchmarks' own, indexed like the real ones."""
@@ -99,11 +104,11 @@ class Stores:
             images.create_index(list(index.keys))
         images.insert_many([image.to_mongo() for image in rows_of(user_id, size)])
 
-    async def _put(self, user_id: UUID, images: list[Image]) -> None:
+    async def _put(self, user_id: UUID, images: list[Image], size: Size) -> None:
         prefix = self.locator(user_id)
         names = [f"{prefix}/{image.id}/{name}" for image in images for name in OBJECTS_AN_IMAGE]
         with ThreadPoolExecutor(WRITERS) as pool:
-            put = partial(_put_one, self.s3)
+            put = partial(_put_one, self.s3, os.urandom(size.original))
             await asyncio.gather(
                 *(asyncio.get_running_loop().run_in_executor(pool, put, name) for name in names)
             )
@@ -114,8 +119,9 @@ def rows_of(user_id: UUID, size: Size) -> list[Image]:
     return [_image(user_id, number) for number in range(size.images)]
 
 
-def _put_one(s3: Minio, name: str) -> None:
-    s3.put_object(BUCKET, name, BytesIO(OBJECT), len(OBJECT), "image/webp")
+def _put_one(s3: Minio, original: bytes, name: str) -> None:
+    data = original if name.endswith("/original") else OBJECT
+    s3.put_object(BUCKET, name, BytesIO(data), len(data), "image/webp")
 
 
 def _rows(user_id: UUID, size: Size, images: list[Image]) -> Iterable[tuple[str, list[Document]]]:
