@@ -61,6 +61,7 @@ from tests.privacy.conftest import settings_with
 from tests.privacy.holders import Others, others, write_data_map
 
 API = "/api/privacy/v1/exports"
+REQUESTS = "/api/privacy/v1/requests"
 STAFF_API = "/api/privacy/v1/staff/exports"
 PASSWORD_HASH = "$argon2id$v=19$m=19456,t=2,p=1$tests"
 A_WEBP = b"RIFF\x1a\x00\x00\x00WEBPVP8L\r\x00\x00\x00/\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00"
@@ -372,6 +373,21 @@ async def test_requests_are_answered_by_one_export_and_told_when_it_is_ready(hou
     assert sorted(str(each["id"]) for row in rows if row for each in row["requests"]) == sorted(
         map(str, (first, second))
     )
+
+
+async def test_a_request_by_the_contact_form_is_closed_when_its_archive_is_there(house: House) -> None:
+    karl = await house.person("Karl's kite")
+    wanted = {"kind": "portability", "message": "My data, please"}
+    made = (await karl.client.post(REQUESTS, json=wanted)).json()
+
+    async def closed() -> dict[str, Any]:
+        case: dict[str, Any] = (await karl.client.get(f"{REQUESTS}/{made['request_id']}")).json()
+        return case if case["state"] == "closed" else {}
+
+    assert (await eventually(closed, within_s=90))["outcome"] == "archive-made"
+    (export,) = (await karl.client.get(API)).json()["exports"]
+    files = read((await karl.take(export["export_id"])).content)
+    assert wanted["message"] in files["data/privacy.request_messages.json"].decode()
 
 
 async def _begun(house: House, user_id: UUID) -> list[Export]:
