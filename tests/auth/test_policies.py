@@ -67,6 +67,8 @@ async def test_a_significant_version_is_told_accepted_and_over_and_another_one_o
     person, silent = await auth.signed_in(language="de"), await auth.registered()
     gone = await auth.signed_in()
     await auth.delete("/me", gone, {"password": gone.password, "now": True})
+    away = await auth.signed_in()
+    await auth.delete("/me", away, {"password": away.password})
 
     await say(auth, published(PLAIN, "policy", significant=False))
     assert await due(auth, person) == []
@@ -98,6 +100,7 @@ async def test_a_significant_version_is_told_accepted_and_over_and_another_one_o
     assert (run["told"], run["mailed"], run["acknowledged"]) == (1, 1, 1)
     assert len(await auth.mails(silent.email)) == 1
     assert len(await auth.mails(gone.email)) == 1
+    await who_comes_back_is_told_then(auth, away)
     await who_verifies_later_is_told_then(auth, silent)
     await a_registration_accepts_what_is_in_force(auth)
     await another_persons_notice_cannot_be_acknowledged(auth, notice["id"])
@@ -108,6 +111,16 @@ async def who_verifies_later_is_told_then(auth: Auth, person: Person) -> None:
     assert (await auth.post("/users/verify", {"token": token})).status_code == 200
     assert (await auth.mails(person.email, 2))[-1].subject == "Pixera: Our terms of use have changed"
     assert await due(auth, person) == [f"terms:{WEIGHTY}"]
+    (notice,) = (await auth.get("/me/notices", person)).json()["notices"]
+    assert notice["version"] == WEIGHTY
+
+
+async def who_comes_back_is_told_then(auth: Auth, person: Person) -> None:
+    before = await auth.mails(person.email, 2)
+    assert "Pixera: Our terms of use have changed" not in {mail.subject for mail in before}
+    assert await due(auth, person) == [f"terms:{WEIGHTY}"]
+    subjects = [mail.subject for mail in await auth.mails(person.email, 4)]
+    assert subjects.count("Pixera: Our terms of use have changed") == 1
     (notice,) = (await auth.get("/me/notices", person)).json()["notices"]
     assert notice["version"] == WEIGHTY
 
