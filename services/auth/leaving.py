@@ -7,9 +7,11 @@ from uuid import UUID
 from libs.common.clock import new_id, now
 from libs.common.errors import Unauthenticated
 from libs.common.events.auth import UserDeletedV1
+from libs.common.privacy.proofs import Proofs
 from libs.common.work import UnitOfWork
 from services.auth.metrics import DELETIONS, HIDINGS
 from services.auth.models import REFUSED_FOR, Status, User
+from services.auth.privacy import REFUSED_ADDRESSES
 from services.auth.repository import Store
 from services.auth.sessions import SessionKeeper
 from services.auth.settings import AuthSettings
@@ -35,9 +37,10 @@ class Leaving:
         work: UnitOfWork,
         sessions: SessionKeeper,
         standing: Standing,
+        proofs: Proofs,
     ) -> None:
         self._settings, self._store, self._work = settings, store, work
-        self._sessions, self._standing = sessions, standing
+        self._sessions, self._standing, self._proofs = sessions, standing, proofs
         self._grace = timedelta(days=settings.deletion_grace_days)
 
     async def leave(self, user: User, *, at_once: bool, reason: str) -> Farewell:
@@ -72,14 +75,14 @@ class Leaving:
     async def close_minor(self, user_id: UUID) -> str:
         """Close a minor's account without grace, in an open transaction; return what came of it.
 
-        Effects:  as of `close_now`; a verified address registers nothing for a while.
+        Effects:  as of `close_now`; a verified address registers nothing for a while, and the certificate names that.
         """
         user = await self._store.users.get(user_id)
         if user is None:
             return "account-closed"
-        if user.verified_at is not None:
-            await self._store.refused_addresses.add(user.email, now() + REFUSED_FOR)
-        await self.close_now(user)
+        case_id = await self.close_now(user)
+        if case_id is not None and user.verified_at is not None:
+            await self._refuse(user, case_id, now() + REFUSED_FOR)
         return "erasure-begun"
 
     async def close(self, user: User, *, reason: str) -> UUID | None:
@@ -135,6 +138,10 @@ class Leaving:
         before = now() - self._settings.unverified_lifetime
         users = await self._store.users.unverified_since(before)
         return sum([await self.close(user, reason="never-verified") is not None for user in users])
+
+    async def _refuse(self, user: User, case_id: UUID, until: datetime) -> None:
+        await self._store.refused_addresses.add(user.email, until)
+        await self._proofs.keep(REFUSED_ADDRESSES, user.id, case_id, until)
 
     async def _hide(self, user: User, erased_from: datetime, reason: str) -> UUID | None:
         case_id = new_id()

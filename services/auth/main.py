@@ -10,6 +10,7 @@ from libs.common.bus.lease import Lease
 from libs.common.consents import Consents
 from libs.common.mailing.postman import Postman
 from libs.common.pacing import Pacing
+from libs.common.privacy.proofs import Proofs
 from services.auth import handlers
 from services.auth.accounts import Accounts
 from services.auth.agreements import Agreements
@@ -78,7 +79,14 @@ def compose(settings: AuthSettings, platform: Platform) -> Parts:
         consenting=consenting,
         standing=standing,
     )
-    leaving = Leaving(settings=settings, store=store, work=work, sessions=sessions, standing=standing)
+    leaving = Leaving(
+        settings=settings,
+        store=store,
+        work=work,
+        sessions=sessions,
+        standing=standing,
+        proofs=Proofs(HOLDINGS, platform.mongo, platform.tombstones),
+    )
     accounts = Accounts(
         settings=settings,
         store=store,

@@ -175,17 +175,17 @@ class EmailChange(Document):
 
 
 class RefusedAddress(Document):
-    """That a verified address was a minor's: it registers nothing until `expires_at`.
+    """That a verified address was a minor's: it registers nothing until `retained_until`.
 
     The key is a keyed hash of the address, made for this alone: it is found by nothing but the same address typed
-    again, and links to no account. It stays beyond the erasure on purpose.
+    again, and links to no account. It stays beyond the erasure on purpose, and the person's certificate says so.
     """
 
     collection: ClassVar[str] = "refused_addresses"
-    indexes: ClassVar[tuple[Index, ...]] = (Index((("expires_at", 1),), expire_after=ZERO),)
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("retained_until", 1),), expire_after=ZERO),)
 
     id: Operational[str] = Field(alias="_id")
-    expires_at: Operational[datetime]
+    retained_until: Operational[datetime]
 
 
 class UsernameClaim(Document):

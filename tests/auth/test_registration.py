@@ -2,16 +2,23 @@
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from libs.common.clock import now
 from libs.common.events.auth import UserDeletedV1
-from libs.common.events.privacy import MinorConfirmedV1, RequestFulfilledV1
+from libs.common.events.privacy import (
+    ErasureCompletedV1,
+    ErasureRequestedV1,
+    InventoryCompletedV1,
+    InventoryRequestedV1,
+    MinorConfirmedV1,
+    RequestFulfilledV1,
+)
 from tests.auth.events import events_of
 from tests.auth.people import TERMS, Auth, Person, form, problem, somebody, token_in
 
@@ -224,7 +231,7 @@ async def test_a_minor_is_closed_without_grace_and_the_address_registers_nothing
     await work.run(lambda: work.outbox.add(confirmed))
     (fulfilled,) = await events_of(auth, RequestFulfilledV1, confirmed.request_id)
     assert (fulfilled.kind, fulfilled.outcome) == ("erasure", "erasure-begun")
-    assert len(await events_of(auth, UserDeletedV1, user_id)) == 1
+    (deleted,) = await events_of(auth, UserDeletedV1, user_id)
     assert problem(await auth.sign_in(person), 401) == "wrong-credentials"
 
     again = somebody()
@@ -237,10 +244,29 @@ async def test_a_minor_is_closed_without_grace_and_the_address_registers_nothing
 
     refused = auth.mongo.collection("refused_addresses")
     (row,) = await refused.find({"_id": auth.look_ups.refused(person.email)})
-    assert row["expires_at"] - now() > timedelta(days=4 * 365)
-    await refused.update_one({"_id": row["_id"]}, {"$set": {"expires_at": now()}})
+    assert row["retained_until"] - now() > timedelta(days=4 * 365)
+    await its_certificate_will_name_it(auth, user_id, deleted.case_id, row["retained_until"].date())
+    await refused.update_one({"_id": row["_id"]}, {"$set": {"retained_until": now()}})
     assert (await auth.post("/users", form(somebody(), email=person.email))).status_code == 202
     assert len(await auth.rows("users", email=person.email)) == 1
+
+
+async def its_certificate_will_name_it(auth: Auth, user_id: UUID, case_id: UUID, until: date) -> None:
+    """What auth answers to privacy is what the certificate says, and what it is amended by when it is gone."""
+    work = auth.service.consenting._work
+    asked = (
+        InventoryRequestedV1(user_id=user_id, case_id=case_id),
+        ErasureRequestedV1(user_id=user_id, case_id=case_id),
+    )
+    await work.run(lambda: work.outbox.add(*asked))
+    (counted,) = await events_of(auth, InventoryCompletedV1, user_id)
+    (erased,) = await events_of(auth, ErasureCompletedV1, user_id)
+    name = "auth.refused_addresses"
+    assert [each.found for each in counted.holdings if each.holding == name] == [1]
+    (kept,) = [each for each in erased.holdings if each.holding == name]
+    assert (kept.retained, kept.erased, kept.ground) == (1, 0, "protection-of-minors")
+    assert kept.retained_until == until
+    assert await auth.rows("users", _id=user_id) == [], "all else is gone"
 
 
 async def test_a_minor_who_never_verified_an_address_has_none_refused(auth: Auth) -> None:
@@ -249,3 +275,4 @@ async def test_a_minor_who_never_verified_an_address_has_none_refused(auth: Auth
     for outcome in ("erasure-begun", "account-closed"):
         assert await work.run(lambda: auth.service.leaving.close_minor(user_id)) == outcome
     assert await auth.rows("refused_addresses", _id=auth.look_ups.refused(person.email)) == []
+    assert await auth.rows("tombstones", _id=user_id) == [], "nothing is kept that a certificate would name"

@@ -2,16 +2,20 @@
 
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from libs.common.clock import now
 from libs.common.mongo import Mongo
 from libs.common.privacy.holdings import locator
 from libs.common.sealing import Sealing
 from libs.common.storage import Version
 from libs.common.vault.keys import DataKeys
+from services.auth.models import RefusedAddress
+from services.auth.privacy import HOLDINGS, REFUSED_ADDRESSES
 from services.privacy.scanner import Scanner
 from tests.privacy.conftest import BUCKET, Privacy
 
@@ -143,6 +147,15 @@ async def test_an_id_that_strayed_into_the_vault_is_found(platform_data: Platfor
         ("unmapped", "vault.notes", 1),
         ("stray-id", "vault.notes", 1),
     }
+
+
+async def test_what_was_kept_of_a_minor_is_looked_for_by_its_date(platform_data: Platform) -> None:
+    until = now() + timedelta(days=5)
+    row = RefusedAddress(id="keyed", retained_until=until).to_mongo()
+    await platform_data.rows("auth", RefusedAddress.collection).insert_one(row)
+    name = HOLDINGS.name_of(REFUSED_ADDRESSES)
+    assert await platform_data.scanner.retained(name, until + timedelta(days=1))
+    assert not await platform_data.scanner.retained(name, until - timedelta(days=1))
 
 
 async def test_a_scan_is_fast(platform_data: Platform) -> None:

@@ -107,7 +107,8 @@ class Holder:
         """
         tombstone = await self._tombstones.set(user_id, case_id)
         counts = await self._frozen_counts(tombstone)
-        return [self._inventoried(each, counts, user_id) for each in self.holdings.all]
+        found = [self._inventoried(each, counts, user_id) for each in self.holdings.all]
+        return [*found, *(_inventoried_proof(each) for each in self._proofs_kept(tombstone))]
 
     async def erase(self, user_id: UUID, case_id: UUID) -> list[HoldingErasure]:
         """Erase a person: objects, every version, then rows, then the key. After a crash it goes on where it was.
@@ -268,7 +269,8 @@ class Holder:
         tombstone = await self._progress.read(user_id)
         by = [hold.id for hold in holds or ()]
         outcomes = [self._erased(each, tombstone, present) for each in self.holdings.all]
-        return [each.model_copy(update={"holds": by}) if each.held else each for each in outcomes]
+        outcomes = [each.model_copy(update={"holds": by}) if each.held else each for each in outcomes]
+        return [*outcomes, *self._proofs_kept(tombstone)]
 
     async def _sweep_objects(self, user_id: UUID) -> Tally:
         try:
@@ -301,6 +303,25 @@ class Holder:
         until = tombstone.retained_until[field].date()
         kept = {"retained": retained, "ground": holding.erase.ground, "retained_until": until}
         return erased.model_copy(update=kept)
+
+    def _proofs_kept(self, tombstone: Tombstone) -> list[HoldingErasure]:
+        """Return what is kept of a person in proof holdings, as far as `Proofs.keep` noted it."""
+        named = ((self.holdings.name_of(each), each.ground) for each in self.holdings.proofs)
+        return [
+            HoldingErasure(
+                holding=name,
+                erased=0,
+                retained=tombstone.retained[field_of(name)],
+                ground=ground,
+                retained_until=tombstone.retained_until[field_of(name)].date(),
+            )
+            for name, ground in named
+            if field_of(name) in tombstone.retained
+        ]
+
+
+def _inventoried_proof(kept: HoldingErasure) -> HoldingInventory:
+    return HoldingInventory(holding=kept.holding, kind="collection", found=kept.retained)
 
 
 def _erased_outside(name: str, count: int, tombstone: Tombstone) -> HoldingErasure:

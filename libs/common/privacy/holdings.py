@@ -103,7 +103,11 @@ class CollectionHolding:
     @property
     def expiry(self) -> tuple[Index, ...]:
         """Return the indexes by which the database itself removes rows at the time that they name."""
-        return tuple(index for index in self.document.indexes if index.expire_after is not None)
+        return _expiring(self.document)
+
+
+def _expiring(document: type[Document]) -> tuple[Index, ...]:
+    return tuple(index for index in document.indexes if index.expire_after is not None)
 
 
 def _longest(kept: Retention) -> timedelta:
@@ -151,6 +155,7 @@ class KeysHolding:
 
 
 Holding: TypeAlias = "CollectionHolding | ObjectsHolding | KeysHolding | ProcessorHolding"
+"""What is inventoried and erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +215,11 @@ class ProofHolding:
     ground: str
     kept: Retention
 
+    @property
+    def expiry(self) -> tuple[Index, ...]:
+        """Return the indexes by which the database itself removes rows at the time that they name."""
+        return _expiring(self.document)
+
 
 @dataclass(frozen=True)
 class Holdings:
@@ -233,7 +243,7 @@ class Holdings:
         """Return the name that an item is held by."""
         return f"{self.service}.{item.document.collection}"
 
-    def name_of(self, holding: Holding) -> str:
+    def name_of(self, holding: "Holding | ProofHolding") -> str:
         """Return the holding's name, as inventories, certificates and metrics have it."""
         if isinstance(holding, KeysHolding):
             return f"{holding.database}.{holding.document.collection}"
@@ -242,7 +252,8 @@ class Holdings:
         if isinstance(holding, ObjectsHolding):
             return holding.name if "." in holding.name else f"{self.service}.{holding.name}"
         name = f"{self.service}.{holding.document.collection}"
-        return f"{name}:{holding.label}" if holding.label else name
+        label = holding.label if isinstance(holding, CollectionHolding) else ""
+        return f"{name}:{label}" if label else name
 
     @property
     def all(self) -> tuple[Holding, ...]:

@@ -147,6 +147,12 @@ class Progress:
             {"_id": user_id}, {name: fields for name, fields in change.items() if fields}
         )
 
+    async def keep(self, user_id: UUID, holding: str, until: datetime) -> None:
+        """Note, in the open transaction, the one row of a proof holding that is kept of a person."""
+        field = field_of(holding)
+        change = {"$set": {f"retained.{field}": 1}, "$max": {f"retained_until.{field}": until}}
+        await self._rows.update_one({"_id": user_id}, change)
+
     async def settle(self, user_id: UUID, holding: str, total: int) -> bool:
         """Note how much of a holding went in all, where it keeps that count itself; False where it is noted."""
         path = f"erased.{field_of(holding)}"

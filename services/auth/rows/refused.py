@@ -16,9 +16,9 @@ class RefusedAddresses:
     async def add(self, email: str, until: datetime) -> None:
         """Refuse an address until a moment; a later one counts."""
         key = self._look_ups.refused(email)
-        await self._rows.update_one({"_id": key}, {"$max": {"expires_at": until}}, upsert=True)
+        await self._rows.update_one({"_id": key}, {"$max": {"retained_until": until}}, upsert=True)
 
     async def has(self, email: str, at: datetime) -> bool:
         """Tell whether an address is refused at a moment."""
-        query = {"_id": self._look_ups.refused(email), "expires_at": {"$gt": at}}
+        query = {"_id": self._look_ups.refused(email), "retained_until": {"$gt": at}}
         return await self._rows.find_one(query, projection={"_id": 1}) is not None

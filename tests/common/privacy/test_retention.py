@@ -14,7 +14,7 @@ from pydantic import Field
 from libs.common.bus.lease import Lease, LeaseLost
 from libs.common.document import Document, Index
 from libs.common.privacy.annotations import DAY, TAX, Ends, Operational, Personal, Retention, SubjectId
-from libs.common.privacy.holdings import CollectionHolding, ObjectsHolding
+from libs.common.privacy.holdings import CollectionHolding, ObjectsHolding, ProofHolding
 from libs.common.privacy.retention import sweep
 from libs.common.privacy.retention.report import HoldingOut
 from libs.common.privacy.retention.rules import rules_of
@@ -43,10 +43,21 @@ class Ticket(Document):
     expires_at: Operational[datetime]
 
 
+class Marker(Document):
+    """What an erasure leaves, and the database itself removes."""
+
+    collection: ClassVar[str] = "markers"
+    indexes: ClassVar[tuple[Index, ...]] = (Index((("retained_until", 1),), expire_after=timedelta(0)),)
+
+    id: Operational[str] = Field(alias="_id")
+    retained_until: Operational[datetime]
+
+
 KEPT = replace(
     HOLDINGS,
     collections=(*HOLDINGS.collections, CollectionHolding(Ticket, kept=WHILE_GOOD)),
     objects=(DRAFTS,),
+    proofs=(ProofHolding(Marker, "keyed hash", "a-law", WHILE_GOOD),),
 )
 
 
@@ -237,6 +248,21 @@ async def test_an_index_that_is_to_remove_rows_is_looked_for_in_the_live_databas
     assert REGISTRY.get_sample_value("pixera_retention_expiry_missing", {"holding": name}) == 1
     await tickets.insert_one({"_id": uuid4(), "user_id": uuid4(), "expires_at": EPOCH})
     assert (await standing(studio, EPOCH + MINUTE, name)).oldest_overdue_seconds == 60
+
+
+async def test_what_stays_beyond_an_erasure_is_reported_too_until_its_own_date(studio: Studio) -> None:
+    name, until = (
+        "gallery.markers",
+        EPOCH + timedelta(days=9_999),
+    )  # what is past, the database may have removed
+    for key in ("one", "two"):
+        row = Marker(id=key, retained_until=until).to_mongo()
+        await studio.mongo.collection(Marker).insert_one(row)
+    told = await standing(studio, until - MINUTE, name)
+    assert (told.kind, told.ended_by, told.overdue) == ("proofs", ["expiry-index"], 0)
+    assert [(each.index, each.live) for each in told.expiry] == [("retained_until", True)]
+    told = await standing(studio, until + MINUTE, name)
+    assert (told.overdue, told.oldest_overdue_seconds) == (2, 60)
 
 
 async def test_the_sweep_finds_its_rows_by_index(studio: Studio) -> None:

@@ -8,7 +8,13 @@ from pydantic import BaseModel
 from libs.common.clock import now
 from libs.common.document import Index
 from libs.common.mongo import Mongo
-from libs.common.privacy.holdings import CollectionHolding, Holdings, ObjectsHolding, Pseudonymise
+from libs.common.privacy.holdings import (
+    CollectionHolding,
+    Holdings,
+    ObjectsHolding,
+    ProofHolding,
+    Pseudonymise,
+)
 from libs.common.privacy.metrics import EXPIRY_MISSING, OVERDUE, SWEEP_COMPLETED
 from libs.common.privacy.progress import Progress
 from libs.common.privacy.retention.rules import Rule, expiries_of, rules_of
@@ -79,6 +85,9 @@ class Standing:
         for held in self._holdings.collections:
             if any(rules_of(held)) or held.expiry:
                 _gauge(await self._of_rows(held, moment))
+        for proof in self._holdings.proofs:
+            if proof.expiry:
+                _gauge(await self._of_proofs(proof, moment))
         for each in self._holdings.objects:
             if each.kept.longest is not None:
                 _gauge(await self._of_objects(each, moment))
@@ -86,6 +95,7 @@ class Standing:
     async def report(self, moment: datetime) -> RetentionOut:
         """Return how every holding stands."""
         rows = [await self._of_rows(held, moment) for held in self._holdings.collections]
+        proofs = [await self._of_proofs(held, moment) for held in self._holdings.proofs]
         objects = [await self._of_objects(held, moment) for held in self._holdings.objects]
         topics = [
             HoldingOut(
@@ -93,7 +103,9 @@ class Standing:
             )
             for held in self._holdings.topics
         ]
-        return RetentionOut(service=self._holdings.service, at=moment, holdings=[*rows, *objects, *topics])
+        return RetentionOut(
+            service=self._holdings.service, at=moment, holdings=[*rows, *proofs, *objects, *topics]
+        )
 
     async def _of_rows(self, held: CollectionHolding, moment: datetime) -> HoldingOut:
         name, rules = self._holdings.name_of(held), [*rules_of(held), *expiries_of(held)]
@@ -110,6 +122,26 @@ class Standing:
             oldest_overdue_seconds=max(oldest, default=0.0),
             expiry=[await self._live(held, index) for index in held.expiry],
             **_last(await self._sweep.sweeps.of(name)),
+        )
+
+    async def _of_proofs(self, held: ProofHolding, moment: datetime) -> HoldingOut:
+        """Return how rows stand that an erasure leaves: if anything ends them, it is the time that they name."""
+        rows, oldest, overdue = self._mongo.collection(held.document.collection), moment, 0
+        for index in held.expiry:
+            path = index.keys[0][0]
+            over = {path: {"$lt": moment}}
+            overdue += await rows.count(over, limit=MOST_COUNTED)
+            first = await rows.find_one(over, sort=[(path, 1)], projection={path: 1})
+            oldest = min(oldest, first[path] if first else moment)
+        return HoldingOut(
+            holding=self._holdings.name_of(held),
+            kind="proofs",
+            kept=[held.kept.name],
+            grounds=[held.ground],
+            ended_by=[EXPIRY] if held.expiry else [],
+            overdue=overdue,
+            oldest_overdue_seconds=(moment - oldest).total_seconds(),
+            expiry=[await self._live(held, index) for index in held.expiry],
         )
 
     async def _of_objects(self, held: ObjectsHolding, moment: datetime) -> HoldingOut:
@@ -142,7 +174,7 @@ class Standing:
         rows = self._mongo.collection(rule.holding.document.collection)
         return await rows.count(rule.over(moment), limit=MOST_COUNTED)
 
-    async def _live(self, held: CollectionHolding, index: Index) -> ExpiryOut:
+    async def _live(self, held: CollectionHolding | ProofHolding, index: Index) -> ExpiryOut:
         """Look whether the database has an index as it is declared."""
         live = await self._mongo.collection(held.document.collection).expiries()
         path = index.keys[0][0]
