@@ -21,8 +21,8 @@ from libs.common.revocations import TOPICS as OF_ENDED_SESSIONS
 
 ROOT = Path(__file__).parents[3]
 SERVICES = tuple(sorted(PRODUCERS))
-SHARED = ("libs/common/audit.py", "libs/common/privacy")
-"""Where events are made in every service's name."""
+SHARED = ROOT / "libs" / "common"
+"""Where events are made in every service's name: as a holder of data, and as who does something to it."""
 AUDITOR = "privacy"
 """Reads the whole log: it shows operators its history, and says up to where a backup of each service goes."""
 
@@ -64,7 +64,7 @@ def subscriptions() -> tuple[Subscription, ...]:
 
 def published_by(service: str) -> set[type[Event]]:
     """Return the events that a service makes."""
-    shared = {event for place in SHARED for event in made_in(ROOT / place)}
+    shared = set(made_in(SHARED))
     if not import_module(f"services.{service}.privacy").HOLDINGS.items:
         shared.discard(HoldAnsweredV1)
     return shared | made_in(ROOT / "services" / service)
@@ -72,16 +72,22 @@ def published_by(service: str) -> set[type[Event]]:
 
 @cache
 def made_in(place: Path) -> frozenset[type[Event]]:
-    """Return the events that are made in a module, or anywhere in a package."""
+    """Return the events that are made anywhere in a package, for other purposes than tests."""
     known = {event.__name__: event for event in event_classes()}
-    files = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    files = [file for file in sorted(place.rglob("*.py")) if "testing" not in file.parts]
     return frozenset(known[name] for file in files for name in _called(file) if name in known)
 
 
 def _called(file: Path) -> Iterator[str]:
+    """Yield the names of what is made, as `Event(...)` or `Event.model_validate(...)`."""
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            yield node.func.id
+        match node:
+            case ast.Call(func=ast.Name(id=name)):
+                yield name
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=name), attr="model_validate" | "model_construct")
+            ):
+                yield name
 
 
 def _owner(group: str) -> str:

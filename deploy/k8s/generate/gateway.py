@@ -32,10 +32,8 @@ def files() -> Iterator[tuple[Path, str]]:
 
 def routes() -> Iterator[Json]:
     """Yield the routes by what is asked of a request; the more exact match goes first whatever their order."""
-    yield _route(
-        CREDENTIALS, [_rule("auth", [_exact(path, "POST") for path in gateway_routes.CREDENTIAL_PATHS])]
-    )
-    yield _route(OPEN, [_rule(service, matches) for service, matches in _open().items()])
+    yield _route(CREDENTIALS, _by_service(_exact(path, "POST") for path in gateway_routes.CREDENTIAL_PATHS))
+    yield _route(OPEN, _by_service(_open()))
     streams = {service: _match("RegularExpression", path) for service, path in gateway_routes.STREAMS.items()}
     yield _route(STREAMS, [_rule(service, [match], timeout="0s") for service, match in streams.items()])
     below = {service: _match("PathPrefix", f"/api/{service}/v1") for service in gateway_routes.SERVICES}
@@ -44,16 +42,20 @@ def routes() -> Iterator[Json]:
     yield _route(PAGES, [page])
 
 
-def _open() -> dict[str, list[Json]]:
-    """What needs no token, by service."""
-    matches = [_exact(path, "GET") for path in gateway_routes.OPEN_PATHS]
+def _open() -> Iterator[Json]:
+    """Yield what needs no token, and has nothing to guess at."""
+    yield from (_exact(path, "GET") for path in gateway_routes.OPEN_PATHS)
     # Not by prefix, which would take the address without what comes below it as well.
-    matches += [_match("RegularExpression", f"{path}.+", "GET") for path in gateway_routes.OPEN_READS]
-    matches += [_match("RegularExpression", f"{path}.+") for path in gateway_routes.OPEN_PREFIXES]
-    by_service: dict[str, list[Json]] = {}
+    yield from (_match("RegularExpression", f"{path}.+", "GET") for path in gateway_routes.OPEN_READS)
+    yield from (_match("RegularExpression", f"{path}.+") for path in gateway_routes.OPEN_PREFIXES)
+
+
+def _by_service(matches: Iterable[Json]) -> list[Json]:
+    """Return a rule for each service that the addresses `/api/<service>/…` are of."""
+    found: dict[str, list[Json]] = {}
     for match in matches:
-        by_service.setdefault(match["path"]["value"].split("/")[2], []).append(match)
-    return by_service
+        found.setdefault(match["path"]["value"].split("/")[2], []).append(match)
+    return [_rule(service, of_it) for service, of_it in found.items()]
 
 
 def _route(name: str, rules: list[Json]) -> Json:
