@@ -65,6 +65,8 @@ OPEN_PATHS = (
 # A provider's signature, a case token, or a link to a request, is checked by the service itself.
 OPEN_PREFIXES = ("/api/billing/v1/webhooks/", "/api/privacy/v1/cases/", "/api/privacy/v1/requests/")
 OPEN_READS = ("/api/privacy/v1/policies/",)
+PAGES = ("/privacy", "/contacts", "/requests")
+"""Privacy's pages: the policy, the contact form, and what a mailed link to a request leads to."""
 STREAMS = {
     "generation": r"/api/generation/v1/jobs/[^/]+/events",
     "privacy": r"/api/privacy/v1/(staff/events(/timeline)?|exports/[^/]+/archive)",
@@ -96,7 +98,7 @@ def routes(credential_limit: Json) -> list[Json]:
         *(_stream(service, path) for service, path in STREAMS.items()),
         *(_api(service) for service in SERVICES),
         *(route for bucket in PUBLIC_BUCKETS for route in _bucket(bucket)),
-        _page("policy", {"path_separated_prefix": "/privacy"}, "privacy-api"),
+        *(_page(f"page {path}", {"path_separated_prefix": path}, "privacy-api") for path in PAGES),
         # What the merchant's side of the sandbox offers is for billing alone.
         _page("pay", {"prefix": "/pay/checkout/"}, "pay"),
         _page("pay style", {"path": "/pay/checkout.css"}, "pay"),

@@ -45,6 +45,7 @@ from services.privacy.policies.rows import PolicyRows
 from services.privacy.repository import CaseRepository, CertificateRepository
 from services.privacy.requests import routes as request_routes
 from services.privacy.requests import staff_routes as request_staff_routes
+from services.privacy.requests.page import routes as request_page_routes
 from services.privacy.requests.requests import Requests
 from services.privacy.retained import Retained
 from services.privacy.routes import router
@@ -81,6 +82,7 @@ def create_app(role: str = "all", settings: PrivacySettings | None = None) -> Fa
             export_routes.router,
             request_routes.router,
             request_staff_routes.router,
+            request_page_routes.router,
         ],
         compose=partial(compose, settings),
     )

@@ -18,7 +18,7 @@ from libs.common.settings import CommonSettings
 ROOT = Path(__file__).parents[2]
 BILLING = "services.billing.main:create_app"
 PAY = "services.billing.providers.sandbox.app:create_app"
-START_S = 40.0
+START_S = 100.0
 SERVE = """
 import importlib, sys, uvicorn
 factory, port, *arguments = sys.argv[1:]

@@ -431,3 +431,14 @@ async def test_an_erasure_takes_all_of_a_persons_requests(desk: Desk) -> None:
         assert await desk.privacy.mongo.collection(name).count({"user_id": person}) == 0
         assert await desk.privacy.mongo.collection(name).count({"user_id": other}) == 1
     assert problem(await desk.file(bearer(person)), 410) == "subject-erased"
+
+
+async def test_the_pages_are_there_in_the_language_of_the_browser(desk: Desk) -> None:
+    base = str(desk.client.base_url).partition("/api/")[0]
+    for path in ("/contacts", f"/requests/{uuid4()}"):
+        page = await desk.client.get(f"{base}{path}", headers={"accept-language": "ru"})
+        assert (page.status_code, page.headers["content-language"]) == (200, "ru")
+        assert page.headers["vary"] == "Accept-Language"
+        assert (await desk.client.get(f"{base}{path}/de")).headers["content-language"] == "de"
+        assert (await desk.client.get(f"{base}{path}/xx")).status_code == 422
+    assert (await desk.client.get(f"{base}/requests/nothing")).status_code == 422

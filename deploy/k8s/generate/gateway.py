@@ -38,8 +38,10 @@ def routes() -> Iterator[Json]:
     yield _route(STREAMS, [_rule(service, [match], timeout="0s") for service, match in streams.items()])
     below = {service: _match("PathPrefix", f"/api/{service}/v1") for service in gateway_routes.SERVICES}
     yield _route(API, [_rule(service, [match]) for service, match in below.items()])
-    page = _to("privacy", [_match("PathPrefix", "/privacy")])  # it says itself what it may load
-    yield _route(PAGES, [page])
+    pages = [
+        _match("PathPrefix", path) for path in gateway_routes.PAGES
+    ]  # they say themselves what they may load
+    yield _route(PAGES, [_to("privacy", pages)])
 
 
 def _open() -> Iterator[Json]:

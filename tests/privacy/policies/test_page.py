@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncIterator
-from html.parser import HTMLParser
 from typing import Any
 
 import httpx
@@ -23,10 +22,10 @@ from services.privacy.policies.page.words import Untold, contradictions, words
 from services.privacy.policies.texts import LANGUAGES, Language, Text, current_text
 from tests.privacy.conftest import privacy_settings, settings_with
 from tests.privacy.holders import write_data_map
+from tests.privacy.outline import Outline
 
 __all__ = ["privacy_settings"]
 
-VOID = {"meta", "link"}
 TEXTS: dict[Language, Text] = {language: current_text("policy", language) for language in LANGUAGES}
 
 
@@ -35,34 +34,6 @@ def record() -> dict[str, Any]:
     """The platform's data map as it is now."""
     made: dict[str, Any] = json.loads(json.dumps(data_map(all_holdings())))
     return made
-
-
-class Outline(HTMLParser):
-    """What a page is made of: its tags nested as they should be, its headings, ids and addresses."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.inside: list[str] = []
-        self.headings: list[int] = []
-        self.ids: list[str] = []
-        self.refs: list[str] = []
-        self.attributes: set[str] = set()
-        self.tags: set[str] = set()
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.tags.add(tag)
-        self.attributes |= given.keys()
-        self.ids += [given["id"] or ""] if "id" in given else []
-        self.refs += [given[name] or "" for name in ("href", "src") if name in given]
-        if re.fullmatch("h[1-6]", tag):
-            self.headings.append(int(tag[1]))
-        if tag not in VOID:
-            self.inside.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.inside.pop() == tag
 
 
 def test_the_policy_and_what_is_held_do_not_contradict_each_other(record: dict[str, Any]) -> None:

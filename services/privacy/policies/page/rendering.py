@@ -59,7 +59,7 @@ def render(texts: dict[Language, Text], language: Language, record: Record, publ
         parts=_parts(texts, language, record),
         say=lambda code: said("page", code, language),
     )
-    return Page(html, {"content-security-policy": _csp(style), "content-language": language})
+    return Page(html, {"content-security-policy": content_policy(style), "content-language": language})
 
 
 def negotiated(accepted: str) -> Language:
@@ -70,6 +70,19 @@ def negotiated(accepted: str) -> Language:
         quality = float(weight) if re.fullmatch(r"[01](\.\d{0,3})?", weight) else 1.0
         wishes += [(quality, each) for each in LANGUAGES if tag.lower().split("-")[0] == each]
     return max(wishes, key=lambda wish: wish[0], default=(1.0, ORIGINAL))[1]
+
+
+def content_policy(style: str, script: str = "") -> str:
+    """Return a policy that lets in a page's own styles and script, and nothing else. Source: CSP Level 3."""
+    own = f"; script-src '{_digest(script)}'; connect-src 'self'" if script else ""
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'{own}; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+
+
+def _digest(source: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 
 def _parts(texts: dict[Language, Text], language: Language, record: Record) -> list[Part]:
@@ -85,12 +98,3 @@ def _parts(texts: dict[Language, Text], language: Language, record: Record) -> l
 
 def _anchor(heading: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
-
-
-def _csp(style: str) -> str:
-    """Return a policy that lets in this page's own styles, and nothing else. Source: CSP Level 3."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    )
