@@ -1,4 +1,4 @@
-"""`pixera requests`: what is due, and answering it; what is written comes from the standard input."""
+"""`pixera requests`: what is due, and answering it by what the standard input says; `pixera export`: what sticks."""
 
 import json
 from uuid import UUID, uuid4
@@ -8,12 +8,14 @@ import pytest
 from libs.common.blind_index import BlindIndexes
 from libs.common.bus.outbox import OutboxRow
 from libs.common.clock import now
-from libs.common.events.privacy import MinorConfirmedV1, RequestAcceptedV1
+from libs.common.events.privacy import ExportRequestedV1, MinorConfirmedV1, RequestAcceptedV1
 from libs.common.identity import User
 from libs.common.mongo import Mongo
 from libs.common.settings import CommonSettings
 from services.auth.look_ups import LookUps
 from services.auth.settings import AuthSettings
+from services.privacy.models import Export
+from services.privacy.protocol import HOLDERS
 from services.privacy.requests.access import Caller
 from services.privacy.requests.intake import Form
 from services.privacy.requests.kinds import Kind
@@ -64,6 +66,30 @@ async def test_what_is_overdue_is_a_no_and_is_answered(privacy: Privacy, api: di
     assert "closed (answered)" in answer.out
     assert (await pixera("requests", "answer", request_id, typed="And?", **api)).code == 1
     assert (await pixera("requests", "show", str(uuid4()), **api)).code == 2
+
+
+async def test_an_export_is_followed_by_its_case_and_whose_it_is_nobody_is_told(
+    privacy: Privacy, api: dict[str, str]
+) -> None:
+    exports, user_id, case = privacy.service.exports, uuid4(), uuid4()
+    begun = await privacy.platform.work.run(lambda: exports.begin(user_id, case, "portability"))
+    for command in ("list", "show", "retry"):
+        ran = await pixera("export", command, *([] if command == "list" else [str(case)]), "--json", **api)
+        assert ran.code == 1, ran.err
+        told = json.loads(ran.out)
+        (export,) = told if command == "list" else (told,)
+        assert (export["export_id"], export["requests"]) == (str(begun.id), [str(case)])
+        assert export["waiting_for"] == list(HOLDERS)
+        assert str(user_id) not in ran.out
+    asked = {"topic": ExportRequestedV1.topic, "key": str(user_id)}
+    assert await privacy.mongo.collection(OutboxRow).count(asked) == 2, (
+        "once by the case, once by the command"
+    )
+    await privacy.mongo.collection(Export).update_one(
+        {"_id": begun.id}, {"$set": {"open": False, "state": "ready", "ready_at": now()}}
+    )
+    assert (await pixera("export", "list", **api)).code == 0
+    assert (await pixera("export", "show", str(uuid4()), **api)).code == 2
 
 
 async def test_it_is_confirmed_by_hand_whose_account_it_is(
