@@ -223,7 +223,11 @@ class Holder:
             await self.sweep_late()
 
     async def sweep_late(self, within: timedelta = LATE_FOR) -> None:
-        """Erase again what arrived for people whose erasure was completed not long ago."""
+        """Erase again what arrived for people whose erasure was completed not long ago.
+
+        Whatever a sweep that died began, however long ago, is finished first.
+        """
+        await self.sweep([user_id async for user_id in self._progress.half_swept()])
         late = [
             user_id
             async for user_id in self._progress.completed_since(now() - within)

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from libs.common.clock import new_id, now
 from libs.common.errors import Unavailable
 from libs.common.mongo import Mongo
-from libs.common.privacy.tombstones import Asked, Chunk, ErasureReceipt, Tombstone
+from libs.common.privacy.tombstones import UNDER_WAY, Asked, Chunk, ErasureReceipt, Tombstone
 
 CLAIM_MS = 5_000
 
@@ -210,6 +210,15 @@ class Progress:
     async def completed_since(self, moment: datetime) -> AsyncIterator[UUID]:
         """Yield the people whose erasure was completed after a moment."""
         async for row in self._rows.stream({"completed_at": {"$gt": moment}}, projection={"_id": 1}):
+            yield row["_id"]
+
+    async def half_swept(self) -> AsyncIterator[UUID]:
+        """Yield people whose erasure is complete, and whose tombstone still names objects that a sweep deleted.
+
+        It is there for good where who swept died in its middle: nothing is left that another sweep would be for.
+        """
+        query = {**UNDER_WAY, "completed_at": {"$ne": None}}
+        async for row in self._rows.stream(query, projection={"_id": 1}):
             yield row["_id"]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -17,6 +17,9 @@ from libs.common.privacy.metrics import REFUSED
 LASTING = Retention(
     "for as long as a restored backup or a replayed event could bring the person back", ends=Ends.PROOF
 )
+
+UNDER_WAY: dict[str, Any] = {"chunks": {"$gt": {}}}
+"""Of whose objects a deletion was written down that nobody has finished."""
 
 Sweeper = Callable[[list[UUID]], Awaitable[None]]
 
@@ -55,7 +58,10 @@ class Tombstone(Document):
     """
 
     collection: ClassVar[str] = "tombstones"
-    indexes: ClassVar[tuple[Index, ...]] = (Index((("completed_at", -1),)),)
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index((("completed_at", -1),)),
+        Index((("completed_at", 1),), partial=UNDER_WAY),
+    )
 
     id: Annotated[
         UUID, Personal("user.unique_id", Purpose.ACCOUNTABILITY, Basis.LEGAL_OBLIGATION, LASTING)

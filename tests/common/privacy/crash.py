@@ -1,22 +1,32 @@
-"""A process that erases one person, and is killed by SIGKILL at a named point: `crash.py POINT USER_ID CASE_ID`."""
+"""A process that erases one person, or sweeps, and is killed by SIGKILL at a named point.
+
+`crash.py POINT USER_ID CASE_ID`; what it does follows from the point.
+"""
 
 import asyncio
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
+from itertools import count
 from uuid import UUID
 
 from libs.common.privacy import objects, rows
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.item_holds import ItemHold
 from libs.common.privacy.progress import Progress, Tally
+from libs.common.privacy.retention import sweep
+from libs.common.privacy.retention.sweeps import Sweep, Sweeps
 from libs.common.privacy.rows import Left
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage, Version
-from tests.common.privacy.studio import open_studio
+from tests.common.privacy.studio import EPOCH, open_studio
 
 CHUNK = 5
+BATCH = 3
+SWEPT_BY = EPOCH - timedelta(days=1)
+"""Before anything of the people of these tests is over, but for what is older on purpose."""
 ROWS_AT_ONCE = 4
 SECOND = 2
 
@@ -37,7 +47,7 @@ class DyingStorage(Storage):
         if second and self.point == "chunk-written-down":
             die()
         await super().delete_versions(bucket, versions)
-        if second and self.point == "chunk-deleted-not-counted":
+        if second and self.point.endswith("chunk-deleted-not-counted"):
             die()
 
 
@@ -59,6 +69,18 @@ class DyingProgress(Progress):
         if self.point == "key-destroyed-not-counted":
             die()
         return await super().settle(user_id, holding, total)
+
+
+class DyingSweeps(Sweeps):
+    """The real record of sweeps, of a process that dies inside the transaction of its second batch."""
+
+    saves = 0
+
+    async def save(self, sweep: Sweep) -> None:
+        DyingSweeps.saves += 1
+        if self.saves == SECOND:
+            die()
+        await super().save(sweep)
 
 
 class DyingHolder(Holder):
@@ -88,7 +110,30 @@ async def main(point: str, user_id: UUID, case_id: UUID) -> None:
             settings,
         )
         holder._rows._progress = holder._keys._progress = DyingProgress(studio.mongo)
+        await work_of(holder, point, user_id, case_id)
+
+
+async def work_of(holder: Holder, point: str, user_id: UUID, case_id: UUID) -> None:
+    """Do what is killed at the point."""
+    if point.startswith("batch-"):
+        await sweep_codes(holder, point)
+    elif point.startswith("late-"):
+        await holder.sweep([user_id])
+    else:
         await holder.erase(user_id, case_id)
+
+
+async def sweep_codes(holder: Holder, point: str) -> None:
+    """End the retention of codes, in batches that are small enough to die between."""
+    sweep.BATCH, batches = BATCH, count(1)
+    if point == "batch-gone-not-committed":
+        holder._retention.sweeps = DyingSweeps(holder.mongo)
+
+    def between() -> None:
+        if next(batches) == SECOND:
+            die()
+
+    await holder._retention.end("gallery.codes", SWEPT_BY, between)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,15 @@ from pydantic import SecretStr
 from libs.common.clock import now
 from libs.common.events.privacy import HoldingErasure
 from libs.common.privacy.progress import CLAIM_MS, ErasureUnderWay, Progress
-from libs.common.privacy.tombstones import Chunk, Tombstone
+from libs.common.privacy.tombstones import UNDER_WAY, Chunk, Tombstone
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage, Version
-from tests.common.privacy.studio import BUCKET, Studio, open_studio
+from tests.common.privacy.crash import BATCH, SWEPT_BY
+from tests.common.privacy.studio import BUCKET, Code, Studio, open_studio
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES, RECEIPTS = 17, 9
+OLD_CODES, LATE = 10, 7
 POINTS = [
     "chunk-written-down",
     "chunk-deleted-not-counted",
@@ -67,7 +69,55 @@ async def test_another_process_goes_on_and_counts_exactly(studio: Studio, point:
 @pytest.mark.slow
 async def test_a_death_inside_a_transaction_loses_nothing(studio: Studio) -> None:
     """It takes as long as the server keeps the locks of a transaction whose process is gone."""
-    await asyncio.gather(*(survive(studio, point) for point in POINTS_IN_TRANSACTIONS))
+    await asyncio.gather(
+        *(survive(studio, point) for point in POINTS_IN_TRANSACTIONS),
+        outlive_a_sweep(studio, "batch-gone-not-committed"),
+    )
+
+
+async def test_a_sweep_that_is_killed_goes_on_from_its_place_and_ends_everything_once(studio: Studio) -> None:
+    await outlive_a_sweep(studio, "batch-committed")
+
+
+async def outlive_a_sweep(studio: Studio, point: str) -> None:
+    """Kill who ends the retention of old codes; another process ends the rest, and what went is counted once."""
+    person, retention = uuid4(), studio.holder._retention
+    codes = studio.mongo.collection(Code)
+    old = {"created_at": {"$lt": SWEPT_BY - timedelta(days=1)}}
+    for number in range(OLD_CODES):
+        made = SWEPT_BY - timedelta(days=9, minutes=number)
+        await codes.insert_one(Code(id=uuid4().hex, user_id=person, created_at=made).to_mongo())
+    before = (await retention.sweeps.of("gallery.codes")).removed_in_all
+    assert await crash(studio, point, person, uuid4()) == -signal.SIGKILL
+    left = await retention.sweeps.of("gallery.codes")
+    batches = {"batch-committed": 2, "batch-gone-not-committed": 1}[point]
+    assert (left.begun_at, left.removed_in_all - before) == (SWEPT_BY, batches * BATCH)
+    assert await retention.end("gallery.codes", SWEPT_BY) == OLD_CODES - batches * BATCH
+    assert await codes.count(old) == 0
+    done = await retention.sweeps.of("gallery.codes")
+    assert (done.completed_at, done.removed_in_all - before) == (SWEPT_BY, OLD_CODES)
+
+
+async def test_a_late_sweep_that_is_killed_leaves_no_name_of_an_object_behind(studio: Studio) -> None:
+    """However long ago it was: all that it was for is gone, so no look for what is left would come upon it."""
+    person, case = await studio.settle(), uuid4()
+    await studio.holder.inventory(person, case)
+    await studio.holder.erase(person, case)
+    await studio.holder.complete(person)
+    await studio.put(person, [f"late-{number}" for number in range(LATE)])
+    assert await crash(studio, "late-chunk-deleted-not-counted", person, case) == -signal.SIGKILL
+    assert (before := await studio.tombstone(person))["chunks"] != {}
+    await studio.storage.delete_prefix(BUCKET, studio.prefix(person))
+    rows = studio.mongo.collection(Tombstone).raw
+    found = await rows.find({**UNDER_WAY, "completed_at": {"$ne": None}}).explain()
+    assert "COLLSCAN" not in str(found["queryPlanner"]["winningPlan"])
+    long_ago = now() - timedelta(days=90)
+    moved = {"$set": {"completed_at": long_ago, "claimed_at": long_ago}}
+    await studio.mongo.collection(Tombstone).update_one({"_id": person}, moved)
+    await studio.holder.sweep_late()
+    after = await studio.tombstone(person)
+    assert after["chunks"] == {}
+    assert after["erased"]["gallery/files"] > before["erased"]["gallery/files"]
 
 
 async def survive(studio: Studio, point: str) -> None:

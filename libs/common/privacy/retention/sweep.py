@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from libs.common.bus.lease import Lease
@@ -13,7 +14,7 @@ from libs.common.privacy.metrics import EXPIRED
 from libs.common.privacy.objects import Objects
 from libs.common.privacy.progress import Progress
 from libs.common.privacy.retention.rules import Rule, rules_of
-from libs.common.privacy.retention.sweeps import Sweep, Sweeps
+from libs.common.privacy.retention.sweeps import Done, Sweep, Sweeps
 from libs.common.privacy.rows import value_at
 
 BATCH = 1_000
@@ -26,8 +27,10 @@ nothing of anybody."""
 class RetentionSweep:
     """Ends retentions in one service's database and buckets, as the fields and objects declare them.
 
-    A batch at a time, in the order of time: what it did is counted and where it was is kept after each. It leaves
-    alone who is frozen, since what was counted for an erasure goes by that alone, and what is held.
+    A batch at a time, in the order of time. Rows go in the transaction that counts them and keeps where the sweep is:
+    whoever goes on after a kill finds either both or neither. Objects, which no transaction reaches, go first and are
+    counted then. It leaves alone who is frozen, since what was counted for an erasure goes by that alone, and what is
+    held.
     """
 
     def __init__(
@@ -74,7 +77,6 @@ class RetentionSweep:
         while sweep.part < len(parts):
             async for gone in self._swept(holding, parts[sweep.part], sweep):
                 EXPIRED.labels(name).inc(gone)
-                await self.sweeps.save(sweep)
                 require()
             sweep.next_part()
         sweep.complete()
@@ -96,12 +98,22 @@ class RetentionSweep:
         """Remove what is over, a batch at a time; yield how much of each went."""
         rows, over = self._of(rule.holding), rule.over(sweep.moment)
         async for batch in _batches(rows, rule, over, sweep.position):
-            subjects = {value_at(row, rule.holding.subject) for row in batch}
-            frozen = await self._progress.open_among(subjects)
-            ids = [row["_id"] for row in batch if value_at(row, rule.holding.subject) not in frozen]
-            gone = await _remove(rows, rule, {**over, "_id": {"$in": ids}}) if ids else 0
-            sweep.note(value_at(batch[-1], rule.path), gone, len(batch) - len(ids))
-            yield gone
+            done = await self._mongo.transaction(partial(self._end_batch, rule, batch, sweep))
+            sweep.note(*done)
+            yield done.gone
+
+    async def _end_batch(self, rule: Rule, batch: list[Row], sweep: Sweep) -> Done:
+        """Remove of a batch what is not left alone, and keep where the sweep is then, in the open transaction."""
+        subjects = {value_at(row, rule.holding.subject) for row in batch}
+        frozen = await self._progress.open_among(subjects)
+        ids = [row["_id"] for row in batch if value_at(row, rule.holding.subject) not in frozen]
+        ours = {**rule.over(sweep.moment), "_id": {"$in": ids}}
+        gone = await _remove(self._of(rule.holding), rule, ours) if ids else 0
+        done = Done(value_at(batch[-1], rule.path), gone, len(batch) - len(ids))
+        after = sweep.model_copy()
+        after.note(*done)
+        await self.sweeps.save(after)
+        return done
 
     async def _sweep_objects(self, holding: ObjectsHolding, sweep: Sweep) -> AsyncIterator[int]:
         """Remove object versions that are over, a page of the bucket at a time; yield how many of each went."""
@@ -114,6 +126,7 @@ class RetentionSweep:
             gone = await self._objects.expire(holding, ours)
             sweep.keep(stored_at for _, stored_at in dated if stored_at >= over_before)
             sweep.note(page[-1].name[:PREFIX], gone, len(old) - gone)
+            await self.sweeps.save(sweep)
             yield gone
 
     def _of(self, holding: CollectionHolding) -> Collection:

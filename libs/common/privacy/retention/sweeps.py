@@ -2,13 +2,21 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from libs.common.document import Document, Restored
 from libs.common.mongo import Mongo
 from libs.common.privacy.annotations import Operational
+
+
+class Done(NamedTuple):
+    """What one batch came to. Args: position: where the sweep is after it; gone, passed: removed, and left alone."""
+
+    position: datetime | str
+    gone: int
+    passed: int
 
 
 class Sweep(Document):
