@@ -15,11 +15,15 @@ from demo.cast import Role, role
 from demo.scanner import Scanner
 from demo.story import Story
 from demo.timeline import Timeline
+from deploy.k8s.generate import access
 from deploy.local.ports import HOST
 from deploy.local.spawn import RunningStack, started
 from deploy.observe import metrics, prometheus
 from deploy.observe.dashboards import DASHBOARDS
 from deploy.observe.rules import EVERY
+from libs.common.bus.envelope import first_of, source_of
+from libs.common.bus.replay import Reading, Selection
+from libs.common.bus.topics import event_topics
 from libs.common.testing.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -152,6 +156,22 @@ async def test_every_panel_shows_something(platform: RunningStack) -> None:
         scraped = {name.removesuffix("_total") for name in known}
         assert {name for name in asked if name.removesuffix("_total") not in scraped} == set()
         assert await series("up == 0") == 0, "somebody cannot be asked"
+
+
+async def test_nobody_published_what_its_access_on_kubernetes_is_not_for(platform: RunningStack) -> None:
+    """Right after the story as well: access is read off the code, and this is what the code did."""
+    reading = await Reading.open(
+        platform.env["PIXERA_KAFKA_BOOTSTRAP"], Selection(tuple(topic.name for topic in event_topics()))
+    )
+    published = {
+        (first_of(record.headers, "ce_source"), record.topic)
+        async for batch in reading.batches()
+        for record in batch
+    }
+    await reading.close()
+    granted = {(source_of(each.service), topic) for each in access.everyone() for topic in each.writes}
+    assert {source for source, _ in published} == {source for source, _ in granted}
+    assert published - granted == set()
 
 
 @pytest.mark.timeout(300)
