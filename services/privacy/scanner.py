@@ -5,9 +5,10 @@ themselves. The declarations only tell where an id should be; a collection that 
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -93,7 +94,7 @@ class Scanner:
         places, (in_objects, bucket_count) = await asyncio.gather(
             self._collections(), self._scan_objects(user_id, locators)
         )
-        reads = await _bounded(self._scan_collection(*place, user_id) for place in places)
+        reads = await _bounded(partial(self._scan_collection, *place, user_id) for place in places)
         found = [finding for read in [*reads, *in_objects] for finding in read.findings]
         return ScanReport(
             started_at=started_at,
@@ -185,7 +186,7 @@ class Scanner:
         buckets = await self._storage.buckets()
         prefixes = sorted({*locators, str(user_id), user_id.hex})
         reads = await _bounded(
-            self._list_versions(bucket, f"{prefix}/") for bucket in buckets for prefix in prefixes
+            partial(self._list_versions, bucket, f"{prefix}/") for bucket in buckets for prefix in prefixes
         )
         return reads, len(buckets)
 
@@ -221,12 +222,12 @@ class _Needles:
         return bool(value == self.value)
 
 
-async def _bounded(calls: Iterable[Awaitable[T]]) -> Sequence[T]:
-    """Run calls side by side, so many at once."""
+async def _bounded(calls: Iterable[Callable[[], Awaitable[T]]]) -> Sequence[T]:
+    """Run calls side by side, so many at once; one that waits for room has not begun when all are cancelled."""
     room = asyncio.Semaphore(AT_ONCE)
 
-    async def run(call: Awaitable[T]) -> T:
+    async def run(call: Callable[[], Awaitable[T]]) -> T:
         async with room:
-            return await call
+            return await call()
 
     return await asyncio.gather(*(run(call) for call in calls))

@@ -1,5 +1,7 @@
 """The scan sees what is left: rows, strays, every object version, and what nobody declared."""
 
+import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -16,6 +18,7 @@ from libs.common.storage import Version
 from libs.common.vault.keys import DataKeys
 from services.auth.models import RefusedAddress
 from services.auth.privacy import HOLDINGS, REFUSED_ADDRESSES
+from services.privacy import scanner
 from services.privacy.scanner import Scanner
 from tests.privacy.conftest import BUCKET, Privacy
 
@@ -156,6 +159,26 @@ async def test_what_was_kept_of_a_minor_is_looked_for_by_its_date(platform_data:
     name = HOLDINGS.name_of(REFUSED_ADDRESSES)
     assert await platform_data.scanner.retained(name, until + timedelta(days=1))
     assert not await platform_data.scanner.retained(name, until - timedelta(days=1))
+
+
+async def test_a_scan_that_is_cancelled_has_begun_nothing_that_it_leaves(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    """A process that stops in the middle of one leaves no coroutine that nobody awaits."""
+    begun = asyncio.Semaphore(0)
+
+    async def read() -> None:
+        begun.release()
+        await asyncio.Event().wait()
+
+    scanning = asyncio.create_task(scanner._bounded([read] * (scanner.AT_ONCE + 3)))
+    for _ in range(scanner.AT_ONCE):
+        await begun.acquire()
+    scanning.cancel()
+    await asyncio.gather(scanning, return_exceptions=True)
+    del scanning
+    gc.collect()
+    assert [str(each.message) for each in recwarn if issubclass(each.category, RuntimeWarning)] == []
 
 
 async def test_a_scan_is_fast(platform_data: Platform) -> None:
