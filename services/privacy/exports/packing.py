@@ -78,7 +78,8 @@ class Packing:
                 while export := await self._rows.to_pack():
                     await self._try(export, lease)
                 if time.monotonic() - swept_at > self._sweep_every_s:
-                    await self._exports.remove_expired()
+                    while await self._exports.remove_expired():
+                        lease.require()
                     swept_at = time.monotonic()
                 await self._exports.measure()
                 await asyncio.sleep(LOOK_EVERY_S)

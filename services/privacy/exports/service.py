@@ -189,7 +189,7 @@ class Exports:
         await self._record("export.retried", export, UNREADABLE)
 
     async def remove_expired(self) -> int:
-        """Remove the archives whose time is over; return how many went; a crash leaves the rest for the next time."""
+        """Remove some archives whose time is over; return how many. A crash leaves the rest for the next time."""
         over = await self._rows.expired(now())
         for export in over:
             await self._removals.delete_prefix(export.user_id, f"{self.home(export)}/")

@@ -6,8 +6,9 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Coroutine
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -32,6 +33,7 @@ from libs.common.events.privacy import (
     RequestKind,
 )
 from libs.common.exporting import segments
+from libs.common.exporting.gathering import LEASE
 from libs.common.exporting.parts import ExportPart
 from libs.common.identity import STAFF
 from libs.common.privacy.annotations import ChosenPurpose
@@ -39,6 +41,7 @@ from libs.common.privacy.exported import WITHHELD
 from libs.common.privacy.holdings import locator
 from libs.common.privacy.purposes import Decision
 from libs.common.settings import CommonSettings
+from libs.common.storage import Storage
 from libs.common.stream_cipher import StreamCipher
 from libs.common.testing.serving import published, serving
 from libs.common.testing.tokens import bearer
@@ -233,6 +236,22 @@ async def made(ada: Person, bob: Person) -> dict[str, Any]:
     return await ada.ready(hers["export_id"])
 
 
+class Halting(Storage):
+    """A store that takes the first segment of a stream, and answers no more."""
+
+    async def put(self, bucket: str, name: str, data: bytes, media_type: str) -> None:
+        if not name.endswith("/0"):
+            await asyncio.Event().wait()
+        await super().put(bucket, name, data, media_type)
+
+
+@pytest.fixture
+async def halting(settings: PrivacySettings) -> AsyncIterator[Halting]:
+    store = Halting(settings)
+    yield store
+    await store.close()
+
+
 def read(data: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
@@ -410,26 +429,43 @@ async def test_what_is_asked_for_is_not_there_before_it_is_made(house: House) ->
     await erin.ready(str(export.id))
 
 
-async def test_a_part_that_was_cut_short_is_written_anew(house: House) -> None:
-    frank = await house.person("Frank's fjord")
-    gallery = house.others.services["gallery"]
-    for number in range(3):  # more than two segments, so that a part is cut in its middle
-        name = f"{house.prefix(frank.id)}/{frank.image_id}/big-{number}"
+async def large_images(house: House, person: Person) -> None:
+    """Give somebody more than two segments of images, so that a stream is cut in its middle."""
+    for number in range(3):
+        name = f"{house.prefix(person.id)}/{person.image_id}/big-{number}"
         await house.others.storage.put(GALLERY, name, bytes(segments.SEGMENT), "image/png")
-    part = ExportPart(id=new_id(), user_id=frank.id, created_at=now(), due_at=now() + timedelta(days=1))
-    await gallery.mongo.collection(ExportPart).insert_one(part.to_mongo())
-    lease = Lease(gallery.mongo, "tests", 60)
-    async with lease.held():
-        writing = asyncio.create_task(gallery.gathering.write(part, lease))
-        await eventually(lambda: house.objects(frank.id))
-        writing.cancel()  # as a kill does: between two steps, whatever they are
-        await asyncio.gather(writing, return_exceptions=True)
+
+
+async def dead_attempt(house: House, person: Person, begun: Coroutine[Any, Any, None]) -> str:
+    """Have somebody die in the middle of a stream; return the attempt that is left of it."""
+    before = set(await house.objects(person.id))
+
+    async def left() -> set[str]:
+        return set(await house.objects(person.id)) - before
+
+    task = asyncio.create_task(begun)
+    (name,) = await eventually(left)
+    task.cancel()  # as a kill does: nobody comes to tidy up
+    await asyncio.gather(task, return_exceptions=True)
+    return PurePosixPath(name).parts[1]
+
+
+async def test_a_part_that_was_cut_short_is_written_anew(house: House, halting: Halting) -> None:
+    frank = await house.person("Frank's fjord")
+    await large_images(house, frank)
+    gallery = house.others.services["gallery"]
     rows = gallery.mongo.collection(ExportPart)
-    cut = await rows.find_one({"_id": part.id})
-    assert cut is not None
-    assert (cut["state"], cut["sealed_key"]) == ("waiting", None)
-    with pytest.raises(LeaseLost):
-        await gallery.gathering.write(ExportPart.from_mongo(cut), lease)
+    part = ExportPart(id=new_id(), user_id=frank.id, created_at=now(), due_at=now() + timedelta(days=1))
+    await rows.insert_one(part.to_mongo())
+    lease = Lease(gallery.mongo, LEASE, 60)  # the gallery's own, so that no other writes it meanwhile
+    async with lease.held():
+        dying = replace(gallery.gathering, storage=halting)
+        dead = await dead_attempt(house, frank, dying.write(part, lease))
+        cut = await rows.find_one({"_id": part.id})
+        assert cut is not None
+        assert (cut["state"], cut["sealed_key"], str(cut["attempt"])) == ("waiting", None, dead)
+        with pytest.raises(LeaseLost):
+            await gallery.gathering.write(ExportPart.from_mongo(cut), Lease(gallery.mongo, "not held", 60))
     await rows.update_one({"_id": part.id}, {"$set": {"due_at": now()}})
 
     async def done() -> dict[str, Any]:
@@ -440,7 +476,7 @@ async def test_a_part_that_was_cut_short_is_written_anew(house: House) -> None:
     wanted = {f"{part.id}/{row['attempt']}/{number}" for number in range(row["segments"])}
     assert wanted <= set(await house.objects(frank.id))
     assert row["segments"] >= 4
-    assert row["attempt"] != cut["attempt"]
+    assert str(row["attempt"]) != dead
 
 
 async def gathered(house: House, user_id: UUID) -> Export:
@@ -493,30 +529,22 @@ async def test_what_was_changed_in_the_store_is_never_handed_out(house: House) -
     assert (answer.status_code, answer.json()["code"]) == (500, "export-damaged")
 
 
-async def test_a_worker_that_dies_while_it_packs_is_followed_by_one_that_begins_anew(house: House) -> None:
+async def test_a_worker_that_dies_while_it_packs_is_followed_by_one_that_begins_anew(
+    house: House, halting: Halting
+) -> None:
     ivan = await house.person("Ivan's island")
-    for number in range(3):
-        name = f"{house.prefix(ivan.id)}/{ivan.image_id}/big-{number}"
-        await house.others.storage.put(GALLERY, name, bytes(segments.SEGMENT), "image/png")
+    await large_images(house, ivan)
     export = await gathered(house, ivan.id)
-    left = (
-        f"{house.prefix(ivan.id)}/{export.id}/{new_id()}/0"  # of a service that died while it wrote its part
-    )
+    left = f"{house.prefix(ivan.id)}/{export.id}/{new_id()}/0"  # of a service that died over its part
     await house.others.storage.put(segments.BUCKET, left, b"half", segments.MEDIA_TYPE)
-    before = set(await house.objects(ivan.id))
+    dying = copy(house.packing)
+    dying._storage = halting
     lease = Lease(house.app.state.mongo, "tests", 60)
     async with lease.held():
-        packing = asyncio.create_task(house.packing.pack(export, lease))
-
-        async def begun() -> bool:
-            return bool(set(await house.objects(ivan.id)) - before)
-
-        await eventually(begun)
-        packing.cancel()
-        await asyncio.gather(packing, return_exceptions=True)
-    assert ((await house.row(export.id)) or {})["state"] == "packing"
+        dead = await dead_attempt(house, ivan, dying.pack(export, lease))
     await house.service.exports.retry(export.id, "staff:tests")
     await ivan.ready(str(export.id))
+    assert str(((await house.row(export.id)) or {})["attempt"]) != dead
     assert await house.archive_alone(ivan.id, str(export.id))
 
 
