@@ -74,6 +74,13 @@ def known(settings: type[BaseSettings]) -> Iterator[str]:
         yield f"{settings.model_config['env_prefix']}{field}".upper()
 
 
+WAYS_OUT = {
+    "PIXERA_MONGO_URI": ("to-database", {"api", "worker", "renderer", "prepare"}),
+    "PIXERA_S3_ACCESS_KEY": ("to-objects", {"api", "worker", "renderer"}),
+    "PIXERA_SMTP_PASSWORD": ("to-mail", {"worker"}),
+    "PIXERA_PAY_API_KEY": ("to-payments", {"api", "worker", "prepare"}),
+}
+"""Who works with a secret gets to where it opens, in the roles that do so."""
 DEPLOYMENTS = of("Deployment")
 EACH = pytest.mark.parametrize("workload", workloads(), ids=name)
 EACH_DEPLOYMENT = pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=name)
@@ -107,6 +114,19 @@ def test_it_reaches_nothing_that_is_not_said(workload: Json) -> None:
         rule for each in over for rule in (*each.get("egress", []), *each.get("ingress", [])) if len(rule) < 2
     ]
     assert whole == [], "a rule without a peer or without a port lets everybody in or everything out"
+
+
+@EACH
+def test_it_reaches_what_it_has_the_secrets_of(workload: Json) -> None:
+    policies = {name(each): each["spec"]["podSelector"] for each in of("NetworkPolicy")}
+    role = labels(workload)["app.kubernetes.io/component"]
+    needed = {
+        policy
+        for secret, (policy, roles) in WAYS_OUT.items()
+        if secret in secrets.names(service_of(workload)) and role in roles
+    }
+    open_to_it = {policy for policy, _ in WAYS_OUT.values() if selects(policies[policy], labels(workload))}
+    assert open_to_it == needed
 
 
 @EACH
