@@ -5,7 +5,7 @@ import asyncio
 import shutil
 import sys
 
-from bench import api, at_rest, bus, erasure, export, generation, replay, sealing
+from bench import api, at_rest, bus, erasure, export, generation, observing, replay, sealing
 from deploy.local.home import ROOT
 from deploy.local.spawn import started
 from libs.common import logging
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "sealing": sealing.run,
     "at-rest": at_rest.run,
     "export": export.run,
+    "observing": observing.run,
 }
 
 
