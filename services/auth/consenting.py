@@ -9,6 +9,7 @@ from libs.common.clock import new_id, now
 from libs.common.consents import Consents, Standing, allowed
 from libs.common.errors import Unauthenticated
 from libs.common.events.auth import ConsentChangedV1
+from libs.common.events.privacy import RequestOutcome
 from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.privacy.purposes import DECLARED, Decision
 from libs.common.work import UnitOfWork
@@ -69,7 +70,7 @@ class Consenting:
             await self._keep(event, source)
         return len(changed)
 
-    async def refuse_all(self, user_id: UUID, kind: Literal["objection", "withdrawal"]) -> str:
+    async def refuse_all(self, user_id: UUID, kind: Literal["objection", "withdrawal"]) -> RequestOutcome:
         """Withdraw every consent, or object to all that can be objected to, in an open transaction.
 
         Who wants to say no to one thing only does so in the account; a request by form names none.

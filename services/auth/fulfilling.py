@@ -2,7 +2,13 @@
 
 from uuid import UUID
 
-from libs.common.events.privacy import MinorConfirmedV1, RequestAcceptedV1, RequestFulfilledV1, RequestKind
+from libs.common.events.privacy import (
+    MinorConfirmedV1,
+    RequestAcceptedV1,
+    RequestFulfilledV1,
+    RequestKind,
+    RequestOutcome,
+)
 from libs.common.work import UnitOfWork
 from services.auth.consenting import Consenting
 from services.auth.leaving import Leaving
@@ -37,13 +43,13 @@ class Fulfilling:
         await self._answer(event, "erasure", await self._leaving.close_minor(event.user_id))
 
     async def _answer(
-        self, event: RequestAcceptedV1 | MinorConfirmedV1, kind: RequestKind, outcome: str
+        self, event: RequestAcceptedV1 | MinorConfirmedV1, kind: RequestKind, outcome: RequestOutcome
     ) -> None:
         await self._work.outbox.add(
             RequestFulfilledV1(user_id=event.user_id, request_id=event.request_id, kind=kind, outcome=outcome)
         )
 
-    async def _outcome(self, event: RequestAcceptedV1) -> str | None:
+    async def _outcome(self, event: RequestAcceptedV1) -> RequestOutcome | None:
         match event.kind:
             case "erasure":
                 return await self._leaving.leave_by_request(event.user_id)
@@ -54,7 +60,7 @@ class Fulfilling:
             case _:
                 return None
 
-    async def _restricted(self, user_id: UUID) -> str:
+    async def _restricted(self, user_id: UUID) -> RequestOutcome:
         if await self._standing.restrict(user_id):
             return "restricted"
         user = await self._store.users.get(user_id)

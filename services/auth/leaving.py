@@ -7,6 +7,7 @@ from uuid import UUID
 from libs.common.clock import new_id, now
 from libs.common.errors import Unauthenticated
 from libs.common.events.auth import UserDeletedV1
+from libs.common.events.privacy import RequestOutcome
 from libs.common.privacy.proofs import Proofs
 from libs.common.work import UnitOfWork
 from services.auth.metrics import DELETIONS, HIDINGS
@@ -56,7 +57,7 @@ class Leaving:
             raise Unauthenticated("this account is closed")
         return Farewell(case_id, erased_from)
 
-    async def leave_by_request(self, user_id: UUID) -> str:
+    async def leave_by_request(self, user_id: UUID) -> RequestOutcome:
         """End an account whose person asked for it by a request, in an open transaction; return what came of it.
 
         Effects:  as of `leave`, with time to come back; nothing where the account ended before.
@@ -72,7 +73,7 @@ class Leaving:
         await self.hide_now(user_id, new_id(), now() + self._grace, "by-request")
         return "erasure-scheduled"
 
-    async def close_minor(self, user_id: UUID) -> str:
+    async def close_minor(self, user_id: UUID) -> RequestOutcome:
         """Close a minor's account without grace, in an open transaction; return what came of it.
 
         Effects:  as of `close_now`; a verified address registers nothing for a while, and the certificate names that.

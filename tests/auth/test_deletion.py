@@ -9,7 +9,7 @@ from libs.common.clock import now
 from libs.common.events.auth import SessionRevokedV1, UserDeletedV1, UserHiddenV1, UserRestoredV1
 from libs.common.testing.serving import published
 from tests.auth.events import events_of
-from tests.auth.people import Auth, Person, form, problem
+from tests.auth.people import Auth, Person, form, problem, somebody
 
 
 async def test_deletion_announces_the_case_and_gives_a_token_for_it(auth: Auth) -> None:
@@ -115,6 +115,18 @@ async def test_a_deleted_account_is_hidden_and_signed_out_everywhere_at_once(aut
     assert (row["status"], row["case_id"]) == ("hidden", case_id)
     mail = (await auth.mails(person.email, 2))[-1]
     assert f"{hidden.erased_from:%Y-%m-%d %H:%M} UTC" in mail.text
+
+
+async def test_a_minor_who_left_with_time_to_come_back_is_closed_and_refused_all_the_same(auth: Auth) -> None:
+    person = await auth.signed_in()
+    user_id, case_id = await left(auth, person)
+    await auth.service.consenting._work.run(lambda: auth.service.leaving.close_minor(user_id))
+    (deleted,) = await events_of(auth, UserDeletedV1, user_id)
+    assert deleted.case_id == case_id, "the case that the person was told of"
+    assert problem(await auth.sign_in(person), 401) == "wrong-credentials"
+    assert (await auth.post("/users", form(somebody(), email=person.email))).status_code == 202
+    assert await auth.rows("users", email=person.email) == []
+    assert len(await auth.rows("refused_addresses", _id=auth.look_ups.refused(person.email))) == 1
 
 
 async def test_who_signs_in_before_the_erasure_is_back_with_everything_as_it_was(auth: Auth) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import io
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,6 +27,8 @@ from libs.common.bus.envelope import first_of, source_of
 from libs.common.bus.replay import Reading, Selection
 from libs.common.bus.topics import event_topics
 from libs.common.testing.waiting import eventually
+from tests.cli.conftest import pixera
+from tests.e2e.writer import Writer
 
 pytestmark = pytest.mark.slow
 
@@ -121,6 +125,47 @@ async def test_the_policy_is_a_page_for_everybody(http: httpx.AsyncClient) -> No
     # Its own policy on content, which is stricter than the gateway's, and all that the gateway says of every answer.
     assert page.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
     assert page.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.timeout(180)
+async def test_who_is_signed_out_asks_to_be_erased_and_nothing_is_done_before_it_is_proven(
+    platform: RunningStack, http: httpx.AsyncClient
+) -> None:
+    person = role(http, "perdita", photos=0, jobs=0).person
+    await person.sign_up()
+    writer, message = Writer(http, person.email), "Please forget me"
+    request_id = await writer.file("erasure", message)
+    read = await writer.read(request_id)
+    assert (read["state"], [each["text"] for each in read["messages"]]) == ("unproven", [message])
+
+    async def queue() -> dict[str, Any]:
+        listed = await pixera("requests", "list", "--json", PIXERA_HOME=str(platform.home.root))
+        assert listed.code == 0, listed.err
+        return {each["id"]: each for each in json.loads(listed.out)}
+
+    waiting = (await queue())[request_id]
+    assert (waiting["kind"], waiting["state"], waiting["proven_by"]) == ("erasure", "unproven", None)
+    assert person.email not in str(waiting)
+    assert (await person.call("GET", "/api/auth/v1/me")).status_code == 200, "it is done before it is proven"
+
+    assert (await writer.prove(request_id))["state"] == "accepted"
+
+    async def ended() -> str | None:
+        outcome: str | None = (await writer.read(request_id))["outcome"]
+        return outcome
+
+    assert await eventually(ended, within_s=60) == "erasure-scheduled"
+    assert request_id not in await queue()
+
+    async def signed_out() -> bool:
+        return (await person.call("GET", "/api/gallery/v1/images")).status_code == 401
+
+    assert await eventually(signed_out, within_s=60)
+
+    async def told() -> bool:
+        return "is closed" in (await writer.subjects())[0]
+
+    assert await eventually(told, within_s=60)
 
 
 async def test_every_panel_shows_something(platform: RunningStack) -> None:

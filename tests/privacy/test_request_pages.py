@@ -4,10 +4,12 @@ import base64
 import hashlib
 import json
 import re
+from typing import get_args
 from uuid import UUID
 
 import pytest
 
+from libs.common.events.privacy import RequestOutcome
 from libs.common.mailing.request_news import News, request_news
 from services.privacy.policies.page.rendering import Page
 from services.privacy.policies.texts import LANGUAGES, Language, current_text
@@ -58,7 +60,7 @@ def test_there_are_words_for_every_kind_state_and_outcome(language: Language) ->
     said = words(language)
     assert said["kinds"].keys() == {kind.value for kind in Kind}
     assert said["states"].keys() == {each.value for each in State}
-    assert said["outcomes"].keys() == {*OUTCOMES, "other"}
+    assert said["outcomes"].keys() == {*OUTCOMES, *get_args(RequestOutcome), "other"}
     assert said["authors"].keys() == {"person", "staff"}
 
 

@@ -157,6 +157,18 @@ RequestKind = Literal[
 ]
 """The rights of GDPR Art. 7(3) and 15-21."""
 
+RequestOutcome = Literal[
+    "erasure-scheduled",
+    "erasure-begun",
+    "account-closed",
+    "restricted",
+    "already-restricted",
+    "stopped",
+    "nothing-to-stop",
+    "archive-made",
+]
+"""What comes of a request that a service carries out. The event has it as a code: a new one breaks no reader."""
+
 
 class RequestAcceptedV1(Event, topic="request.accepted", subject="user_id"):
     """A person's request is to be carried out: that it is theirs has been proven.

@@ -12,7 +12,7 @@ from libs.common.bus.lease import Lease
 from libs.common.clock import new_id, now
 from libs.common.errors import PixeraError, SubjectErased
 from libs.common.events.auth import MailRequestedV2
-from libs.common.events.privacy import Holder, RequestFulfilledV1
+from libs.common.events.privacy import Holder, RequestFulfilledV1, RequestOutcome
 from libs.common.exporting import records, segments
 from libs.common.exporting.segments import ExportDamaged, SegmentWriter, Stored
 from libs.common.logging import logger
@@ -33,7 +33,7 @@ from services.privacy.protocol import HOLDERS
 LEASE_S = 8.0
 LOOK_EVERY_S = 1.0
 READY_MAIL = "export-ready"
-MADE = "archive-made"
+MADE: RequestOutcome = "archive-made"
 
 log = logger("privacy.exports")
 

@@ -19,7 +19,6 @@ from services.privacy.requests.models import (
     PersonRequest,
     ProvenBy,
     RequestMessage,
-    SpentChallenge,
     State,
 )
 from services.privacy.requests.rows import PersonRequests, RequestMessages, SpentChallenges
@@ -82,12 +81,10 @@ class Intake:
         person = await self._person(form, caller)
         if form.email is None and not person.has_account:
             raise AddressNeeded
+        await self._take_work(form, caller)
         await self._pace(form, person, network)
-        spent = self._worked_for(form, caller)
 
         async def write() -> PersonRequest:
-            if spent is not None:
-                await self._spent.spend(spent)
             return await self._join(form, person) or await self._begin(form, person)
 
         case = await self._work.run(write, subject=person.id)
@@ -109,6 +106,15 @@ class Intake:
         recent = self._access.is_recent(caller.user)
         return _Person(caller.user.id, has_account=True, proven="session" if recent else None)
 
+    async def _take_work(self, form: Form, caller: Caller) -> None:
+        """Use up a stranger's work, before anything is counted: nobody gets another's address blocked for nothing."""
+        if caller.user is not None or caller.proof is not None:
+            return
+        if form.solution is None:
+            raise ChallengeFailed
+        spent = self._challenges.solved(form.solution)
+        await self._work.run(lambda: self._spent.spend(spent))
+
     async def _pace(self, form: Form, person: _Person, network: str) -> None:
         """Count a form by who sent it, and from where: by keyed hashes that last for a day."""
         key = self._pacing.key
@@ -119,16 +125,11 @@ class Intake:
             paces = {key("request", address): ADDRESS_PACE, key("request-network", network): NETWORK_PACE}
         await self._pacing.enter("request", paces, person.id if person.has_account else None)
 
-    def _worked_for(self, form: Form, caller: Caller) -> SpentChallenge | None:
-        if caller.user is not None or caller.proof is not None:
-            return None
-        if form.solution is None:
-            raise ChallengeFailed
-        return self._challenges.solved(form.solution)
-
     async def _join(self, form: Form, person: _Person) -> PersonRequest | None:
         """Add the form to an open request of the same kind of the same person, where there is one."""
-        case = await self._requests.open_of(person.id, form.kind) if person.has_account else None
+        if form.kind.is_report or not person.has_account:
+            return None
+        case = await self._requests.open_of(person.id, form.kind)
         if case is None or case.for_another:
             return None
         await self._messages.add(written(case, form.text))

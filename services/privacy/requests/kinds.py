@@ -38,6 +38,11 @@ class Kind(StrEnum):
         return self is Kind.MINOR_REPORT
 
     @property
+    def is_report(self) -> bool:
+        """Tell whether it is about somebody else: the next one of the same person may be about another."""
+        return self in {Kind.MINOR_REPORT, Kind.ABUSE_REPORT}
+
+    @property
     def is_carried_out_at_once(self) -> bool:
         """Tell whether services act as soon as it is accepted, so that it cannot be called back."""
         return self in {Kind.ERASURE, Kind.RESTRICTION, Kind.OBJECTION, Kind.WITHDRAWAL}
