@@ -36,6 +36,8 @@ def require(held: bool, what: str) -> None:
 
 KEPT = {
     "tombstones of every service": re.compile(r"mongo \w+\.tombstones"),
+    "privacy.holds": re.compile(r"mongo \w+\.holds"),
+    "item_holds of every service for 60 days after a hold's end": re.compile(r"mongo \w+\.item_holds"),
     "events and dead letters until their topics' retention ends": re.compile(r"kafka (?!__)[a-z.-]+"),
     "replication log of the database, volumes of the object store": re.compile(r"mongo local\.oplog\.rs"),
 }

@@ -31,6 +31,11 @@ KEPT_AS_PROOF: tuple[dict[str, str], ...] = (
         "ground": ERASURE,
     },
     {
+        "where": "item_holds of every service for 60 days after a hold's end",
+        "what": "opaque id of an item that was held, so that a hold that is heard of again does not take effect",
+        "ground": OPERATION,
+    },
+    {
         "where": "events and dead letters until their topics' retention ends",
         "what": "opaque ids, amounts, sizes and times, for 30 days, or 400 where they are the history that balances "
         "and galleries are rebuilt from; through them a retained payment leads to the opaque id; "

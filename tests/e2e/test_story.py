@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from demo.cast import Role, role
+from demo.needles import of_image
 from demo.scanner import Scanner
 from demo.story import Story
 from demo.timeline import Timeline
@@ -26,6 +28,7 @@ from deploy.observe.rules import EVERY
 from libs.common.bus.envelope import first_of, source_of
 from libs.common.bus.replay import Reading, Selection
 from libs.common.bus.topics import event_topics
+from libs.common.clock import now
 from libs.common.testing.waiting import eventually
 from tests.cli.conftest import pixera
 from tests.e2e.writer import Writer
@@ -42,6 +45,7 @@ VICTIMS = (
     ("s3",),
 )
 """Of a service both at once: nobody of it is left who could go on. Of the servers one: the others have to notice."""
+HOLDS = "/api/privacy/v1/staff/holds"
 BLIND = "it does not see what is there: it would prove nothing"
 numbers = count()
 
@@ -117,6 +121,84 @@ async def test_copies_that_no_erasure_reaches_hold_nothing_of_who_left(
     assert await on_disk(leaving, hers, "kafka") == set(), "a segment can be read without her key"
     for server, kind in {"s3": "image bytes", "kafka": "caption"}.items():
         assert kind in await on_disk(staying, his, server), "it took more than what was erased"
+
+
+@pytest.mark.timeout(300)
+async def test_what_is_held_stays_while_the_rest_goes_and_goes_when_the_hold_ends(
+    platform: RunningStack, story: Story, http: httpx.AsyncClient
+) -> None:
+    """An image is held, then the account: two operators hold and lift that; the image goes by itself at the end."""
+    leaving = role(http, "prospero", photos=2, jobs=0, first=40)
+    await story.move_in(leaving)
+    images = await story.bytes_of(leaving)
+    held, other = leaving.person.image_ids
+    mine, second = await operators(platform, http)
+    item = await placed(mine, {"kind": "item", "holding": "gallery.images", "id": held})
+    await eventually(lambda: hold_is(mine, item, "in-force"), within_s=60)
+    account = await placed(mine, {"kind": "account", "id": leaving.person.user_id})
+    refused = await mine.post(f"{HOLDS}/{account}/confirm")
+    assert (refused.status_code, refused.json()["code"]) == (409, "second-operator-needed")
+    (await second.post(f"{HOLDS}/{account}/confirm")).raise_for_status()
+
+    case = await leaving.person.delete_account()
+    told = await eventually(lambda: case_in(http, case, "HELD"), within_s=60)
+    assert [hold["ended_at"] for hold in told["holds"]] == [None]
+    both = [*leaving.pictures(images), *leaving.words()]
+    assert {"image bytes", "e-mail", "caption"} <= (await Scanner(platform.env, both).run()).kinds.keys()
+
+    (await mine.post(f"{HOLDS}/{account}/release")).raise_for_status()
+    (await second.post(f"{HOLDS}/{account}/confirm")).raise_for_status()
+    told = await eventually(lambda: case_in(http, case, "WAITING"), within_s=120)
+    assert [each["what"] for each in told["held_items"]] == ["an image"]
+    kept = await Scanner(
+        platform.env, [*of_image("held", images[held]), *of_image("other", images[other])]
+    ).run()
+    assert "held" in kept.kinds, "what is held is gone"
+    assert "other" not in kept.kinds, "the rest was not erased"
+
+    (await mine.post(f"{HOLDS}/{item}/release")).raise_for_status()
+    certificate = await story.follow(leaving, case)
+    assert [each["item"] for each in certificate["item_holds"]] == ["an image"]
+    for hold in (*certificate["item_holds"], *certificate["holds"]):
+        assert hold["since"] < hold["ended_at"] < hold["until"]
+    assert len(certificate["holds"]) == 1
+    await story.nothing_left(leaving, certificate)
+
+
+async def operators(
+    platform: RunningStack, http: httpx.AsyncClient
+) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
+    """Return two operators who are signed in; the first one makes the account of the second."""
+    secret = (platform.home.secrets / "PIXERA_STAFF_PASSWORD").read_text().strip()
+    first = await operator(http, "operator", secret)
+    made = {"name": "second-operator", "password": "kelp-Basalt-harbour-93"}
+    (await first.post("/api/auth/v1/staff/accounts", json=made)).raise_for_status()
+    return first, await operator(http, **made)
+
+
+async def operator(http: httpx.AsyncClient, name: str, password: str) -> httpx.AsyncClient:
+    answer = await http.post("/api/auth/v1/staff/sessions", json={"name": name, "password": password})
+    token = answer.raise_for_status().json()["access_token"]
+    return httpx.AsyncClient(base_url=http.base_url, timeout=30, headers={"Authorization": f"Bearer {token}"})
+
+
+async def placed(operator: httpx.AsyncClient, target: dict[str, str]) -> str:
+    """Have something held for a while; return the hold's id."""
+    until = (now() + timedelta(days=30)).isoformat()
+    asked = {"target": target, "until": until, "ground": "court-order"}
+    return str((await operator.post(HOLDS, json=asked)).raise_for_status().json()["id"])
+
+
+async def hold_is(operator: httpx.AsyncClient, hold_id: str, state: str) -> bool:
+    return bool((await operator.get(f"{HOLDS}/{hold_id}")).raise_for_status().json()["state"] == state)
+
+
+async def case_in(http: httpx.AsyncClient, case: dict[str, Any], state: str) -> dict[str, Any]:
+    """Return a case as its person sees it, once it is in a state."""
+    headers = {"X-Case-Token": case["case_token"]}
+    answer = await http.get(f"/api/privacy/v1/cases/{case['case_id']}", headers=headers)
+    told: dict[str, Any] = answer.json()
+    return told if answer.is_success and told["state"] == state else {}
 
 
 async def test_the_policy_is_a_page_for_everybody(http: httpx.AsyncClient) -> None:
