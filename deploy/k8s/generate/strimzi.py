@@ -11,6 +11,8 @@ from libs.common.bus.topics import Topic, dead_letter_topic, event_topics
 API = "kafka.strimzi.io/v1"
 CLUSTER = {"strimzi.io/cluster": "pixera"}
 FOLDER = Path("components/strimzi/generated")
+KEPT = {"argocd.argoproj.io/sync-options": "Prune=false"}
+"""A topic whose event was taken out of the code still has records: an operator deletes it, and no release."""
 COPIES = 3
 IN_SYNC = "2"
 """How many of the copies have a record before it counts as written: one broker may be away."""
@@ -33,7 +35,7 @@ def topics() -> Iterator[Topic]:
 def _topic(topic: Topic) -> Json:
     config = topic.config | {"min.insync.replicas": IN_SYNC}
     spec = {"partitions": topic.partitions, "replicas": COPIES, "config": config}
-    return made("KafkaTopic", API, topic.name, spec, labels=CLUSTER)
+    return made("KafkaTopic", API, topic.name, spec, labels=CLUSTER, annotations=KEPT)
 
 
 def _user(each: Access) -> Json:
