@@ -64,6 +64,14 @@ def run_desk() -> None:
     sys.exit(serve(create_app(str(DATA), "1025", EVERYWHERE), EVERYWHERE, 8000))
 
 
+def run_pay() -> None:
+    """The payment sandbox."""
+    from libs.common.serving import serve  # noqa: PLC0415 - only this server needs it
+    from services.billing.providers.sandbox.app import create_app  # noqa: PLC0415 - as well
+
+    sys.exit(serve(create_app(), EVERYWHERE, 8000))
+
+
 def prepare_stores() -> None:
     """Make the replica set, the buckets and the topics; nothing where they are there."""
     chores.initiate_replica_set(27017, mongod.REPLICA_SET, "mongo")
@@ -85,6 +93,7 @@ SERVERS: dict[str, Callable[[], None]] = {
     "gateway": run_gateway,
     "drain-gateway": drain_gateway,
     "desk": run_desk,
+    "pay": run_pay,
     "stores": prepare_stores,
 }
 

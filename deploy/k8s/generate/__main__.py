@@ -5,14 +5,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.k8s.generate import gateway, monitoring, scaling, secrets, strimzi
+from deploy.k8s.generate import dev, gateway, monitoring, scaling, secrets, strimzi
 
 HOME = Path(__file__).parents[1]
 
 
 def made() -> Iterator[tuple[Path, str]]:
     """Yield every file with its text."""
-    for module in (gateway, monitoring, scaling, secrets, strimzi):
+    for module in (dev, gateway, monitoring, scaling, secrets, strimzi):
         for path, text in module.files():
             yield HOME / path, text
 
@@ -24,7 +24,7 @@ def main() -> int:
     files = dict(made())
     if parser.parse_args().check:
         stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
-        stale += [path for path in HOME.glob("components/*/generated/*") if path not in files]
+        stale += [path for path in HOME.glob("*/*/generated/*") if path not in files]
         if stale:
             print("k8s: run `make contracts` and read the diff:", *stale, sep="\n  ")
         return bool(stale)
