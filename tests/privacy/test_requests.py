@@ -28,6 +28,8 @@ from libs.common.events.privacy import (
 )
 from libs.common.identity import ALGORITHM
 from libs.common.identity_proof import PROOF_AUDIENCE, PROOF_TTL_S, PROOF_TYPE
+from libs.common.privacy.exported import ANOTHERS
+from libs.common.privacy.holder import ExportedRow
 from libs.common.testing.serving import serving
 from libs.common.testing.tokens import KEY, bearer
 from libs.common.vault.keys import DataKeys
@@ -375,6 +377,10 @@ async def test_who_asks_for_somebody_else_is_checked_by_hand(desk: Desk) -> None
     assert [each.kind for each in await desk.told(MailRequestedV2, owner)] == ["request-received"]
     (entry,) = await desk.audited("request.identity-confirmed", made["request_id"])
     assert (entry.ground, entry.actor, entry.user_id) == ("power-of-attorney", f"staff:{OPERATOR}", owner)
+    copied = [each async for each in desk.privacy.platform.holder.export(owner)]
+    rows = [each.row for each in copied if isinstance(each, ExportedRow)]
+    assert [row["email"] for row in rows if "email" in row] == [ANOTHERS]
+    assert email not in str(rows), "the copy of who it is about tells the address of who asked for them"
     question = await desk.filed(bearer(writer), kind="question")
     refused = await desk.post(f"/staff/requests/{question['request_id']}/identity", staff(), **body)
     assert problem(refused, 409) == "identity-not-asked"

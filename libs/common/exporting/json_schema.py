@@ -3,7 +3,7 @@
 from typing import Any
 
 from libs.common.privacy.annotations import Personal
-from libs.common.privacy.exported import WITHHELD, exported_fields
+from libs.common.privacy.exported import exported_fields, withheld
 from libs.common.privacy.holdings import CollectionHolding
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -38,10 +38,10 @@ def schema_of(holding: CollectionHolding, name: str) -> Schema:
 
 
 def _described(schema: Schema, path: str, holding: CollectionHolding) -> Schema:
-    """Return a field's schema with what the field says of itself; a secret is a fixed text."""
+    """Return a field's schema with what the field says of itself; what is withheld is a fixed text."""
     marks = [mark for each, mark in holding.personal.items() if each.partition(".")[0] == path]
-    secret = any(mark.is_secret for mark in marks)
-    shape = {"const": WITHHELD} if secret else {k: v for k, v in schema.items() if k != "default"}
+    instead = next(filter(None, map(withheld, marks)), None)
+    shape = {"const": instead} if instead else {k: v for k, v in schema.items() if k != "default"}
     said = [_said(mark) for mark in dict.fromkeys(marks)]
     return {"anyOf": [shape, {"type": "null"}], "description": "; ".join(said) or "operational"}
 

@@ -117,8 +117,9 @@ class Personal:
     """This field is about a person.
 
     Args:     category: a key of the public fideslang taxonomy, such as `user.contact.email`; chosen: the purpose that
-              its person decides about, without which the field is not kept.
-    Source:   GDPR Art. 4(1), Art. 30(1).
+              its person decides about, without which the field is not kept; anothers: it may be somebody else's, and
+              then goes with its person and is in no copy that they get.
+    Source:   GDPR Art. 4(1), Art. 30(1), Art. 15(4).
     """
 
     category: str
@@ -126,6 +127,7 @@ class Personal:
     basis: Basis = Basis.CONTRACT
     retention: Retention = ACCOUNT
     chosen: ChosenPurpose | None = None
+    anothers: bool = False
 
     @property
     def is_secret(self) -> bool:

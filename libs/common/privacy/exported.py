@@ -10,6 +10,7 @@ from libs.common.privacy.annotations import Personal, declaration, nested_model
 from libs.common.privacy.holdings import CollectionHolding
 
 WITHHELD = "(a secret, kept unreadable)"
+ANOTHERS = "(an address that may be somebody else's)"
 KEY = "_id"
 
 
@@ -17,6 +18,13 @@ def exported_fields(holding: CollectionHolding) -> list[str]:
     """Return the stored fields that a person gets something of; what is in one may be sealed, and is read whole."""
     fields = [path.partition(".")[0] for path in holding.personal]
     return list(dict.fromkeys([*fields, *_always(holding)]))
+
+
+def withheld(mark: Personal) -> str | None:
+    """Return what a person gets instead of a field's value; None where they get the value."""
+    if mark.is_secret:
+        return WITHHELD
+    return ANOTHERS if mark.anothers else None
 
 
 def exported(holding: CollectionHolding, row: Row) -> Row:
@@ -37,7 +45,8 @@ def _personal(model: type[BaseModel], row: Row) -> Row:
         if stored not in row:
             continue
         if isinstance(mark, Personal):
-            found[stored] = WITHHELD if mark.is_secret else row[stored]
+            value = row[stored]
+            found[stored] = value if value is None else withheld(mark) or value
         elif mark is None and (nested := nested_model(field.annotation)):
             found[stored] = _opened(nested, row[stored], keyed=_is_keyed(field.annotation))
     return found

@@ -28,7 +28,8 @@ Author = Literal["person", "staff"]
 KEPT = Retention("3 years, as long as somebody may ask what was answered", timedelta(days=3 * 365))
 """Source:   GDPR Art. 5(2); § 31(2) OWiG and § 195 BGB: three years."""
 Written = Personal("user.content.private", Purpose.ACCOUNTABILITY, Basis.LEGAL_OBLIGATION, KEPT)
-Address = Personal("user.contact.email", Purpose.ACCOUNTABILITY, Basis.LEGAL_OBLIGATION, KEPT)
+Address = Personal("user.contact.email", Purpose.ACCOUNTABILITY, Basis.LEGAL_OBLIGATION, KEPT, anothers=True)
+"""Of whoever wrote, who may have asked for somebody else: that one's copy does not tell."""
 Tongue = Personal("user.demographic.language", Purpose.ACCOUNTABILITY, Basis.LEGAL_OBLIGATION, KEPT)
 Asked = Personal("user.privacy_preferences", Purpose.ACCOUNTABILITY, Basis.LEGAL_OBLIGATION, KEPT)
 """That a request has to be answered, and that we can show it was: GDPR Art. 12, 5(2)."""
