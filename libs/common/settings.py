@@ -38,8 +38,8 @@ class CommonSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PIXERA_", extra="ignore", frozen=True)
 
-    env: str = "local"
-    log_level: str = "INFO"
+    env: str = Field("local", description="what the installation is called; no behaviour depends on it")
+    log_level: str = Field("INFO", description="the least that is logged")
     otlp_endpoint: str = Field(
         "",
         description="the collector of traces (OTLP over HTTP), such as http://collector:4318; without one, no traces",
@@ -49,7 +49,9 @@ class CommonSettings(BaseSettings):
     kafka_bootstrap: str = Field(description="host:port of one or more brokers, separated by commas")
 
     mongo_uri: SecretStr = Field(description="must name a replica set: outbox and inbox are transactions")
-    mongo_driver: MongoDriver = MongoDriver.MOTOR
+    mongo_driver: MongoDriver = Field(
+        MongoDriver.MOTOR, description="which driver speaks to MongoDB (ADR 0002)"
+    )
     mongo_database_prefix: str = Field("pixera_", description="each service's database is this and its name")
 
     vault_master_key: SecretStr | None = Field(
@@ -71,14 +73,14 @@ class CommonSettings(BaseSettings):
     s3_public_endpoint: str = Field(description="where people reach it; presigned URLs are signed for this")
     s3_access_key: SecretStr | None = Field(None, description="for services that keep or look at objects")
     s3_secret_key: SecretStr | None = Field(None, description="for services that keep or look at objects")
-    s3_region: str = "us-east-1"
+    s3_region: str = Field("us-east-1", description="the region that requests are signed for")
 
     public_url: str = Field("http://127.0.0.1:8080", description="the gateway, as people see it")
     jwks_url: str = Field("", description="auth's published keys")
     jwks: str = Field("", description="the keys given outright as JSON, instead of fetched")
-    token_issuer: str = Field("pixera")
-    token_audience: str = Field("pixera-api")
-    access_token_ttl_s: int = 300
+    token_issuer: str = Field("pixera", description="who issues access tokens, as they say")
+    token_audience: str = Field("pixera-api", description="for whom, as they say")
+    access_token_ttl_s: int = Field(300, description="how long an access token is good")
     recent_sign_in_s: int = Field(
         600, gt=0, description="a sign-in proves for so long who asks for everything of a person"
     )

@@ -37,13 +37,13 @@ class AuthSettings(MailSettings):
         "or other mails wait behind these",
     )
 
-    argon2_memory_kib: int = 19 * 1024
-    argon2_time_cost: int = 2
-    argon2_parallelism: int = 1
+    argon2_memory_kib: int = Field(19 * 1024, description="memory of one password hash")
+    argon2_time_cost: int = Field(2, description="its passes")
+    argon2_parallelism: int = Field(1, description="its lanes")
     argon2_workers: int = Field(2, description="hashes computed at once")
     argon2_queue: int = Field(64, description="hashes that may wait; beyond this the answer is 503")
 
-    password_min_length: int = 12
+    password_min_length: int = Field(12, description="characters, at least")
     password_min_score: int = Field(3, ge=0, le=4, description="zxcvbn's score, 0 (bad) to 4")
 
     sign_in_free_tries: int = Field(5, description="wrong passwords of one network before the first delay")
@@ -52,12 +52,16 @@ class AuthSettings(MailSettings):
     )
     sign_in_longest_delay_s: int = Field(300, description="no failed try keeps anybody out for longer")
 
-    session_lifetime: timedelta = timedelta(days=30)
+    session_lifetime: timedelta = Field(
+        timedelta(days=30), description="a session ends after this, however often it is renewed"
+    )
     sessions_at_once: int = Field(50, ge=1, description="a sign-in beyond these ends the oldest session")
     refresh_idle: timedelta = Field(
         timedelta(days=14), description="a refresh token unused for this long is void"
     )
-    verification_lifetime: timedelta = timedelta(hours=24)
+    verification_lifetime: timedelta = Field(
+        timedelta(hours=24), description="the link of the first mail is void after this"
+    )
     unverified_lifetime: timedelta = Field(
         timedelta(days=7), description="an account whose address is never verified is deleted after this"
     )

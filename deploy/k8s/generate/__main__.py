@@ -5,14 +5,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.k8s.generate import dev, gateway, monitoring, scaling, secrets, strimzi
+from deploy.k8s.generate import dev, gateway, monitoring, scaling, secrets, settings, strimzi
 
 HOME = Path(__file__).parents[1]
 
 
 def made() -> Iterator[tuple[Path, str]]:
     """Yield every file with its text."""
-    for module in (dev, gateway, monitoring, scaling, secrets, strimzi):
+    for module in (dev, gateway, monitoring, scaling, secrets, settings, strimzi):
         for path, text in module.files():
             yield HOME / path, text
 

@@ -18,7 +18,9 @@ class UnknownGroups(ValueError):
 class BusSettings(BaseSettings):
     """How the relay and the consumers behave. Times are in seconds unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="PIXERA_BUS_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PIXERA_BUS_", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
 
     groups: str = ""
     """The consumer groups that a process is a member of, separated by commas; all of its service where none is named.
@@ -30,25 +32,37 @@ class BusSettings(BaseSettings):
     """A relay that died is replaced within this and one look (0.5 s)."""
 
     sweep_every_s: float = 2.0
+    """How often the relay looks for rows that no wake-up told it of."""
     sweep_older_than_s: float = 3.0
+    """How old such a row is at least."""
     publish_batch: int = 1_000
+    """Most events that are published at once."""
     linger_ms: int = 0
+    """How long the producer waits for more to send with it."""
 
     session_timeout_ms: int = 6_000
     """A consumer that was killed loses its partitions after this. It is Kafka's floor: a killed step of an erasure
     has to go on within 10 s, and whoever succeeds it waits for this first."""
 
     heartbeat_interval_ms: int = 1_500
+    """How often a consumer says that it lives."""
     fetch_max_wait_ms: int = 500
+    """How long the broker may hold a fetch back."""
     drain_s: float = 4.0
     """How long a rebalance, or a stop, waits for what is being worked on."""
 
     tries: int = 5
+    """How often a handler is tried where the error passes by itself."""
     first_wait_s: float = 0.1
+    """The wait before its second try; doubled from there."""
     longest_wait_s: float = 5.0
+    """The longest of these waits."""
     dead_letters_a_minute: int = 100
+    """A group that puts aside more stops instead."""
     stuck_after_s: float = 300.0
+    """A consumer with work and without progress for so long is not alive any more."""
     lag_every_s: float = 10.0
+    """How often lag is measured."""
 
     def chosen(self, groups: Iterable[str]) -> set[str]:
         """Return those of a service's groups that this process consumes for.

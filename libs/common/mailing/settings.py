@@ -1,6 +1,6 @@
 """What a service must be told that mails."""
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from libs.common.settings import CommonSettings
 
@@ -8,10 +8,10 @@ from libs.common.settings import CommonSettings
 class MailSettings(CommonSettings):
     """Where the mail server is, and in whose name mails are sent (`PIXERA_…`)."""
 
-    smtp_host: str = "127.0.0.1"
-    smtp_port: int = 1025
-    smtp_timeout_s: float = 10.0
-    smtp_start_tls: bool = False
-    smtp_username: str | None = None
-    smtp_password: SecretStr | None = None
-    mail_from: str = "Pixera <no-reply@pixera.example>"
+    smtp_host: str = Field("127.0.0.1", description="the mail server")
+    smtp_port: int = Field(1025, description="its port")
+    smtp_timeout_s: float = Field(10.0, description="for one mail")
+    smtp_start_tls: bool = Field(False, description="refuse to send in plain")
+    smtp_username: str | None = Field(None, description="the account there; without one nobody signs in")
+    smtp_password: SecretStr | None = Field(None, description="the account's password")
+    mail_from: str = Field("Pixera <no-reply@pixera.example>", description="from whom mails are")
