@@ -24,7 +24,7 @@ from libs.common.privacy.holdings import locator
 from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings
 from libs.common.vault.keys import DataKeys
-from services.auth.models import Session
+from services.auth.session_models import Session
 from services.billing.models import Payment
 from services.gallery.models import Image, ImageState
 from services.generation.backends.base import Style

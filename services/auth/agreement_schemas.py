@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from libs.common.consents import Standing, allowed
 from libs.common.privacy.annotations import Basis, ChosenPurpose
 from libs.common.privacy.purposes import DECLARED, Decision, DeclaredPurpose
-from services.auth.models import Acceptance, AcceptedDocument, ConsentDecision, PolicyNotice
+from services.auth.agreement_models import Acceptance, AcceptedDocument, ConsentDecision, PolicyNotice
 from services.auth.notifying import RunState
 from services.auth.schemas import DueOut, Input
 

@@ -8,8 +8,14 @@ from uuid import UUID
 from libs.common.clock import new_id, now
 from libs.common.events.privacy import PolicyPublishedV1
 from libs.common.work import UnitOfWork
+from services.auth.agreement_models import (
+    Acceptance,
+    AcceptedDocument,
+    NoticeRun,
+    PolicyNotice,
+    PolicyVersion,
+)
 from services.auth.errors import NoticeNotFound, TermsOutdated
-from services.auth.models import Acceptance, AcceptedDocument, NoticeRun, PolicyNotice, PolicyVersion
 from services.auth.repository import Store
 from services.auth.settings import AuthSettings
 

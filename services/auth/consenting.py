@@ -13,10 +13,11 @@ from libs.common.events.privacy import RequestOutcome
 from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.privacy.purposes import DECLARED, Decision
 from libs.common.work import UnitOfWork
+from services.auth.agreement_models import ConsentDecision
 from services.auth.agreements import Agreements
 from services.auth.errors import ConsentNeeded, DecisionUnfit
 from services.auth.metrics import DECISIONS
-from services.auth.models import NO_TASTE, ConsentDecision
+from services.auth.models import NO_TASTE
 from services.auth.repository import Store
 
 Source = Literal["registration", "account", "request"]

@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from libs.common.blind_index import BlindIndexes
-from services.auth.models import EMAIL_INDEX, NETWORK_INDEX, REFUSED_INDEX, USERNAME_INDEX
+from services.auth.models import EMAIL_INDEX, REFUSED_INDEX, USERNAME_INDEX
+from services.auth.session_models import NETWORK_INDEX
 
 
 class LookUps:

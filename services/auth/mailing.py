@@ -9,8 +9,9 @@ from libs.common.mailing.request_news import News, request_news
 from libs.common.secret_tokens import new_secret
 from libs.common.work import UnitOfWork
 from services.auth import mails
+from services.auth.agreement_models import AcceptedDocument
 from services.auth.mails import Kind
-from services.auth.models import AcceptedDocument, PendingRegistration, Status, VerificationToken
+from services.auth.models import PendingRegistration, Status, VerificationToken
 from services.auth.proving import Proving
 from services.auth.repository import Store
 from services.auth.settings import AuthSettings

@@ -1,35 +1,29 @@
-"""What auth stores, each field saying what it is."""
+"""What auth stores of accounts, each field saying what it is. Sign-ins, agreements and operators are next door."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import Field
 
-from libs.common.document import Document, Index, Restored
+from libs.common.document import Document, Index
 from libs.common.privacy.annotations import (
     DAY,
-    MONTH,
-    QUARTER,
     Basis,
     BlindIndex,
     ChosenPurpose,
-    Ends,
     Operational,
     Personal,
     Purpose,
-    Retention,
     SealedAtRest,
     SubjectId,
 )
-from libs.common.privacy.purposes import Decision
 
 ZERO = timedelta(0)
 Preference = bool | int | float | str
-AcceptedDocument = Literal["terms", "policy"]
 
 Email = Personal("user.contact.email")
 Username = Personal("user.account.username")
@@ -51,29 +45,9 @@ Typed = Personal("user.account.settings")
 """What was chosen at a registration, for the mail that verifies it; the account has it by consent alone."""
 Said = Personal("user.privacy_preferences", Purpose.ACCOUNTABILITY, Basis.LEGAL_OBLIGATION)
 """What a person accepted or decided. Source: GDPR Art. 5(2), 7(1): we have to be able to show it."""
-Told = Personal(
-    "user.privacy_preferences",
-    Purpose.ACCOUNTABILITY,
-    Basis.LEGAL_OBLIGATION,
-    Retention("3 years, as long as somebody may ask whether they were told", timedelta(days=3 * 365)),
-)
-Device = Personal(
-    "user.device",
-    basis=Basis.LEGITIMATE_INTERESTS,
-    retention=QUARTER,
-    chosen=ChosenPurpose.SESSION_DEVICES,
-)
-Operator = Personal(
-    "user.account.username",
-    Purpose.SECURITY,
-    Basis.LEGITIMATE_INTERESTS,
-    Retention("as long as the audit ledger names the operator by their id", ends=Ends.PROOF),
-)
-IpAddress = Personal("user.device.ip_address", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, MONTH)
 
 EMAIL_INDEX = BlindIndex("auth.email")
 USERNAME_INDEX = BlindIndex("auth.username")
-NETWORK_INDEX = BlindIndex("auth.network")
 REFUSED_INDEX = BlindIndex("auth.refused-address")
 
 REFUSED_FOR = timedelta(days=5 * 365)
@@ -243,82 +217,6 @@ class PendingRegistration(Document):
         return {name: getattr(self, name) for name in kept} | taste
 
 
-class Acceptance(Document):
-    """What a person stated or accepted: its version, when, and where."""
-
-    collection: ClassVar[str] = "acceptances"
-    indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1), ("created_at", 1))),)
-
-    id: Operational[UUID] = Field(alias="_id")
-    user_id: SubjectId
-    document: Operational[Literal["terms", "policy", "adult"]]
-    version: Operational[str]
-    source: Operational[Literal["registration", "account"]]
-    created_at: Annotated[datetime, Said]
-
-
-class ConsentDecision(Document):
-    """What a person decided about a purpose, once: the evidence. What counts now is in their switchboard."""
-
-    collection: ClassVar[str] = "consent_decisions"
-    indexes: ClassVar[tuple[Index, ...]] = (
-        Index((("user_id", 1), ("purpose", 1), ("sequence", 1)), unique=True),
-    )
-
-    id: Operational[UUID] = Field(alias="_id")
-    user_id: SubjectId
-    purpose: Annotated[ChosenPurpose, Said]
-    state: Annotated[Decision, Said]
-    policy_version: Operational[str]
-    sequence: Operational[int]
-    source: Operational[Literal["registration", "account", "request"]]
-    created_at: Annotated[datetime, Said]
-
-
-class PolicyVersion(Document):
-    """A published version of the policy or the terms, as `policy.published` told of it."""
-
-    collection: ClassVar[str] = "policy_versions"
-
-    id: Operational[str] = Field(alias="_id")
-    document: Operational[AcceptedDocument]
-    version: Operational[str]
-    significant: Operational[bool]
-    published_at: Operational[datetime]
-
-
-class NoticeRun(Document):
-    """How far everybody has been told of a significant version. `position` is the last account that was looked at."""
-
-    collection: ClassVar[str] = "policy_notice_runs"
-
-    id: Operational[str] = Field(alias="_id")
-    document: Operational[AcceptedDocument]
-    version: Operational[str]
-    begun_at: Operational[datetime]
-    position: Operational[UUID] = UUID(int=0)
-    told: Operational[int] = 0
-    done_at: Operational[datetime | None] = None
-
-
-class PolicyNotice(Document):
-    """That, and when, a person was told of a significant version: in the account, and by mail."""
-
-    collection: ClassVar[str] = "policy_notices"
-    indexes: ClassVar[tuple[Index, ...]] = (
-        Index((("user_id", 1), ("document", 1), ("version", 1)), unique=True),
-        Index((("document", 1), ("version", 1))),
-    )
-
-    id: Operational[UUID] = Field(alias="_id")
-    user_id: SubjectId
-    document: Operational[AcceptedDocument]
-    version: Operational[str]
-    created_at: Annotated[datetime, Told]
-    mailed_at: Annotated[datetime | None, Told] = None
-    acknowledged_at: Annotated[datetime | None, Told] = None
-
-
 class VerificationToken(Document):
     """The hash of a token that was mailed. It activates what its own registration asked for, and nothing else."""
 
@@ -336,109 +234,3 @@ class VerificationToken(Document):
     created_at: Operational[datetime]
     expires_at: Operational[datetime]
     sent_at: Operational[datetime | None] = None
-
-
-class IdentityCode(Document):
-    """A challenge to prove who asks, and the keyed hash of the code that was mailed for it last.
-
-    `tries` counts every one, the right one too. It goes once it is used, or expires.
-    """
-
-    collection: ClassVar[str] = "identity_codes"
-    restored: ClassVar[Restored] = Restored.ANEW
-    indexes: ClassVar[tuple[Index, ...]] = (
-        Index((("user_id", 1),)),
-        Index((("expires_at", 1),), expire_after=ZERO),
-    )
-
-    id: Operational[UUID] = Field(alias="_id")
-    user_id: SubjectId
-    code_hash: Annotated[
-        str | None, Personal("user.authorization.credentials", Purpose.SECURITY, retention=DAY)
-    ] = None
-    tries: Operational[int] = 0
-    created_at: Operational[datetime]
-    expires_at: Operational[datetime]
-
-
-class Session(Document):
-    """One sign-in on one device, with its technical data. Its id is the family of its refresh tokens.
-
-    `network` is a blind index of the network part of `ip`, bound to the person: it tells only whether they have been
-    there before.
-    """
-
-    collection: ClassVar[str] = "sessions"
-    restored: ClassVar[Restored] = Restored.ANEW
-    indexes: ClassVar[tuple[Index, ...]] = (
-        Index((("user_id", 1), ("created_at", -1))),
-        Index((("user_id", 1), ("network", 1))),
-    )
-
-    id: Operational[UUID] = Field(alias="_id")
-    user_id: SubjectId
-    ip: Annotated[str | None, IpAddress, SealedAtRest()] = None
-    network: Annotated[str | None, IpAddress, NETWORK_INDEX] = None
-    user_agent: Annotated[str | None, Device, SealedAtRest()] = None
-    created_at: Annotated[
-        datetime, Personal("user.behavior", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, QUARTER)
-    ]
-    last_used_at: Annotated[
-        datetime, Personal("user.behavior", Purpose.SECURITY, Basis.LEGITIMATE_INTERESTS, QUARTER)
-    ]
-    expires_at: Operational[datetime]
-    ended_at: Operational[datetime | None] = None
-    ended_reason: Operational[str | None] = None
-
-
-class RefreshToken(Document):
-    """The hash of one refresh token. A used one is kept until it expires, so that a second use is noticed."""
-
-    collection: ClassVar[str] = "refresh_tokens"
-    restored: ClassVar[Restored] = Restored.ANEW
-    indexes: ClassVar[tuple[Index, ...]] = (
-        Index((("user_id", 1), ("session_id", 1))),
-        Index((("expires_at", 1),), expire_after=ZERO),
-    )
-
-    id: Annotated[str, Personal("user.authorization.credentials", Purpose.SECURITY, retention=MONTH)] = Field(
-        alias="_id"
-    )
-    user_id: SubjectId
-    session_id: Operational[UUID]
-    created_at: Operational[datetime]
-    expires_at: Operational[datetime]
-    used_at: Operational[datetime | None] = None
-
-
-class StaffAccount(Document):
-    """An operator's account, which has nothing to do with people's: neither can become the other.
-
-    A disabled one stays, so that the audit ledger's ids keep meaning somebody.
-    """
-
-    collection: ClassVar[str] = "staff"
-    indexes: ClassVar[tuple[Index, ...]] = (Index((("name_key", 1),), unique=True),)
-
-    id: SubjectId = Field(alias="_id")
-    name: Annotated[str, Operator]
-    name_key: Annotated[str, Operator]
-    password_hash: Annotated[str, PasswordHash]
-    created_at: Annotated[datetime, Account]
-    signed_in_at: Annotated[datetime | None, Account] = None
-    disabled_at: Operational[datetime | None] = None
-
-
-class StaffSession(Document):
-    """One sign-in of an operator: as long as its only access token, so that it can be ended before."""
-
-    collection: ClassVar[str] = "staff_sessions"
-    restored: ClassVar[Restored] = Restored.ANEW
-    indexes: ClassVar[tuple[Index, ...]] = (
-        Index((("user_id", 1),)),
-        Index((("expires_at", 1),), expire_after=ZERO),
-    )
-
-    id: Operational[UUID] = Field(alias="_id")
-    user_id: SubjectId
-    expires_at: Operational[datetime]

@@ -10,10 +10,10 @@ from libs.common.clock import now
 from libs.common.events.auth import MailRequestedV2
 from libs.common.logging import logger
 from libs.common.work import UnitOfWork
+from services.auth.agreement_models import AcceptedDocument, NoticeRun
 from services.auth.agreements import Agreements, Due
 from services.auth.mails import Kind
 from services.auth.metrics import POLICY_NOTICES
-from services.auth.models import AcceptedDocument, NoticeRun
 from services.auth.repository import Store
 
 LOOK_EVERY_S = 1.0

@@ -16,25 +16,18 @@ from libs.common.privacy.holdings import (
 )
 from libs.common.privacy.processors import MAIL_SERVER
 from libs.common.suspensions import SUSPENSIONS
+from services.auth.agreement_models import Acceptance, ConsentDecision, NoticeRun, PolicyNotice, PolicyVersion
 from services.auth.models import (
     REFUSED_FOR,
-    Acceptance,
-    ConsentDecision,
     EmailChange,
-    IdentityCode,
-    NoticeRun,
     PendingRegistration,
-    PolicyNotice,
-    PolicyVersion,
-    RefreshToken,
     RefusedAddress,
-    Session,
-    StaffAccount,
-    StaffSession,
     User,
     UsernameClaim,
     VerificationToken,
 )
+from services.auth.session_models import IdentityCode, RefreshToken, Session
+from services.auth.staff_models import StaffAccount, StaffSession
 
 MAIL = ProcessorHolding(
     MAIL_SERVER,

@@ -19,9 +19,10 @@ from services.auth.errors import CodeInvalid
 from services.auth.evenly import evenly
 from services.auth.mails import Kind
 from services.auth.metrics import IDENTITY_PROOFS
-from services.auth.models import IdentityCode, Status
+from services.auth.models import Status
 from services.auth.registration import key_of
 from services.auth.repository import Store
+from services.auth.session_models import IdentityCode
 from services.auth.settings import AuthSettings
 from services.auth.throttling import Gates
 from services.auth.tokens import AccessTokens

@@ -20,20 +20,13 @@ from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.privacy.purposes import Decision
 from libs.common.secret_tokens import hash_of
 from libs.common.work import UnitOfWork
+from services.auth.agreement_models import Acceptance
 from services.auth.agreements import Agreements, InForce
 from services.auth.consenting import Consenting
 from services.auth.errors import AddressTaken, UsernameTaken, VerificationInvalid
 from services.auth.evenly import evenly
 from services.auth.metrics import REGISTRATIONS, VERIFICATIONS
-from services.auth.models import (
-    Acceptance,
-    Language,
-    PendingRegistration,
-    Status,
-    Theme,
-    User,
-    UsernameClaim,
-)
+from services.auth.models import Language, PendingRegistration, Status, Theme, User, UsernameClaim
 from services.auth.notifying import Notifying
 from services.auth.passwords import Passwords
 from services.auth.repository import Store

@@ -17,11 +17,14 @@ from pydantic import (
 from libs.common.mailing.address import EmailAddress
 from libs.common.privacy.annotations import ChosenPurpose
 from services.auth.accounts import Deletion, ProfileChange
+from services.auth.agreement_models import AcceptedDocument
 from services.auth.agreements import Due
-from services.auth.models import AcceptedDocument, Language, Preference, Session, StaffAccount, Theme, User
+from services.auth.models import Language, Preference, Theme, User
 from services.auth.registration import Applicant
+from services.auth.session_models import Session
 from services.auth.sessions import Signed
 from services.auth.staff import StaffSigned
+from services.auth.staff_models import StaffAccount
 
 INT64_BITS = 64
 

@@ -21,11 +21,12 @@ from libs.common.work import UnitOfWork
 from services.auth.consenting import Consenting
 from services.auth.errors import RefreshInvalid, RefreshReused, SessionNotFound, WrongCredentials
 from services.auth.metrics import REFRESH_REUSE, REFRESHES, RETURNS, SIGN_INS
-from services.auth.models import RefreshToken, Session, Status
+from services.auth.models import Status
 from services.auth.passwords import Passwords
 from services.auth.registration import key_of
 from services.auth.repository import Store
 from services.auth.rows.users import Known
+from services.auth.session_models import RefreshToken, Session
 from services.auth.settings import AuthSettings
 from services.auth.standing import Standing
 from services.auth.throttling import Gates

@@ -22,11 +22,12 @@ from services.auth.errors import (
 )
 from services.auth.evenly import evenly
 from services.auth.metrics import STAFF_SIGN_INS
-from services.auth.models import StaffAccount, StaffSession, Status
+from services.auth.models import Status
 from services.auth.passwords import Passwords
 from services.auth.registration import key_of
 from services.auth.repository import Store
 from services.auth.settings import AuthSettings
+from services.auth.staff_models import StaffAccount, StaffSession
 from services.auth.throttling import Gates
 from services.auth.tokens import AccessTokens
 

@@ -26,9 +26,10 @@ from libs.common.testing.tokens import bearer
 from libs.common.testing.waiting import eventually
 from libs.common.vault.keys import DataKeys
 from libs.common.work import UnitOfWork
+from services.auth.agreement_models import Acceptance, NoticeRun, PolicyNotice
 from services.auth.agreements import Agreements
 from services.auth.look_ups import LookUps
-from services.auth.models import Acceptance, NoticeRun, PolicyNotice, Status, User
+from services.auth.models import Status, User
 from services.auth.notifying import Notifying
 from services.auth.privacy import HOLDINGS
 from services.auth.repository import Store

@@ -7,7 +7,7 @@ from libs.common.document import Document
 from libs.common.privacy.annotations import personal_fields
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.tombstones import Tombstones
-from services.auth import models
+from services.auth import agreement_models, models, session_models
 from services.auth.privacy import HOLDINGS
 from tests.auth.people import Auth, problem
 
@@ -16,7 +16,7 @@ HELD = [each.document for each in HOLDINGS.collections]
 
 def test_every_collection_is_declared_and_can_be_erased() -> None:
     HOLDINGS.check()
-    assert HOLDINGS.operational == (models.PolicyVersion, models.NoticeRun)
+    assert HOLDINGS.operational == (agreement_models.PolicyVersion, agreement_models.NoticeRun)
 
 
 def test_the_fields_that_say_who_a_person_is_are_declared() -> None:
@@ -24,7 +24,7 @@ def test_the_fields_that_say_who_a_person_is_are_declared() -> None:
     assert marks["email"] == marks["email_key"] == "user.contact.email"
     assert marks["username"] == marks["username_key"] == "user.account.username"
     assert marks["password_hash"] == "user.authorization.password"
-    technical = personal_fields(models.Session)
+    technical = personal_fields(session_models.Session)
     assert technical["ip"].retention.period is not None
     assert technical["user_agent"].retention.period is not None
 

@@ -9,7 +9,7 @@ import pytest
 from libs.common.clock import now
 from libs.common.events.auth import SessionRevokedV1
 from libs.common.testing.waiting import eventually
-from services.auth.models import Session
+from services.auth.session_models import Session
 from tests.auth.events import events_of
 from tests.auth.people import API, Auth, Person, problem, somebody
 

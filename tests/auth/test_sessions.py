@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from libs.common.events.auth import SessionRevokedV1
-from services.auth.models import Session
+from services.auth.session_models import Session
 from tests.auth.events import events_of
 from tests.auth.people import API, Auth, Person, problem
 

@@ -7,7 +7,7 @@ import pytest
 from libs.common.clock import now
 from libs.common.mongo import Mongo
 from libs.common.settings import CommonSettings
-from services.auth.models import NoticeRun
+from services.auth.agreement_models import NoticeRun
 from tests.cli.conftest import pixera
 from tests.privacy.policies.test_publishing import FIRST, PLAIN, WEIGHTY, folder
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from libs.common.mongo import Mongo
-from services.auth.models import ConsentDecision
+from services.auth.agreement_models import ConsentDecision
 
 
 class ConsentDecisions:

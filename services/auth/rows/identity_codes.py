@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.common.mongo import Mongo
-from services.auth.models import IdentityCode
+from services.auth.session_models import IdentityCode
 
 
 class IdentityCodes:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from libs.common.clock import new_id
 from libs.common.mongo import Mongo
-from services.auth.models import AcceptedDocument, NoticeRun, PolicyNotice, PolicyVersion, Status, User
+from services.auth.agreement_models import AcceptedDocument, NoticeRun, PolicyNotice, PolicyVersion
+from services.auth.models import Status, User
 
 
 class PolicyVersions:

@@ -7,7 +7,7 @@ from uuid import UUID
 from libs.common.mongo import Mongo
 from libs.common.pagination import after_cursor
 from services.auth.look_ups import LookUps
-from services.auth.models import RefreshToken, Session
+from services.auth.session_models import RefreshToken, Session
 
 
 def _live(now: datetime) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from libs.common.mongo import DuplicateKeyError, Mongo
 from services.auth.errors import StaffNameTaken
-from services.auth.models import StaffAccount, StaffSession
+from services.auth.staff_models import StaffAccount, StaffSession
 
 WORKING = {"disabled_at": None}
 

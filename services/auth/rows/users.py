@@ -7,17 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.mongo import DuplicateKeyError, Mongo
+from services.auth.agreement_models import Acceptance, AcceptedDocument
 from services.auth.errors import AddressTaken, UsernameTaken
 from services.auth.look_ups import LookUps
-from services.auth.models import (
-    Acceptance,
-    AcceptedDocument,
-    PendingRegistration,
-    Status,
-    User,
-    UsernameClaim,
-    VerificationToken,
-)
+from services.auth.models import PendingRegistration, Status, User, UsernameClaim, VerificationToken
 
 MOST_AT_ONCE = 100
 KNOWN = dict.fromkeys(("status", "username_key", "password_hash"), 1)
