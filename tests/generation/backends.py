@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from uuid import uuid4
 
 from services.generation.backends.base import Rendered, Spec
 from services.generation.backends.procedural import ProceduralBackend
@@ -34,4 +35,15 @@ class Moody(ProceduralBackend):
         if mood == "crash-once" and not Path(rest).exists():
             Path(rest).touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        return super().render(spec)
+
+
+class Gated(ProceduralBackend):
+    """Notes what it begins in the folder that the prompt names; draws all but seed 0 only once `open` is there."""
+
+    def render(self, spec: Spec) -> Rendered:
+        folder = Path(spec.prompt)
+        (folder / f"{spec.seed}-{uuid4()}").touch()
+        while spec.seed and not (folder / "open").exists():
+            time.sleep(0.02)
         return super().render(spec)

@@ -38,6 +38,7 @@ FINAL = {"completed", "failed", "cancelled", "declined"}
 PROCEDURAL = "services.generation.backends.procedural:ProceduralBackend"
 SLOW = "tests.generation.backends:Slow"
 MOODY = "tests.generation.backends:Moody"
+GATED = "tests.generation.backends:Gated"
 
 
 class Bank:
@@ -173,8 +174,8 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(common: CommonSettings, backend: str) -> AsyncIterator[House]:
-    """Run generation, API and worker, on a database of the caller's own."""
+async def open_house(common: CommonSettings, backend: str, role: str = "all") -> AsyncIterator[House]:
+    """Run generation on a database of the caller's own: API and worker, or the API for workers that come and go."""
     settings = GenerationSettings.model_validate(
         common.model_dump()
         | {
@@ -188,7 +189,7 @@ async def open_house(common: CommonSettings, backend: str) -> AsyncIterator[Hous
     await storage.ensure_buckets(BUCKET)
     mongo = Mongo.connect(settings, "generation")
     await bank.open()
-    app = create_app("all", settings)
+    app = create_app(role, settings)
     async with serving(app) as url:
         mongo.seals = app.state.mongo.seals
         yield House(app, url, settings, bank, mongo, storage)
