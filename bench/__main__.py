@@ -5,7 +5,21 @@ import asyncio
 import shutil
 import sys
 
-from bench import api, at_rest, bus, erasure, export, generation, observing, replay, sealing
+from bench import (
+    api,
+    at_rest,
+    bus,
+    ceilings,
+    erasure,
+    export,
+    fairness,
+    generation,
+    observing,
+    replay,
+    scaling,
+    sealing,
+    unit_costs,
+)
 from deploy.local.home import ROOT
 from deploy.local.spawn import started
 from libs.common import logging
@@ -21,7 +35,13 @@ BENCHMARKS = {
     "at-rest": at_rest.run,
     "export": export.run,
     "observing": observing.run,
+    "scaling": scaling.run,
+    "fairness": fairness.run,
+    "unit-costs": unit_costs.run,
+    "ceilings": ceilings.run,
 }
+ENVIRONMENTS = {"scaling": scaling.ENV, "fairness": scaling.ENV}
+"""What the platform is told for a benchmark, besides what it is always told."""
 
 
 def main() -> int:
@@ -32,7 +52,7 @@ def main() -> int:
     held = True
     for name in parser.parse_args().names or BENCHMARKS:
         shutil.rmtree(HOME, ignore_errors=True)
-        with started(HOME) as stack:
+        with started(HOME, env=ENVIRONMENTS.get(name)) as stack:
             held &= asyncio.run(BENCHMARKS[name](stack))
     return 0 if held else 1
 
