@@ -12,7 +12,7 @@ RETRY ?= --reruns 1 --max-suite-reruns 5
 PY := .venv/bin/python
 UV := .tools/uv/bin/uv
 
-.PHONY: help setup run test demo chaos check fmt lock contracts observe data-map bench bench-start images k8s-render k8s-check mail clean
+.PHONY: help setup run test demo chaos check fmt lock contracts observe data-map bench bench-start images k8s-render k8s-check k8s-up k8s-down k8s-e2e mail clean
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,15 @@ k8s-render: setup ## Print the objects of an overlay of deploy/k8s (o=prod)
 
 k8s-check: setup ## Hold every object of deploy/k8s to its schema, and production to good practice
 	@$(PY) -m deploy.k8s.check
+
+k8s-up: setup ## Put overlays/dev on the cluster of KUBECONFIG, whose nodes have the images
+	@$(PY) -m deploy.k8s.installation up
+
+k8s-down: setup ## Take it away again, with all its data
+	@$(PY) -m deploy.k8s.installation down
+
+k8s-e2e: setup ## Play the story on that cluster while pods are deleted, rolled, scaled and drained (KEEP=1 leaves it there)
+	@$(PY) -m deploy.k8s.e2e
 
 mail: setup ## Print the e-mails the running platform captured (`pixera mail`)
 	@.venv/bin/pixera mail
