@@ -75,7 +75,7 @@ def _deployment(server: Server) -> Json:
         "selector": {"matchLabels": _labels(server.name)},
         "template": {"metadata": {"labels": _labels(server.name)}, "spec": pod},
     }
-    return made("Deployment", "apps/v1", server.name, spec)
+    return made("Deployment", "apps/v1", server.name, spec, labels=_labels(server.name))
 
 
 def _stores() -> Json:
@@ -84,7 +84,7 @@ def _stores() -> Json:
     labels = {"app.kubernetes.io/component": "stores"}
     template = {"metadata": {"labels": labels}, "spec": pod}
     spec = {"backoffLimit": 20, "activeDeadlineSeconds": 900, "template": template}
-    return made("Job", "batch/v1", "stores", spec)
+    return made("Job", "batch/v1", "stores", spec, labels=labels)
 
 
 def _pod(server: Server) -> Json:
