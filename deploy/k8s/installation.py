@@ -12,7 +12,7 @@ from deploy.k8s import render, secrets
 from deploy.k8s.cluster import NAMESPACE, ClusterError, Json, apply, kubectl, wait
 
 COMPONENT = "app.kubernetes.io/component"
-SERVICES = ("api", "worker", "renderer")
+SERVICES = "api, worker, renderer"
 SERVERS_S, JOBS_S, SERVICES_S = 600.0, 900.0, 600.0
 GONE_S = 180.0
 
@@ -23,15 +23,16 @@ def up(overlay: str = "dev") -> None:
     apply(each for each in objects if each["kind"] == "Namespace")
     secrets.ensure()
     kubectl("delete", "job", "--selector", f"{COMPONENT} in (stores,prepare)", "--ignore-not-found")
-    later = [each for each in objects if is_of_service(each)]
     jobs = [each for each in objects if each["kind"] == "Job"]
-    apply(each for each in objects if each not in later and each not in jobs)
-    wait("deployment", "condition=Available", f"{COMPONENT} notin (api,worker,renderer)", SERVERS_S)
-    for component in ("stores", "prepare"):  # topics and buckets before what is made with them
-        apply(_of_component(jobs, component))
-        wait("job", "condition=Complete", f"{COMPONENT}={component}", JOBS_S)
+    later = [each for each in objects if is_of_service(each)]
+    stores, prepare = (_of_component(jobs, component) for component in ("stores", "prepare"))
+    apply([*(each for each in objects if each not in jobs and each not in later), *stores])
+    wait("job", "condition=Complete", f"{COMPONENT}=stores", SERVERS_S)  # the database takes writes only then
+    wait("deployment", "condition=Available", f"{COMPONENT} notin ({SERVICES})", SERVERS_S)
+    apply(prepare)
+    wait("job", "condition=Complete", f"{COMPONENT}=prepare", JOBS_S)
     apply(later)
-    wait("deployment", "condition=Available", f"{COMPONENT} in ({','.join(SERVICES)})", SERVICES_S)
+    wait("deployment", "condition=Available", f"{COMPONENT} in ({SERVICES})", SERVICES_S)
 
 
 def down() -> None:
@@ -42,7 +43,7 @@ def down() -> None:
 
 def is_of_service(thing: Json) -> bool:
     """Tell whether an object is a service's Deployment, which is rolled out last."""
-    return thing["kind"] == "Deployment" and _component(thing) in SERVICES
+    return thing["kind"] == "Deployment" and _component(thing) in SERVICES.split(", ")
 
 
 def _component(thing: Json) -> str:

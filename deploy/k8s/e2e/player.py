@@ -18,10 +18,11 @@ import httpx
 
 from demo.cast import ada, bob, role
 from demo.person import FINAL, NotInTime, Person, eventually
-from demo.story import Story
+from demo.story import PACKAGE, Story
 from demo.timeline import Timeline
 from deploy.k8s.e2e import delivered
 from deploy.k8s.e2e.load import Counting, Load
+from services.billing.packages import PACKAGES
 
 Figures = Mapping[str, float]
 
@@ -41,14 +42,19 @@ class Drawer:
     async def ask(self) -> None:
         """Ask for them, with credits that are enough."""
         await self.person.sign_up()
-        await self.person.buy("starter")
-        self.balance = (await self.person.balance())["available"]
+        await self.person.buy(PACKAGE)
+        self.balance = await eventually("all credits, the welcome's too", self._credits)
         for number in range(JOBS_EACH):
             await self.person.generate(f"scene {number}", count=IMAGES_EACH, width=SIDE, height=SIDE)
 
     async def served(self) -> None:
         """Return once each is in the gallery and was paid for. Raises: NotInTime."""
         await eventually("every image, drawn once and paid for once", self._is_served, SETTLES_S)
+
+    async def _credits(self) -> int:
+        """Return them once both have come; 0 before."""
+        available: int = (await self.person.balance())["available"]
+        return available if available > PACKAGES[PACKAGE].credits else 0
 
     async def _is_served(self) -> bool:
         ready = [each for each in await self.person.images() if each["state"] == "ready"]
@@ -82,7 +88,7 @@ async def erasure() -> Figures:
     """Somebody leaves; somebody else deletes a pod then."""
     played = story()
     async with httpx.AsyncClient(base_url=gateway(), timeout=PATIENCE_S) as http:
-        leaving = role(http, "yorick", photos=8, jobs=2, first=100)
+        leaving = role(http, "yorick", photos=8, jobs=2, first=48)
         await played.move_in(leaving)
         await played.seen(leaving)
         case = await played.leave(leaving)

@@ -1,6 +1,7 @@
 """What the cluster says of pods: how long each took to be ready, whether all are gone, what is wrong."""
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 
 from deploy.k8s.cluster import ClusterError, Json, found, kubectl
@@ -8,9 +9,11 @@ from deploy.k8s.cluster import ClusterError, Json, found, kubectl
 LOOK_EVERY_S = 0.5
 
 
-def start_times(selector: str) -> dict[str, float]:
+def start_times(labels: Mapping[str, str]) -> list[float]:
     """Return the seconds from each container's start to its pod's being ready, as whole as the cluster tells."""
-    return {each["metadata"]["name"]: _start_time(each) for each in found("pod", selector)}
+    selector = ",".join(f"{name}={value}" for name, value in labels.items())
+    pods = [each for each in found("pod", selector) if "deletionTimestamp" not in each["metadata"]]
+    return [_start_time(each) for each in pods]
 
 
 def gone(selector: str, within_s: float) -> None:
