@@ -128,7 +128,7 @@ async def test_operators_list_open_cases_first_by_due_date(privacy: Privacy, api
     closed = [case["state"] == "VERIFIED" for case in seen]
     assert closed == sorted(closed)
     assert True in closed
-    due = [case["due_at"] for case in seen if case["state"] != "VERIFIED"]
+    due = [datetime.fromisoformat(case["due_at"]) for case in seen if case["state"] != "VERIFIED"]
     assert due == sorted(due)
     assert len({case["case_id"] for case in seen}) == len(seen) >= 5
     bad = await api.get("/staff/cases", params={"cursor": "x123"}, headers=staff())

@@ -61,6 +61,7 @@ class ItemHold(Document):
         UUID | None, Personal("user.unique_id", Purpose.ACCOUNTABILITY, Basis.LEGAL_OBLIGATION, WHILE_HELD)
     ] = None
     ended_at: Operational[datetime | None] = None
+    marks: Operational[int] = 0
 
 
 class ItemHolds:
@@ -112,8 +113,7 @@ class ItemHolds:
         """Mark what came to a person's held items since; nothing comes any more once an erasure has begun."""
         for hold in await self.standing(user_id):
             if item := self._holdings.item(hold.holding):
-                for rows, query in self._parts(item, hold.item_id):
-                    await rows.update_many({**query, item.subject: user_id}, _marked(hold.id))
+                await self._mongo.transaction(partial(self._mark_if_standing, item, hold, user_id))
 
     def prefixes(self, holds: Iterable[ItemHold]) -> dict[str, tuple[str, ...]]:
         """Return, by holding of objects, where beneath the person's locator what belongs to held items is."""
@@ -135,6 +135,16 @@ class ItemHolds:
         placed = hold.model_copy(update={"state": state, "user_id": user_id, "ended_at": ended_at})
         await self._save(placed)
         return placed
+
+    async def _mark_if_standing(self, item: Item, hold: ItemHold, user_id: UUID) -> None:
+        """Mark what came to a held item, in the open transaction; nothing where the hold has ended since.
+
+        The hold is written, too, so that its end meets this: a mark that came after the end nobody would take off.
+        """
+        standing = {"_id": hold.id, "state": {"$in": STANDING}}
+        if await self._rows.update_one(standing, {"$inc": {"marks": 1}}):
+            for rows, query in self._parts(item, hold.item_id):
+                await rows.update_many({**query, item.subject: user_id}, _marked(hold.id))
 
     async def _mark_rows(self, item: Item, hold: ItemHold) -> UUID | None:
         """Mark the rows of an item; return whose it is, None where there is none.

@@ -54,6 +54,11 @@ class Bench:
     tombstones: Tombstones
     work: UnitOfWork
     buses: list[Bus] = field(default_factory=list)
+    made_at: str = field(init=False)
+    """The broker that has the topics, whatever a test makes of the settings."""
+
+    def __post_init__(self) -> None:
+        self.made_at = self.settings.kafka_bootstrap
 
     @property
     def bootstrap(self) -> str:
@@ -96,7 +101,7 @@ class Bench:
         """Stop every bus, take the topics away, and disconnect."""
         for bus in self.buses:
             await bus.stop()
-        await remove_topics(self.bootstrap, self.topic, dead_letter_topic(self.group).name)
+        await remove_topics(self.made_at, self.topic, dead_letter_topic(self.group).name)
         await self.mongo.close()
 
     async def effects(self) -> list[int]:

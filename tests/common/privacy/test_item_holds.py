@@ -282,6 +282,26 @@ async def test_whoever_places_a_hold_while_an_erasure_begins_is_told_what_become
             assert not any((await studio.holder.verify(person)).values())
 
 
+async def test_an_erasure_marks_nothing_for_a_hold_that_ends_at_that_moment(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the test above: a comment stayed for good, marked by a hold that had come too late and was over."""
+    person, (picture,) = await person_with(studio, 1)
+    hold, look = placed(picture), ItemHolds.standing
+    await deliver(studio, hold)
+
+    async def look_and_lose(holds: ItemHolds, user_id: UUID) -> list[ItemHold]:
+        found = await look(holds, user_id)
+        await deliver(studio, released(hold))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ItemHolds, "standing", look_and_lose)
+        await studio.holder.item_holds.mark_again(person)
+    for document in (Picture, Comment):
+        assert await studio.mongo.collection(document).count({"user_id": person, HELD: {"$ne": None}}) == 0
+
+
 async def test_a_hold_whose_process_dies_before_it_looked_is_decided_when_it_comes_again(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
