@@ -45,8 +45,7 @@ def is_route(reference: str) -> bool:
 
 def is_command(reference: str) -> bool:
     """Tell whether `pixera` has a command of those words."""
-    command = get_command(app)
-    return isinstance(command, TyperGroup) and reference in _commands(command, "pixera")
+    return reference in _commands()
 
 
 @cache
@@ -66,14 +65,21 @@ def _defined(body: Iterable[ast.stmt], prefix: str = "") -> Iterator[str]:
             yield from (prefix + target.id for target in targets if isinstance(target, ast.Name))
 
 
-def _routes() -> set[str]:
+@cache
+def _routes() -> frozenset[str]:
     paths = json.loads((ROOT / "contracts/openapi/pixera.json").read_text())["paths"]
-    return {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    return frozenset(f"{method.upper()} {path}" for path, methods in paths.items() for method in methods)
 
 
-def _commands(group: TyperGroup, words: str) -> Iterator[str]:
+@cache
+def _commands() -> frozenset[str]:
+    command = get_command(app)
+    return frozenset(_commands_of(command, "pixera") if isinstance(command, TyperGroup) else ())
+
+
+def _commands_of(group: TyperGroup, words: str) -> Iterator[str]:
     for name, command in group.commands.items():
         if not isinstance(command, TyperGroup) or command.invoke_without_command:
             yield f"{words} {name}"
         if isinstance(command, TyperGroup):
-            yield from _commands(command, f"{words} {name}")
+            yield from _commands_of(command, f"{words} {name}")
