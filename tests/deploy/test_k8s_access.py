@@ -90,13 +90,15 @@ def test_every_event_has_who_may_publish_it() -> None:
     assert {event.topic for event in event_classes()} - written == set()
 
 
-@pytest.mark.parametrize("user", of("KafkaUser"))
-def test_nobody_makes_or_changes_topics_and_all_of_them_are_there(user: str) -> None:
-    rules = of("KafkaUser")[user]["authorization"]["acls"]
-    assert {operation for rule in rules for operation in rule["operations"]} & CHANGING == set()
-    assert all(rule.get("type", "allow") == "allow" for rule in rules)
-    topics = {rule["resource"]["name"] for rule in rules if rule["resource"]["type"] == "topic"}
-    assert topics <= of("KafkaTopic").keys()
+def test_nobody_makes_or_changes_topics_and_all_of_them_are_there() -> None:
+    users, topics = of("KafkaUser"), of("KafkaTopic").keys()
+    assert users.keys() >= {*access.SERVICES, strimzi.SCALER}
+    for user, spec in users.items():
+        rules = spec["authorization"]["acls"]
+        assert {operation for rule in rules for operation in rule["operations"]} & CHANGING == set(), user
+        assert all(rule.get("type", "allow") == "allow" for rule in rules), user
+        named = {rule["resource"]["name"] for rule in rules if rule["resource"]["type"] == "topic"}
+        assert named <= topics, user
 
 
 def test_the_scaler_looks_and_nothing_else() -> None:

@@ -81,9 +81,31 @@ WAYS_OUT = {
     "PIXERA_PAY_API_KEY": ("to-payments", {"api", "worker", "prepare"}),
 }
 """Who works with a secret gets to where it opens, in the roles that do so."""
-DEPLOYMENTS = of("Deployment")
-EACH = pytest.mark.parametrize("workload", workloads(), ids=name)
-EACH_DEPLOYMENT = pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=name)
+DEPLOYMENTS = (
+    *(f"{service}-{role}" for service in access.SERVICES for role in ("api", "worker")),
+    "generation-renderer",
+)
+JOBS = tuple(f"{service}-prepare" for service in access.SERVICES)
+"""By name: what is rendered at the collection is rendered by every worker of the tests."""
+EACH = pytest.mark.parametrize("workload", [*DEPLOYMENTS, *JOBS], indirect=True)
+EACH_DEPLOYMENT = pytest.mark.parametrize("deployment", DEPLOYMENTS, indirect=True)
+
+
+@pytest.fixture
+def workload(request: pytest.FixtureRequest) -> Json:
+    (found,) = (each for each in workloads() if name(each) == request.param)
+    return found
+
+
+@pytest.fixture
+def deployment(request: pytest.FixtureRequest) -> Json:
+    (found,) = (each for each in of("Deployment") if name(each) == request.param)
+    return found
+
+
+def test_each_workload_is_looked_at() -> None:
+    assert sorted(map(name, of("Deployment"))) == sorted(DEPLOYMENTS)
+    assert sorted(map(name, of("Job"))) == sorted(JOBS)
 
 
 def test_every_service_has_an_api_a_worker_and_what_prepares_for_them() -> None:
@@ -198,7 +220,7 @@ def test_each_group_is_consumed_and_scaled_for_in_one_place() -> None:
         for each in of("ScaledObject")
     }
     consumed: dict[str, list[tuple[str, str]]] = {}
-    for deployment in DEPLOYMENTS:
+    for deployment in of("Deployment"):
         if container(deployment)["args"][-1] == "worker":
             tuned = BusSettings(
                 groups=env(deployment).get("PIXERA_BUS_GROUPS", ""),
