@@ -11,6 +11,8 @@ TEST_WORKERS ?= 3
 RETRY ?= --reruns 1 --max-suite-reruns 5
 PY := .venv/bin/python
 UV := .tools/uv/bin/uv
+# Images of Python set it for what runs once. A run of the tests starts a hundred processes: each would compile all there is.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup run test demo chaos check fmt lock contracts observe data-map bench bench-start images k8s-render k8s-check k8s-up k8s-down k8s-e2e mail clean
 
