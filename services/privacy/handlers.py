@@ -45,7 +45,7 @@ async def note_holds(event: HoldAnsweredV1, service: PrivacyService) -> None:
 
     Effects:  the hold; publishes action.recorded.
     """
-    await service.holds.note_answer(event)
+    await service.holds.effects.note_answer(event)
 
 
 @consumes(RequestUpdatedV1, group="privacy.mail-writers", concurrency=4)

@@ -36,6 +36,7 @@ from services.privacy.exports.service import Exports
 from services.privacy.history import History
 from services.privacy.history_routes import router as history_router
 from services.privacy.holds import routes as hold_routes
+from services.privacy.holds.effects import HoldEffects
 from services.privacy.holds.orders import HoldOrders
 from services.privacy.holds.rows import HoldRows
 from services.privacy.policies import routes as policy_routes
@@ -91,13 +92,10 @@ def create_app(role: str = "all", settings: PrivacySettings | None = None) -> Fa
 def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     """Put privacy together. The scanner has clients of its own: it shares nothing with the erasure."""
     cases, audit_rows = CaseRepository(platform.mongo), AuditRows(platform.mongo)
-    subjects, signing_key = (
-        Subjects(settings.pseudonym_key),
-        settings.certificate_signing_key.get_secret_value(),
-    )
+    subjects = Subjects(settings.pseudonym_key)
+    signing_key = settings.certificate_signing_key.get_secret_value()
     previous = previous_keys(settings.certificate_previous_keys)
     checkpoints = Checkpoints(audit_rows, platform.work, platform.audit, SigningKey(signing_key), previous)
-    backups = BackupSettings()
     certificates = Certificates(CertificateRepository(platform.mongo), Signer(signing_key), previous)
     hold_rows = HoldRows(platform.mongo)
     casework = Casework(
@@ -122,21 +120,12 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
         history=History(
             settings.kafka_bootstrap, platform.work, platform.audit, DataKeys(platform.mongo, settings)
         ),
-        backups=Backups(BackupRepository(platform.mongo), platform.work, platform.audit, backups),
+        backups=Backups(BackupRepository(platform.mongo), platform.work, platform.audit, BackupSettings()),
         policies=policies,
         exports=exports,
         vault=Rotation(platform.sealing, platform.work, platform.audit),
         casework=casework,
-        holds=HoldOrders(
-            work=platform.work,
-            audit=platform.audit,
-            rows=hold_rows,
-            cases=cases,
-            casework=casework,
-            subjects=subjects,
-            items=lambda: load(settings.data_map).items,
-            policy=settings.policy,
-        ),
+        holds=holding_of(settings, platform, cases, casework, hold_rows),
         requests=requests,
         token_key=settings.case_token_key,
     )
@@ -147,15 +136,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     watching = Watching(cases, service, every_s=settings.erasure_tick_s)
     checking = Checking(audit_rows, checkpoints, every_s=settings.audit_check_every_s)
     auditing: list[Loop] = [checking.run, partial(checkpoints.run, settings.audit_checkpoint_every_s)]
-    backing_up = BackingUp(
-        BackupRepository(platform.mongo),
-        RestoreRepository(platform.mongo),
-        Maker(scan_client, scan_storage, settings, backups, partial(backup_map.contents, settings.data_map)),
-        platform.work,
-        platform.audit,
-        backups,
-        platform.mongo,
-    )
+    backing_up = backing_up_of(settings, platform, scan_client, scan_storage)
     return Parts(
         service=service,
         starting=[policies.ensure_first],
@@ -173,6 +154,47 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
             packing.run,
         ],
         closing=[scan_client.close, scan_storage.close],
+    )
+
+
+def holding_of(
+    settings: PrivacySettings, platform: Platform, cases: CaseRepository, casework: Casework, rows: HoldRows
+) -> HoldOrders:
+    """Put together what holds are ordered by."""
+    subjects = Subjects(settings.pseudonym_key)
+    effects = HoldEffects(
+        work=platform.work,
+        audit=platform.audit,
+        rows=rows,
+        cases=cases,
+        casework=casework,
+        subjects=subjects,
+    )
+    return HoldOrders(
+        work=platform.work,
+        rows=rows,
+        effects=effects,
+        cases=cases,
+        casework=casework,
+        subjects=subjects,
+        items=lambda: load(settings.data_map).items,
+        policy=settings.policy,
+    )
+
+
+def backing_up_of(
+    settings: PrivacySettings, platform: Platform, client: Mongo, storage: Storage
+) -> BackingUp:
+    """Put together what makes backups. Args: client, storage: which read every service's."""
+    backups, contents = BackupSettings(), partial(backup_map.contents, settings.data_map)
+    return BackingUp(
+        BackupRepository(platform.mongo),
+        RestoreRepository(platform.mongo),
+        Maker(client, storage, settings, backups, contents),
+        platform.work,
+        platform.audit,
+        backups,
+        platform.mongo,
     )
 
 

@@ -20,18 +20,11 @@ from libs.common.privacy.holdings import (
     ProofHolding,
 )
 from libs.common.privacy.processors import MAIL_SERVER, OBJECT_STORAGE
-from services.privacy.models import (
-    AuditCheckpoint,
-    AuditEntry,
-    AuditHead,
-    Backup,
-    Case,
-    Certificate,
-    ChainHead,
-    Export,
-    Hold,
-    PolicyPublication,
-)
+from services.privacy.auditing.models import AuditCheckpoint, AuditEntry, AuditHead
+from services.privacy.exports.models import Export
+from services.privacy.holds.models import Hold
+from services.privacy.models import Backup, Case, Certificate, ChainHead
+from services.privacy.policies.models import PolicyPublication
 from services.privacy.requests.models import PersonRequest, RequestLink, RequestMessage, SpentChallenge
 
 MAIL = ProcessorHolding(MAIL_SERVER, receives=("requests.email", "requests.language", "request_links._id"))

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from services.privacy.holds.grounds import told
-from services.privacy.models import Case, Hold
+from services.privacy.holds.models import Hold
+from services.privacy.models import Case
 from services.privacy.privacy import ERASURE, HOLDINGS
 from services.privacy.progress import Outcome, Progress
 from services.privacy.scanner import ScanReport

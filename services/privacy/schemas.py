@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 
 from services.privacy import proof
 from services.privacy.holds.grounds import told
+from services.privacy.holds.models import Hold
 from services.privacy.holds.schemas import StaffHoldOut
-from services.privacy.models import Case, Certificate, ChainHead, Hold, TimelineEntry
+from services.privacy.models import Case, Certificate, ChainHead, TimelineEntry
 from services.privacy.progress import Progress
 from services.privacy.protocol import Attention, Phase
 from services.privacy.repository import OpenCases

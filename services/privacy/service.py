@@ -24,9 +24,10 @@ from services.privacy.certificates import Certificates
 from services.privacy.errors import CaseNotFound
 from services.privacy.exports.service import Exports
 from services.privacy.history import History
+from services.privacy.holds.models import Hold
 from services.privacy.holds.orders import HoldOrders
 from services.privacy.metrics import HOLDER_ACKED, VERIFIED_SECONDS
-from services.privacy.models import Case, Certificate, Hold
+from services.privacy.models import Case, Certificate
 from services.privacy.policies.publishing import Policies
 from services.privacy.progress import Outcome
 from services.privacy.protocol import (
@@ -105,7 +106,7 @@ class PrivacyService:
 
     async def tick_due(self) -> int:
         """End the holds that are over, and tell the cases that are due; return how many there were."""
-        ended = await self.holds.end_due(now())
+        ended = await self.holds.effects.end_due(now())
         due = await self._cases.due(now(), DUE_AT_ONCE)
         for case_id in due:
             try:

@@ -41,7 +41,7 @@ class Watching:
     async def settle(self) -> None:
         """Apply holds that were confirmed by a process that died before it could, while the process lives."""
         while True:
-            await self._service.holds.settle_all()
+            await self._service.holds.effects.settle_all()
             await asyncio.sleep(SETTLE_EVERY_S)
 
     async def measure(self) -> None:

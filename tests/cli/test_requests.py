@@ -14,7 +14,7 @@ from libs.common.mongo import Mongo
 from libs.common.settings import CommonSettings
 from services.auth.look_ups import LookUps
 from services.auth.settings import AuthSettings
-from services.privacy.models import Export
+from services.privacy.exports.models import Export
 from services.privacy.protocol import HOLDERS
 from services.privacy.requests.access import Caller
 from services.privacy.requests.intake import Form

@@ -15,9 +15,9 @@ from libs.common.clock import now
 from libs.common.events.privacy import ActionRecordedV1, Holder
 from libs.common.mongo import Collection
 from services.privacy.auditing.checking import Checking
+from services.privacy.auditing.models import AuditCheckpoint, AuditEntry, AuditHead
 from services.privacy.auditing.rows import AuditRows, chain_of
 from services.privacy.metrics import AUDIT_BROKEN, AUDIT_VERIFIED
-from services.privacy.models import AuditCheckpoint, AuditEntry, AuditHead
 from services.privacy.proof import KEPT_AS_PROOF
 from tests.common.test_audit_verify import changed, signing_key
 from tests.privacy.conftest import Erasure, Privacy

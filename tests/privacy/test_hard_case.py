@@ -13,9 +13,9 @@ from libs.common.clock import now
 from libs.common.events.privacy import ErasureCompletedV1, HoldAnsweredV1
 from services.privacy import casework
 from services.privacy.holds.grounds import Ground
+from services.privacy.holds.models import Hold
 from services.privacy.holds.orders import Wanted
 from services.privacy.main import compose
-from services.privacy.models import Hold
 from services.privacy.protocol import HOLDERS
 from services.privacy.schemas import CaseOut
 from tests.privacy.conftest import KEY, Erasure, Privacy
@@ -68,7 +68,7 @@ async def held_image(privacy: Privacy) -> Hold:
     wanted = Wanted(now() + timedelta(days=40), Ground.COURT_ORDER, "staff:1")
     hold = await privacy.service.holds.place_on_item("gallery.images", uuid4(), wanted)
     told = HoldAnsweredV1(hold_id=hold.id, holder="gallery", outcome="in-force")
-    await privacy.platform.work.run(lambda: privacy.service.holds.note_answer(told))
+    await privacy.platform.work.run(lambda: privacy.service.holds.effects.note_answer(told))
     return hold
 
 

@@ -11,9 +11,9 @@ from libs.common.logging import logger
 from libs.common.signing import read_object
 from services.privacy.auditing.checkpoints import Checkpoints
 from services.privacy.auditing.ledger import iso
+from services.privacy.auditing.models import AuditEntry, AuditHead
 from services.privacy.auditing.rows import AuditRows, chain_of
 from services.privacy.metrics import AUDIT_BROKEN, AUDIT_CHECK_SECONDS, AUDIT_ENTRIES, AUDIT_VERIFIED
-from services.privacy.models import AuditEntry, AuditHead
 
 AT_ONCE = 500
 

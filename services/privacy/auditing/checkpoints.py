@@ -12,9 +12,9 @@ from libs.common.clock import new_id, now
 from libs.common.signing import SigningKey
 from libs.common.work import UnitOfWork
 from services.privacy.auditing.ledger import iso
+from services.privacy.auditing.models import AuditCheckpoint
 from services.privacy.auditing.rows import AuditRows, chain_of
 from services.privacy.metrics import AUDIT_CHECKPOINT
-from services.privacy.models import AuditCheckpoint
 
 READ_AT_ONCE = 1_000
 

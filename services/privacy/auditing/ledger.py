@@ -10,8 +10,8 @@ from libs.common.audit_ledger import Chain
 from libs.common.clock import new_id, now
 from libs.common.events.privacy import ActionRecordedV1
 from libs.common.work import UnitOfWork
+from services.privacy.auditing.models import AuditEntry
 from services.privacy.auditing.rows import AuditRows, Wanted
-from services.privacy.models import AuditEntry
 from services.privacy.subjects import Subjects
 
 BY_STAFF = "by-staff"

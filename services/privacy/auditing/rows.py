@@ -10,7 +10,7 @@ from libs.common.audit_ledger import Chain
 from libs.common.merkle import Frontier
 from libs.common.mongo import Mongo
 from libs.common.pagination import after_cursor
-from services.privacy.models import AuditCheckpoint, AuditEntry, AuditHead
+from services.privacy.auditing.models import AuditCheckpoint, AuditEntry, AuditHead
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.common.pagination import CursorParam, Limit
 from libs.common.signing import read_object
+from services.privacy.auditing.models import AuditCheckpoint, AuditEntry
 from services.privacy.auditing.rows import Wanted
-from services.privacy.models import AuditCheckpoint, AuditEntry
 
 
 class AuditFilter(BaseModel):

@@ -25,9 +25,9 @@ from libs.common.work import UnitOfWork
 from services.privacy.exports.archive import ZipArchive
 from services.privacy.exports.binding import Binder
 from services.privacy.exports.metrics import PACK_FAILED, READY_SECONDS
+from services.privacy.exports.models import Export, ExportedPart, ExportState
 from services.privacy.exports.rows import ExportRows
 from services.privacy.exports.service import Exports
-from services.privacy.models import Export, ExportedPart, ExportState
 from services.privacy.protocol import HOLDERS
 
 LEASE_S = 8.0

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from libs.common.clock import now
 from libs.common.mongo import Mongo
-from services.privacy.models import Export, ExportedPart, ExportRequest, ExportState
+from services.privacy.exports.models import Export, ExportedPart, ExportRequest, ExportState
 
 LONGEST_WAIT = timedelta(minutes=5)
 SWEPT_AT_ONCE = 100

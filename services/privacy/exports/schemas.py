@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from services.privacy.models import Export, ExportState
+from services.privacy.exports.models import Export, ExportState
 from services.privacy.protocol import HOLDERS
 
 

@@ -27,8 +27,8 @@ from libs.common.stream_cipher import StreamCipher
 from libs.common.work import UnitOfWork
 from services.privacy.errors import ExportGone, ExportNotFound, ExportNotReady, ExportTooSoon
 from services.privacy.exports.metrics import OLDEST_OPEN, OPEN, REMOVED
+from services.privacy.exports.models import Export, ExportedPart, ExportRequest, ExportState
 from services.privacy.exports.rows import ExportRows
-from services.privacy.models import Export, ExportedPart, ExportRequest, ExportState
 from services.privacy.protocol import HOLDERS
 
 ANSWERED: frozenset[RequestKind] = frozenset({"access", "portability"})

@@ -7,7 +7,7 @@ from uuid import UUID
 from libs.common.mongo import Mongo
 from libs.common.pagination import after_cursor
 from services.privacy.errors import HoldNotFound
-from services.privacy.models import Hold, HoldKind, HoldState
+from services.privacy.holds.models import Hold, HoldKind, HoldState
 
 NEWEST_FIRST = (("placed_at", -1), ("_id", -1))
 OPEN = {"state": {"$in": [HoldState.ASKED.value, HoldState.UNCONFIRMED.value, HoldState.IN_FORCE.value]}}

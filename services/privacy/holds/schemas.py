@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from libs.common.events.base import Code
 from services.privacy.holds.grounds import Ground, told
-from services.privacy.models import Hold, HoldKind, HoldState
+from services.privacy.holds.models import Hold, HoldKind, HoldState
 
 
 class ItemTarget(BaseModel):

@@ -10,7 +10,7 @@ from libs.common.clock import now
 from libs.common.events.privacy import PolicyPublishedV1
 from libs.common.work import UnitOfWork
 from services.privacy.errors import PolicyOutdated, PolicyPublished, PolicyUnknown
-from services.privacy.models import PolicyPublication
+from services.privacy.policies.models import PolicyPublication
 from services.privacy.policies.rows import PolicyRows
 from services.privacy.policies.texts import DocumentName, Language, Text, Version, parse, versions
 

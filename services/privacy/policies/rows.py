@@ -2,7 +2,7 @@
 
 from libs.common.mongo import DuplicateKeyError, Mongo
 from services.privacy.errors import PolicyPublished
-from services.privacy.models import PolicyPublication
+from services.privacy.policies.models import PolicyPublication
 from services.privacy.policies.texts import DocumentName
 
 LATEST_FIRST = (("published_at", -1), ("version", -1))

@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from libs.common.device_storage import ON_THE_DEVICE, Store
-from services.privacy.models import PolicyPublication
+from services.privacy.policies.models import PolicyPublication
 from services.privacy.policies.publishing import Standing
 from services.privacy.policies.reading import as_html
 from services.privacy.policies.texts import ORIGINAL, DocumentName, Language, Text

@@ -52,9 +52,9 @@ from services.gallery.objects import BUCKET as GALLERY
 from services.generation.backends.base import Style
 from services.generation.models import Job, JobState, Order
 from services.privacy.errors import ExportNotFound
+from services.privacy.exports.models import Export, ExportedPart, ExportState
 from services.privacy.exports.packing import Packing
 from services.privacy.main import create_app
-from services.privacy.models import Export, ExportedPart, ExportState
 from services.privacy.policies.texts import LANGUAGES
 from services.privacy.protocol import HOLDERS
 from services.privacy.repository import CaseRepository
