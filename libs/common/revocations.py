@@ -68,7 +68,7 @@ class Revocations:
         """Read the topics for as long as the process lives."""
         consumer = AIOKafkaConsumer(
             *TOPICS,
-            **connection(self._bootstrap),
+            **await connection(self._bootstrap),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=POLL_MS,

@@ -52,7 +52,7 @@ async def put_back(bootstrap: str, group: str, positions: Mapping[TopicPartition
     Raises:   LogUnavailable (503).
     """
     consumer = AIOKafkaConsumer(
-        **connection(bootstrap), group_id=group, enable_auto_commit=False, request_timeout_ms=REQUEST_MS
+        **await connection(bootstrap), group_id=group, enable_auto_commit=False, request_timeout_ms=REQUEST_MS
     )
     backoff, deadline = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S), time.monotonic() + MEMBERS_GONE_S
     try:
@@ -98,7 +98,7 @@ async def bounds(bootstrap: str) -> tuple[dict[TopicPartition, int], dict[TopicP
         for each in topic["partitions"]
     ]
     consumer = AIOKafkaConsumer(
-        **connection(bootstrap), enable_auto_commit=False, request_timeout_ms=REQUEST_MS
+        **await connection(bootstrap), enable_auto_commit=False, request_timeout_ms=REQUEST_MS
     )
     try:
         await consumer.start()
@@ -112,7 +112,7 @@ async def bounds(bootstrap: str) -> tuple[dict[TopicPartition, int], dict[TopicP
 
 @asynccontextmanager
 async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**connection(bootstrap), request_timeout_ms=REQUEST_MS)
+    admin = AIOKafkaAdminClient(**await connection(bootstrap), request_timeout_ms=REQUEST_MS)
     try:
         await admin.start()
         yield admin

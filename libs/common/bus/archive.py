@@ -113,7 +113,7 @@ class Reader:
     async def _started(self) -> AIOKafkaConsumer:
         if self._live is None:
             consumer = AIOKafkaConsumer(
-                **connection(self._bootstrap),
+                **await connection(self._bootstrap),
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 retry_backoff_ms=RETRY_BACKOFF_MS,

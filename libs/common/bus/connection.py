@@ -3,6 +3,7 @@
 The certificate says which service it is, and so which topics it may write and read (deploy/k8s/components/strimzi).
 """
 
+import asyncio
 import ssl
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,18 @@ class KafkaTls(BaseSettings):
         return context
 
 
-def connection(bootstrap: str) -> dict[str, Any]:
-    """Return the arguments by which any client of aiokafka connects."""
-    context = KafkaTls().context()
+async def connection(bootstrap: str) -> dict[str, Any]:
+    """Return the arguments by which any client of aiokafka connects; its files are read as they are now."""
+    tls = KafkaTls()
     plain = {"bootstrap_servers": bootstrap}
-    return plain if context is None else plain | {"security_protocol": "SSL", "ssl_context": context}
+    if tls.ca is None:
+        return plain
+    # A mounted volume may be slow, and the loop waits for none.
+    context = await asyncio.to_thread(tls.context)
+    return plain | {"security_protocol": "SSL", "ssl_context": context}
 
 
 def security() -> BaseSecurity | None:
-    """Return the same for FastStream's broker."""
+    """Return the same for FastStream's broker, made once while a process is put together and serves nobody."""
     context = KafkaTls().context()
     return None if context is None else BaseSecurity(ssl_context=context)

@@ -81,7 +81,7 @@ class Producer:
         async with self._starting:
             if self._live is None:
                 producer = AIOKafkaProducer(
-                    **connection(self._bootstrap),
+                    **await connection(self._bootstrap),
                     enable_idempotence=True,
                     acks="all",
                     max_batch_size=BATCH_BYTES,

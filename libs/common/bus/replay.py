@@ -124,7 +124,7 @@ class Reading:
         try:
             async with asyncio.timeout(STALLED_S):
                 partitions = await _partitions(bootstrap, selection.topics)
-                consumer = _consumer(bootstrap, len(partitions))
+                consumer = await _consumer(bootstrap, len(partitions))
                 try:
                     await consumer.start()
                     await asyncio.sleep(
@@ -273,9 +273,9 @@ async def paced(batches: AsyncIterator[list[Record]], rate: int | None) -> Async
             yield part
 
 
-def _consumer(bootstrap: str, partitions: int) -> AIOKafkaConsumer:
+async def _consumer(bootstrap: str, partitions: int) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
-        **connection(bootstrap),
+        **await connection(bootstrap),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -287,7 +287,7 @@ def _consumer(bootstrap: str, partitions: int) -> AIOKafkaConsumer:
 
 async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
     """Return the partitions of those topics that there are, asked of the broker."""
-    admin = AIOKafkaAdminClient(**connection(bootstrap), request_timeout_ms=REQUEST_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(**await connection(bootstrap), request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
         await admin.start()
         existing = sorted(set(topics) & set(await admin.list_topics()))

@@ -119,7 +119,7 @@ async def ensure_topics(
     Effects:  a topic that keeps its records too long, or not long enough, is brought to what is declared.
     """
     wanted = {topic.name: topic for topic in (event_topics() if topics is None else topics)}
-    client = AIOKafkaAdminClient(**connection(bootstrap))
+    client = AIOKafkaAdminClient(**await connection(bootstrap))
     try:
         await client.start()
         missing = wanted.keys() - set(await client.list_topics())

@@ -54,9 +54,10 @@ async def measure_groups(bootstrap: str, groups: Iterable[Group]) -> list[GroupL
 
 @asynccontextmanager
 async def _clients(bootstrap: str) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
-    admin = AIOKafkaAdminClient(**connection(bootstrap), request_timeout_ms=REQUEST_MS)
+    told = await connection(bootstrap)
+    admin = AIOKafkaAdminClient(**told, request_timeout_ms=REQUEST_MS)
     consumer = AIOKafkaConsumer(
-        **connection(bootstrap),
+        **told,
         enable_auto_commit=False,
         request_timeout_ms=REQUEST_MS,
         max_partition_fetch_bytes=READ_BYTES,

@@ -1,7 +1,11 @@
 """Which groups a process consumes for, and how it connects."""
 
+import asyncio
+import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -30,23 +34,49 @@ def test_a_group_that_is_not_there_is_refused(setting: str) -> None:
         told.chosen(GROUPS)
 
 
-def test_without_an_authority_the_connection_is_plain() -> None:
-    assert connection("kafka:9092") == {"bootstrap_servers": "kafka:9092"}
+async def test_without_an_authority_the_connection_is_plain() -> None:
+    assert await connection("kafka:9092") == {"bootstrap_servers": "kafka:9092"}
     assert security() is None
 
 
-def test_with_an_authority_it_is_tls_and_never_falls_back(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def certificate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return a certificate with its key beside it, which the process is told to connect with."""
     certificate, key = tmp_path / "user.crt", tmp_path / "user.key"
     made = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=auth", "-days", "2"]
     subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     for name, file in (("CA", certificate), ("CERTIFICATE", certificate), ("KEY", key)):
         monkeypatch.setenv(f"PIXERA_KAFKA_TLS_{name}", str(file))
-    told = connection("kafka:9093")
+    return certificate
+
+
+async def test_with_an_authority_it_is_tls_and_never_falls_back(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = await connection("kafka:9093")
     assert told["security_protocol"] == "SSL"
     assert told["ssl_context"].check_hostname
     assert security() is not None
-    certificate.unlink()
+    monkeypatch.setenv("PIXERA_KAFKA_TLS_CERTIFICATE", str(certificate.with_name("gone.crt")))
     with pytest.raises(FileNotFoundError):
-        connection("kafka:9093")
+        await connection("kafka:9093")
+
+
+async def test_the_loop_goes_on_while_the_files_are_read(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    slow, went_on = tmp_path / "slow.crt", Event()
+    os.mkfifo(slow)  # whoever opens it waits for a writer, as on a volume that does not answer
+    monkeypatch.setenv("PIXERA_KAFKA_TLS_CA", str(slow))
+    connecting = asyncio.create_task(connection("kafka:9093"))
+    asyncio.get_running_loop().call_later(0.05, went_on.set)
+
+    def answer() -> bool:
+        in_time = went_on.wait(20)
+        slow.write_bytes(certificate.read_bytes())
+        return in_time
+
+    with ThreadPoolExecutor(1) as volume:
+        answered = volume.submit(answer)
+        assert (await connecting)["security_protocol"] == "SSL"
+        assert answered.result()
