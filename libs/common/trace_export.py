@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from requests import Session
 
 from libs.common.metrics import SPANS
 
@@ -40,7 +41,9 @@ class Counted(SpanExporter):
 
 def batches_to(collector: str) -> BatchSpanProcessor:
     """Return what exports spans to a collector. Args: collector: its address, without the path."""
-    exporter = OTLPSpanExporter(endpoint=collector.rstrip("/") + PATH, timeout=WITHIN_S)
+    session = Session()
+    session.trust_env = False  # traces go to the collector alone, as `outgoing` sends to parties: by no proxy
+    exporter = OTLPSpanExporter(endpoint=collector.rstrip("/") + PATH, timeout=WITHIN_S, session=session)
     return BatchSpanProcessor(
         Counted(exporter),
         max_queue_size=QUEUED_AT_MOST,

@@ -95,6 +95,18 @@ async def traced(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Async
         yield made
 
 
+def test_no_proxy_of_the_environment_sees_a_trace(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with exporting(monkeypatch, collector.address), tracing.span("alone"):
+        pass
+    assert set(collector.spans()) == {"alone"}
+
+
 @pytest.mark.parametrize("io", [False, True], ids=["transactional", "io"])
 async def test_one_trace_from_the_request_to_the_worker_and_back(
     bench: Bench, traced: TracerProvider, collector: Collector, io: bool
