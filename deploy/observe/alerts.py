@@ -5,6 +5,14 @@ from deploy.observe.alert import Alert, Severity
 PAGE, TICKET = Severity.PAGE, Severity.TICKET
 WORKER = 'service="gallery",role="worker",instance="w:1"'
 PRIVACY = 'service="privacy",role="worker",instance="p:1"'
+SCALED_UP = tuple(
+    (
+        f'process_start_time_seconds{{job="pixera",{WORKER.replace("w:1", f"w:{number}")}}}',
+        f"_x{20 + number} {60 * (20 + number)}x20",
+    )
+    for number in range(2, 7)
+)
+"""Five more workers, which begin a minute one after the other."""
 GROUP = f'{WORKER},group="gallery.make-thumbnails",topic="image.uploaded"'
 
 PROCESSES = (
@@ -19,12 +27,16 @@ PROCESSES = (
     ),
     Alert(
         "PixeraProcessRestarting",
-        "changes(process_start_time_seconds[15m]) > 2",
+        'changes(process_start_time_seconds{job="pixera"}[15m]) > 2',
         "0m",
         TICKET,
         "{{ $labels.service }} {{ $labels.role }} was started {{ $value }} times in a quarter of an hour",
-        fires=((f"process_start_time_seconds{{{WORKER}}}", "0x20 1200 1260 1320 1380x20"),),
-        silent=((f"process_start_time_seconds{{{WORKER}}}", "0x20 1200x20"),),
+        fires=((f'process_start_time_seconds{{job="pixera",{WORKER}}}', "0x20 1200 1260 1320 1380x20"),),
+        silent=(
+            (f'process_start_time_seconds{{job="pixera",{WORKER}}}', "0x20 1200x20"),
+            *SCALED_UP,
+            ('process_start_time_seconds{job="kafka",instance="k:1"}', "0x20 1200 1260 1320 1380x20"),
+        ),
     ),
     Alert(
         "PixeraLoopBlocked",
