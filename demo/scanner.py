@@ -26,6 +26,7 @@ from minio import Minio
 from minio.datatypes import Object
 from pymongo import MongoClient
 
+from demo.files import stored
 from demo.needles import Needle, unique
 from demo.opener import Opener, vault_database
 
@@ -114,7 +115,7 @@ class Scanner:
             for file in sorted(folder.rglob("*")):
                 if file.is_file():
                     where = f"disk {file.relative_to(folder).parts[0]}"
-                    self._look(scan, "files", where, file.read_bytes(), opener)
+                    self._look(scan, "files", where, stored(file), opener)
         return scan
 
     def _look(self, scan: Scan, unit: str, where: str, data: bytes, opener: Opener | None = None) -> None:
