@@ -35,8 +35,10 @@ WHOLE_PLATFORMS = (
     "tests/chaos/test_faults.py",
     "tests/chaos/test_workload.py",
     "tests/cli/test_status.py",
+    "tests/deploy/test_stopping.py",
 )
-"""They start all services and servers: one such platform at a time is what two processors carry."""
+"""They start all services and servers: one such platform at a time is what two processors carry. Those with a
+platform of their own come first: the one that the others share runs from its first test to the end."""
 
 
 class FileByFile(LoadScopeScheduling):  # type: ignore[misc]

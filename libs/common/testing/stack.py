@@ -21,9 +21,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """The whole platform of this run's own; `platform.gateway` is where people reach it."""
+    """The whole platform of this run's own; `platform.gateway` is where people reach it.
+
+    Who uses it leaves it well, and with people of its own: a start costs as much as most of what is tried there.
+    """
     with started(tmp_path_factory.mktemp("platform")) as running:
         yield running
 
