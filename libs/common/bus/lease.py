@@ -12,7 +12,7 @@ from pydantic import Field
 from libs.common.clock import new_id
 from libs.common.document import Document, Restored
 from libs.common.logging import logger
-from libs.common.mongo import PASSING_ERRORS, DuplicateKeyError, Mongo
+from libs.common.mongo import PASSING_ERRORS, DuplicateKeyError, Filter, Mongo
 from libs.common.privacy.annotations import Operational
 
 LOOK_EVERY_S = 0.5
@@ -84,21 +84,33 @@ class Lease:
     async def _take(self) -> bool:
         """Take or renew it, where it is ours or over by the database's clock; return whether it is ours."""
         asked = time.monotonic()
-        ours = {"$or": [{"$eq": ["$holder", self._holder]}, {"$lt": ["$until", "$$NOW"]}]}
-        until = {"$add": ["$$NOW", int(self._ttl_s * 1000)]}
-        change = {
-            "holder": {"$cond": [ours, self._holder, "$holder"]},
-            "until": {"$cond": [ours, until, "$until"]},
-        }
-        try:
-            await self._rows.update_one({"_id": self._name}, [{"$set": change}], upsert=True)
-        except DuplicateKeyError:  # another made it at the same moment
-            return False
-        row = await self._rows.find_one({"_id": self._name})
-        if row is None or row["holder"] != self._holder:
+        if not (await self._written() or await self._made()):
             return False
         self._valid_until = asked + self._ttl_s
         return True
+
+    async def _written(self) -> bool:
+        """Renew it or take it over in one step: whoever holds one does this again and again."""
+        over = {"$expr": {"$lt": ["$until", "$$NOW"]}}
+        return bool(
+            await self._rows.update_one(
+                {"_id": self._name, "$or": [{"holder": self._holder}, over]}, self._ours()
+            )
+        )
+
+    async def _made(self) -> bool:
+        """Make the row where there is none."""
+        if await self._rows.find_one({"_id": self._name}) is not None:
+            return False
+        try:
+            mine = {"_id": self._name, "holder": self._holder}
+            return bool(await self._rows.update_one(mine, self._ours(), upsert=True))
+        except DuplicateKeyError:  # another made it at the same moment
+            return False
+
+    def _ours(self) -> list[Filter]:
+        until = {"$add": ["$$NOW", int(self._ttl_s * 1000)]}
+        return [{"$set": {"holder": self._holder, "until": until}}]
 
     async def _give_back(self) -> None:
         self._valid_until = 0.0

@@ -1,5 +1,6 @@
 """How many letters wait in each group, and for how long: for gauges and for people."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +9,9 @@ from libs.common.bus import metrics
 from libs.common.bus.letters.rows import WAITING, DeadLetter, State
 from libs.common.clock import now
 from libs.common.mongo import Filter, Mongo
+
+SHOW_EVERY_S = 2.0
+"""Whoever reads the gauges does not look more often, and each time all that waits is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +53,20 @@ class Depths:
 
     def __init__(self, mongo: Mongo, groups: Iterable[str]) -> None:
         self._mongo, self._groups = mongo, list(groups)
+        self._due_at = 0.0
 
     async def show(self) -> None:
-        """Set the gauges to what is in the database now."""
+        """Set the gauges to what is in the database, unless they were set a moment ago."""
+        if time.monotonic() < self._due_at:
+            return
         for depth in await measure_depths(self._mongo, self._groups):
             for state in WAITING:
                 metrics.DLQ_DEPTH.labels(depth.group, state.value).set(getattr(depth, state.value))
             metrics.DLQ_OLDEST_AGE.labels(depth.group).set(depth.oldest_age_s)
+        self._due_at = time.monotonic() + SHOW_EVERY_S
 
     def forget(self) -> None:
         """Show nothing any more: another process does."""
+        self._due_at = 0.0
         metrics.DLQ_DEPTH.clear()
         metrics.DLQ_OLDEST_AGE.clear()
