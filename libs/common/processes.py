@@ -131,7 +131,8 @@ class ProcessPool:
 async def _submit(
     executor: ProcessPoolExecutor, call: Callable[..., T], args: tuple[object, ...], timeout_s: float
 ) -> T:
-    return await asyncio.wrap_future(executor.submit(_timed, timeout_s, call, args))
+    # Who hands in a call waits for a child that has to be started, and first of all for the server that forks it.
+    return await asyncio.wrap_future(await asyncio.to_thread(executor.submit, _timed, timeout_s, call, args))
 
 
 def _begin(nice: int) -> None:

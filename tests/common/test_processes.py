@@ -31,6 +31,32 @@ if __name__ == "__main__":
 """
 
 
+STARTING = """
+import asyncio, os
+from pathlib import Path
+from libs.common.processes import ProcessPool
+
+async def main():
+    pool = ProcessPool(1, preload=["heavy"])
+    asyncio.get_running_loop().call_later(0.05, Path("the-loop-goes-on").touch)
+    await pool.run(os.getpid, timeout_s=5)
+    await pool.close()
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+HEAVY = """
+import time
+from pathlib import Path
+
+given_up = time.monotonic() + 20
+while not Path("the-loop-goes-on").exists() and time.monotonic() < given_up:
+    time.sleep(0.01)
+if not Path("the-loop-goes-on").exists():
+    Path("the-loop-stood-still").touch()
+"""
+
+
 def square(number: int) -> tuple[int, int]:
     return number * number, os.getpid()
 
@@ -73,6 +99,16 @@ async def test_results_and_errors_come_back() -> None:
     with pytest.raises(ValueError, match="no"):
         await pool.run(refuse, timeout_s=10)
     await pool.close()
+
+
+def test_the_loop_goes_on_while_the_first_process_starts(tmp_path: Path) -> None:
+    """The fork server imports what is heavy; here it does so until the loop has gone on."""
+    for name, source in (("owner.py", STARTING), ("heavy.py", HEAVY)):
+        (tmp_path / name).write_text(source)
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    subprocess.run([sys.executable, "owner.py"], env=env, cwd=tmp_path, check=True, timeout=90)
+    assert (tmp_path / "the-loop-goes-on").exists()
+    assert not (tmp_path / "the-loop-stood-still").exists()
 
 
 async def test_what_kills_its_process_is_named_and_neighbours_live() -> None:
