@@ -1,15 +1,12 @@
 """The one builder of every process: what a service is made of, put together, started, watched and stopped."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from structlog.stdlib import BoundLogger
 
 from libs.common import logging, tracing
@@ -28,7 +25,7 @@ from libs.common.exporting.handlers import export_subscriptions
 from libs.common.exporting.parts import takes_part
 from libs.common.identity import TokenVerifier
 from libs.common.keys import PublishedKeys
-from libs.common.mongo import Mongo, PyMongoError
+from libs.common.mongo import Mongo
 from libs.common.privacy.annotations import sealed_fields
 from libs.common.privacy.handlers import privacy_loops, privacy_subscriptions
 from libs.common.privacy.hold_handlers import hold_subscriptions
@@ -39,6 +36,7 @@ from libs.common.privacy.retention.routes import retention_routes
 from libs.common.privacy.retention.sweeps import Sweep
 from libs.common.privacy.tombstones import Tombstone, Tombstones
 from libs.common.privacy.writes import Write, Writes
+from libs.common.probes import Check, probe_routes
 from libs.common.rebuild.rebuilds import Rebuilds
 from libs.common.replays.replays import Replays
 from libs.common.replays.routes import replay_routes
@@ -57,10 +55,6 @@ from libs.common.web import Observed, answer_problems
 from libs.common.work import UnitOfWork
 
 S = TypeVar("S")
-Check = Callable[[], Awaitable[None]]
-"""Raises when the process is not ready."""
-
-ANSWERS_WITHIN_S = 1.5
 
 
 @dataclass(frozen=True)
@@ -211,7 +205,7 @@ def _equip(app: FastAPI, name: str, settings: CommonSettings) -> None:
     app.state.verifier = TokenVerifier(settings, PublishedKeys(settings), revocations)
     app.add_middleware(Observed, service=name)
     answer_problems(app)
-    app.include_router(_operations())
+    app.include_router(probe_routes())
 
 
 async def _connect(
@@ -321,54 +315,3 @@ def _desk(stack: AsyncExitStack, platform: Platform, subscriptions: Sequence[Sub
     closes(stack, reader.close)
     groups = {subscription.group for subscription in subscriptions}
     return Desk(LetterBox(platform.mongo, platform.audit), platform.mongo, reader, groups)
-
-
-def _operations() -> APIRouter:
-    """Return the routes that the platform's operators and Kubernetes use; the gateway does not lead here."""
-    router = APIRouter(include_in_schema=False)
-
-    @router.get("/healthz")
-    async def live(request: Request) -> JSONResponse:
-        """Tell whether the process makes progress, or at least waits for what is outside of it.
-
-        Whoever restarts it on a 503 has it connect anew, which helps where it hangs. It does not help where the
-        database is away: a process that starts without one ends, and is back late.
-        """
-        bus: Bus | None = request.app.state.bus
-        health = await bus.live() if bus else {}
-        live = all(health.values()) or not await _answers(request.app.state.mongo)
-        return JSONResponse(health, 200 if live else 503)
-
-    @router.get("/readyz")
-    async def ready(request: Request) -> JSONResponse:
-        """Tell whether the process can do its work now."""
-        report: dict[str, Any] = {}
-        for check in request.app.state.checks:
-            report[check.__qualname__] = await _passes(check)
-        return JSONResponse(report, 200 if all(report.values()) else 503)
-
-    @router.get("/metrics")
-    async def metrics() -> PlainTextResponse:
-        """Return the process's metrics in Prometheus' text format."""
-        return PlainTextResponse(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    return router
-
-
-async def _answers(mongo: Mongo) -> bool:
-    """Tell whether the database answers, sooner than a probe gives up."""
-    try:
-        async with asyncio.timeout(ANSWERS_WITHIN_S):
-            await mongo.ping()
-    except (TimeoutError, PyMongoError):
-        return False
-    return True
-
-
-async def _passes(check: Check) -> bool:
-    try:
-        await check()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"; the log tells which
-        logging.logger("ready").info("ready.not_yet", check=check.__qualname__, exc_info=error)
-        return False
-    return True
