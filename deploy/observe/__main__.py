@@ -1,10 +1,10 @@
 """`make observe` writes rules, their tests, dashboards and the list of metrics; `--check` tells what differs."""
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from deploy.made import keep
 from deploy.observe import metrics, rules
 from deploy.observe.dashboards import DASHBOARDS
 
@@ -22,22 +22,5 @@ def made() -> Iterator[tuple[Path, str]]:
     yield PAGE, metrics.page()
 
 
-def main() -> int:
-    """Write or check; return the exit code."""
-    parser = argparse.ArgumentParser(prog="observe", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, fail where something differs")
-    files = dict(made())
-    if parser.parse_args().check:
-        stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
-        stale += [path for path in GENERATED.rglob("*.json") if path not in files]
-        if stale:
-            print("observe: run `make observe` and read the diff:", *stale, sep="\n  ")
-        return bool(stale)
-    for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep("observe", dict(made()), GENERATED.rglob("*.json"), __doc__))
