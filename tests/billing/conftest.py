@@ -35,6 +35,8 @@ from services.billing.service import BillingService
 from services.billing.settings import BillingSettings
 
 WEBHOOK_SECRET = "whsec_dGhlIHRlc3RzJyBvd24gd2ViaG9vayBzZWNyZXQhISE="
+BILLING = "services.billing.main:create_app"
+PAY = "services.billing.providers.sandbox.app:create_app"
 NOTICES = "/api/billing/v1/webhooks/sandbox"
 
 

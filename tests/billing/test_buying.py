@@ -13,10 +13,11 @@ from libs.common.clock import now
 from libs.common.events.auth import UserRegisteredV1, UserRestrictedV1, UserVerifiedV1
 from libs.common.events.generation import GenerationFailedV1, GenerationRequestedV1
 from libs.common.mongo import Mongo
+from libs.common.testing.processes import Process, environment, free_port, running
 from libs.common.testing.tokens import bearer
+from libs.common.testing.waiting import eventually
 from services.billing.providers.sandbox.models import CheckoutRow, Delivery
-from tests.billing.conftest import Billing
-from tests.billing.processes import BILLING, PAY, Process, environment, eventually, free_port, running
+from tests.billing.conftest import BILLING, PAY, Billing
 
 V1 = "/api/billing/v1"
 
@@ -53,7 +54,7 @@ class Shop:
         async def holds() -> bool:
             return await self.balance(user_id) == expected
 
-        await eventually(holds)
+        await eventually(holds, within_s=60)
 
     async def becomes(self, user_id: UUID, payment_id: str, state: str) -> None:
         """Return once a payment is in a state."""
@@ -62,7 +63,7 @@ class Shop:
             answer = await self.api.get(f"{V1}/payments/{payment_id}", headers=bearer(user_id))
             return bool(answer.json()["state"] == state)
 
-        await eventually(holds)
+        await eventually(holds, within_s=60)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ async def test_buying_six_times_gives_the_credits_of_six(shop: Shop, pay_databas
     async def all_told() -> bool:
         return not await deliveries.count({"delivered_at": None})
 
-    await eventually(all_told)
+    await eventually(all_told, within_s=60)
     assert await deliveries.count({}) == 12
     assert sum(row["attempts"] for row in await deliveries.find({})) >= 15
     assert await shop.balance(user_id) == {"available": 600, "reserved": 0}
@@ -138,7 +139,7 @@ async def test_who_restricted_processing_begins_no_purchase_and_ends_the_one_in_
         answer = await shop.api.post(f"{V1}/checkouts", json={"package": "starter"}, headers=bearer(user_id))
         return answer.status_code == 409 and answer.json()["code"] == "processing-restricted"
 
-    await eventually(refused)
+    await eventually(refused, within_s=60)
     await shop.choose(checkout["checkout_url"], "approve")
     await shop.has(user_id, 100)
 

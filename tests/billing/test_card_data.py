@@ -9,10 +9,10 @@ import httpx
 import pytest
 from pydantic import JsonValue
 
+from libs.common.testing.processes import Process, environment, free_port, running
 from libs.common.testing.tokens import bearer
 from services.billing.models import Payment
-from tests.billing.conftest import NOTICES, Billing, notice
-from tests.billing.processes import BILLING, Process, environment, free_port, running
+from tests.billing.conftest import BILLING, NOTICES, Billing, notice
 
 CARD = "4111111111111111"
 SPACED = "4111 1111 1111 1111"

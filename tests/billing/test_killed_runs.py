@@ -17,11 +17,11 @@ from libs.common.replays.replays import Replays
 from libs.common.replays.runs import ReplayRun, State
 from libs.common.testing.kafka import raw_producer
 from libs.common.testing.log import begin_anew
+from libs.common.testing.processes import Process, environment, free_port, running
 from libs.common.testing.waiting import eventually
 from services.billing.balances import Balances
 from services.billing.models import BalanceRow
-from tests.billing.conftest import Billing
-from tests.billing.processes import BILLING, Process, environment, free_port, running
+from tests.billing.conftest import BILLING, Billing
 
 pytestmark = pytest.mark.slow
 

@@ -9,10 +9,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from libs.common.testing.processes import Process, environment, free_port, running
 from services.billing.ledger import Kind
 from services.billing.models import Payment, WebhookReceipt
-from tests.billing.conftest import NOTICES, Billing, Notice, notice
-from tests.billing.processes import BILLING, Process, environment, free_port, running
+from tests.billing.conftest import BILLING, NOTICES, Billing, Notice, notice
 
 OTHER_SECRET = "whsec_c29tZWJvZHkgZWxzZSdzIHdlYmhvb2sgc2VjcmV0ISEhIQ=="
 

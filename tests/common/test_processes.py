@@ -31,6 +31,15 @@ if __name__ == "__main__":
 """
 
 
+TEST_RUN = """
+import os
+from pathlib import Path
+from libs.common.testing.processes import Process, free_port
+
+Process(Path("served.log"), dict(os.environ), free_port(), "starlette.applications:Starlette").launch()
+print("busy", flush=True)
+input()
+"""
 STARTING = """
 import asyncio, os
 from pathlib import Path
@@ -149,14 +158,18 @@ async def test_more_than_may_wait_is_refused() -> None:
     await pool.close()
 
 
-def test_no_process_outlives_an_owner_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("source", "processes"), [(OWNER, 4), (TEST_RUN, 2)], ids=["pool", "test-run"])
+def test_no_process_outlives_an_owner_that_is_killed(tmp_path: Path, source: str, processes: int) -> None:
+    """Of a pool there are the owner, the fork server and two children."""
     script = tmp_path / "owner.py"
-    script.write_text(OWNER)
+    script.write_text(source)
     marked = {**os.environ, "PYTHONPATH": str(ROOT), "OWNED_BY_TEST": str(tmp_path)}
-    owner = subprocess.Popen([sys.executable, str(script)], env=marked, cwd=ROOT, stdout=subprocess.PIPE)
+    owner = subprocess.Popen(
+        [sys.executable, str(script)], env=marked, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert owner.stdout is not None
     assert owner.stdout.readline() == b"busy\n"
-    while len(_alive(tmp_path)) < 4:  # owner, fork server, two children
+    while len(_alive(tmp_path)) < processes:
         time.sleep(0.05)
     owner.kill()
     owner.wait(10)

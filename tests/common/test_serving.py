@@ -18,6 +18,7 @@ from libs.common.mongo import Mongo
 from libs.common.privacy.holdings import Holdings
 from libs.common.settings import CommonSettings, Role
 from libs.common.testing.kafka import records_of
+from libs.common.testing.processes import tied
 from libs.common.testing.waiting import eventually
 
 SERVICE = "billing"
@@ -26,7 +27,7 @@ SERVICE = "billing"
 async def started(*arguments: str) -> asyncio.subprocess.Process:
     """Start what an image's entry point runs."""
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services", SERVICE, *arguments, cwd=ROOT
+        sys.executable, "-m", "services", SERVICE, *arguments, cwd=ROOT, preexec_fn=tied()
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from libs.common.certificate import verify
 from libs.common.mongo import Mongo
 from libs.common.settings import CommonSettings
+from libs.common.testing.processes import Process, environment, free_port
 from libs.common.testing.serving import serving
 from libs.common.testing.waiting import eventually
 from services.privacy.main import create_app
@@ -21,7 +22,6 @@ from services.privacy.models import Case, Certificate
 from services.privacy.protocol import HOLDERS, Phase
 from services.privacy.repository import CaseRepository
 from services.privacy.settings import PrivacySettings
-from tests.billing.processes import Process, environment, free_port
 from tests.privacy.conftest import KEY, settings_with
 from tests.privacy.holders import Others, others, write_data_map
 

@@ -12,6 +12,7 @@ import pytest
 
 from libs.common.bus.outbox import OutboxRow
 from libs.common.testing.kafka import committed, records_of
+from libs.common.testing.processes import tied
 from libs.common.testing.waiting import eventually
 from tests.common.bus.harness import NO_SWEEP, Bench
 
@@ -25,7 +26,9 @@ BOTH = pytest.mark.parametrize("io", [False, True], ids=["transactional", "io"])
 async def process(bench: Bench, when: str, *flags: str) -> AsyncIterator[Process]:
     """Another process of the same service, killed at the end if it did not kill itself."""
     command = (sys.executable, "-m", MODULE, bench.name, when, *flags)
-    started = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=sys.stderr)
+    started = await asyncio.create_subprocess_exec(
+        *command, stdout=PIPE, stderr=sys.stderr, preexec_fn=tied()
+    )
     try:
         yield started
     finally:

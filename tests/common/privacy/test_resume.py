@@ -1,7 +1,6 @@
 """After kill -9 at any point another process goes on, and the counts are exact."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -10,7 +9,6 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from pydantic import SecretStr
 
 from libs.common.clock import now
 from libs.common.events.privacy import HoldingErasure
@@ -18,6 +16,7 @@ from libs.common.privacy.progress import CLAIM_MS, ErasureUnderWay, Progress
 from libs.common.privacy.tombstones import UNDER_WAY, Chunk, Tombstone
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage, Version
+from libs.common.testing.processes import environment, tied
 from tests.common.privacy.crash import BATCH, SWEPT_BY
 from tests.common.privacy.studio import BUCKET, Code, Studio, open_studio
 
@@ -33,21 +32,12 @@ POINTS = [
 POINTS_IN_TRANSACTIONS = ["rows-second-transaction", "rows-only-transaction"]
 
 
-def environment(settings: CommonSettings) -> dict[str, str]:
-    """Return the environment that gives another process the same settings."""
-    told = {}
-    for name in CommonSettings.model_fields:
-        value = getattr(settings, name)
-        told[f"PIXERA_{name.upper()}"] = (
-            value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        )
-    return {**os.environ, **told, "PYTHONPATH": str(ROOT)}
-
-
 async def crash(studio: Studio, point: str, user_id: UUID, case_id: UUID) -> int:
     """Erase in another process, which is killed at the point; return how it ended."""
     command = [sys.executable, "-m", "tests.common.privacy.crash", point, str(user_id), str(case_id)]
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment(studio.settings))
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env=environment(studio.settings), preexec_fn=tied()
+    )
     return await process.wait()
 
 

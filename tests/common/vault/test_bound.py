@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
+from libs.common.testing.processes import tied
 from tests.common.vault.conftest import House
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,7 +36,9 @@ async def test_no_process_uses_a_destroyed_key_for_longer_than_the_setting(
 async def opening(*arguments: str) -> asyncio.subprocess.Process:
     command = [sys.executable, "-m", "tests.common.vault.opening", *arguments]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=env, stdout=asyncio.subprocess.PIPE)
+    return await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env=env, stdout=asyncio.subprocess.PIPE, preexec_fn=tied()
+    )
 
 
 async def line(process: asyncio.subprocess.Process) -> str:

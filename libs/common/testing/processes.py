@@ -1,4 +1,4 @@
-"""Processes of billing and of the sandbox, as the stack runs them: they can be killed, and leave logs."""
+"""Processes of a test's own, which can be killed and leave logs; none outlives the test run, however that ends."""
 
 import asyncio
 import os
@@ -6,26 +6,34 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
 from pydantic import SecretStr
 
+from deploy.local.lifeline import die_with_parent
 from libs.common.settings import CommonSettings
+from libs.common.testing.waiting import eventually
 
-ROOT = Path(__file__).parents[2]
-BILLING = "services.billing.main:create_app"
-PAY = "services.billing.providers.sandbox.app:create_app"
+ROOT = Path(__file__).parents[3]
 START_S = 100.0
 SERVE = """
 import importlib, sys, uvicorn
-factory, port, *arguments = sys.argv[1:]
+from deploy.local.lifeline import die_with_parent
+parent, factory, port, *arguments = sys.argv[1:]
+die_with_parent(int(parent))
 module, _, function = factory.partition(":")
 app = getattr(importlib.import_module(module), function)(*arguments)
 uvicorn.run(app, host="127.0.0.1", port=int(port), access_log=False, log_config=None)
 """
+
+
+def tied() -> Callable[[], None]:
+    """Return what a new process does first (`preexec_fn`), so that the kernel ends it with the test run."""
+    return partial(die_with_parent, os.getpid())
 
 
 def free_port() -> int:
@@ -51,13 +59,14 @@ class Process:
 
     def __init__(self, log: Path, env: dict[str, str], port: int, factory: str, *arguments: str) -> None:
         self.url, self.log = f"http://127.0.0.1:{port}", log
-        self._env, self._command = env, [sys.executable, "-c", SERVE, factory, str(port), *arguments]
+        self._env = env
+        self._command = [sys.executable, "-c", SERVE, str(os.getpid()), factory, str(port), *arguments]
         self._process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> None:
         """Start, without waiting until it answers."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter
                 self._command, cwd=ROOT, env=self._env, stdout=log, stderr=subprocess.STDOUT
             )
 
@@ -65,8 +74,8 @@ class Process:
         """Return once it can do its work."""
 
         async def answers() -> bool:
-            assert self._process is not None
-            assert self._process.poll() is None, self.log.read_text()[-3_000:]
+            if self._process is None or self._process.poll() is not None:
+                raise RuntimeError(f"it does not run: {self.log.read_text()[-3_000:]}")
             async with httpx.AsyncClient(base_url=self.url) as client:
                 try:
                     return (await client.get("/readyz")).is_success
@@ -94,12 +103,3 @@ async def running(*processes: Process) -> AsyncIterator[None]:
     finally:
         for process in processes:
             process.kill(signal.SIGTERM)
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]], *, within_s: float = 60.0) -> None:
-    """Return as soon as something holds. Raises AssertionError where it does not in time."""
-    clock = asyncio.get_running_loop().time
-    until = clock() + within_s
-    while not await holds():
-        assert clock() < until, f"not within {within_s} s: {holds.__qualname__}"
-        await asyncio.sleep(0.05)
