@@ -10,7 +10,8 @@ from uuid import UUID
 
 from libs.common.audit import Audit, staff_actor
 from libs.common.bus.envelope import Record
-from libs.common.bus.replay import LogUnavailable, Reading, Selection, paced
+from libs.common.bus.replay import LogUnavailable, Reading
+from libs.common.bus.selection import Selection, paced
 from libs.common.errors import Invalid, TooMany
 from libs.common.events import event_classes
 from libs.common.vault.keys import DataKeys

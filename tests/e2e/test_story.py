@@ -26,7 +26,8 @@ from deploy.observe import metrics, prometheus
 from deploy.observe.dashboards import DASHBOARDS
 from deploy.observe.rules import EVERY
 from libs.common.bus.envelope import first_of, source_of
-from libs.common.bus.replay import Reading, Selection
+from libs.common.bus.replay import Reading
+from libs.common.bus.selection import Selection
 from libs.common.bus.topics import event_topics
 from libs.common.clock import now
 from libs.common.testing.waiting import eventually

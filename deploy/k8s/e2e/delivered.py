@@ -9,7 +9,8 @@ from pymongo import AsyncMongoClient
 from contracts.asyncapi import all_subscriptions
 from libs.common.bus.envelope import Record, first_of
 from libs.common.bus.group import groups_of
-from libs.common.bus.replay import Reading, Selection
+from libs.common.bus.replay import Reading
+from libs.common.bus.selection import Selection
 from libs.common.bus.topics import DEAD_LETTER_SUFFIX, event_topics
 from libs.common.events.base import REGISTRY
 from libs.common.status.groups import measure_groups

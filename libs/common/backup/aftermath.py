@@ -19,7 +19,8 @@ from libs.common.bus.envelope import Record, first_of
 from libs.common.bus.group import Group
 from libs.common.bus.inbox import InboxRow
 from libs.common.bus.outbox import OutboxRow
-from libs.common.bus.replay import Reading, Selection
+from libs.common.bus.replay import Reading
+from libs.common.bus.selection import Selection
 from libs.common.clock import now
 from libs.common.events.base import Event, event_classes
 from libs.common.mongo import Mongo

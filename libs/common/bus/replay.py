@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self, TypeVar
-from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -20,11 +19,11 @@ from aiokafka.errors import KafkaError
 
 from libs.common.bus.connection import connection
 from libs.common.bus.envelope import Record
+from libs.common.bus.selection import BATCH, Selection, Sieve, milliseconds
 from libs.common.errors import Unavailable
 
 T = TypeVar("T")
 
-BATCH = 2_000
 POLL_MS = 200
 MOST_FETCHED = 16 * 2**20
 """Bytes that are fetched and not read yet, over all partitions together."""
@@ -33,54 +32,12 @@ STALLED_S = 30.0
 REQUEST_TIMEOUT_MS = 10_000
 CLOCKS_APART = timedelta(minutes=1)
 """How far the clocks of a topic's producers may differ: so much beyond `until` is looked at as well."""
-SLICES_A_SECOND = 10
 
 
 class LogUnavailable(Unavailable):
     """Kafka does not answer, or stopped answering in the middle."""
 
     code, title = "log-unavailable", "The event log does not answer, try again"
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which records are wanted. What is not given restricts nothing.
-
-    Args:     since, until: from a moment on, and before one, by the log's own time; types: CloudEvents types;
-              subject: a person's id, or another subject's: the key, or anywhere in the body.
-    """
-
-    topics: tuple[str, ...]
-    since: datetime | None = None
-    until: datetime | None = None
-    types: frozenset[str] = frozenset()
-    subject: UUID | None = None
-
-
-class Sieve:
-    """Tells wanted records from the others by their bytes."""
-
-    def __init__(self, selection: Selection) -> None:
-        self._since_ms, self._until_ms = _milliseconds(selection.since), _milliseconds(selection.until)
-        self._types = frozenset(name.encode() for name in selection.types)
-        self._subject = str(selection.subject).encode() if selection.subject else None
-
-    def wanted(self, records: list[Record]) -> list[Record]:
-        """Return the wanted ones, in their order."""
-        if (since := self._since_ms) is not None:
-            records = [record for record in records if record.timestamp >= since]
-        if (until := self._until_ms) is not None:
-            records = [record for record in records if record.timestamp < until]
-        if (subject := self._subject) is not None:
-            records = [each for each in records if each.key == subject or subject in (each.value or b"")]
-        return [record for record in records if self._is_of_type(record)] if self._types else records
-
-    def _is_of_type(self, record: Record) -> bool:
-        """Tell whether a record is of a wanted type; one of no type at all is, so that somebody sees it."""
-        for name, value in record.headers:
-            if name == "ce_type":
-                return value in self._types
-        return True
 
 
 @dataclass(slots=True)
@@ -253,26 +210,6 @@ class Reading:
                 span.position = max(span.position, reached)
 
 
-def slice_of(rate: int | None) -> int:
-    """Return how many records come together at most, where `rate` a second are wanted."""
-    return BATCH if rate is None else max(1, rate // SLICES_A_SECOND)
-
-
-async def paced(batches: AsyncIterator[list[Record]], rate: int | None) -> AsyncIterator[list[Record]]:
-    """Yield the same records, at most `rate` a second, evenly; as they come where there is no rate."""
-    if rate is None:
-        async for batch in batches:
-            yield batch
-        return
-    step, free_at = slice_of(rate), time.monotonic()
-    async for batch in batches:
-        for first in range(0, max(1, len(batch)), step):
-            part = batch[first : first + step]
-            await asyncio.sleep(max(0.0, free_at - time.monotonic()))
-            free_at = max(free_at, time.monotonic()) + len(part) / rate
-            yield part
-
-
 async def _consumer(bootstrap: str, partitions: int) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         **await connection(bootstrap),
@@ -328,7 +265,7 @@ async def _offsets_at(
     consumer: AIOKafkaConsumer, partitions: list[TopicPartition], moment: datetime | None
 ) -> dict[TopicPartition, int]:
     """Return the first offsets from a moment on; none for partitions whose records are all older."""
-    at_ms = _milliseconds(moment)
+    at_ms = milliseconds(moment)
     if at_ms is None:
         return {}
     found = await consumer.offsets_for_times(dict.fromkeys(partitions, at_ms))
@@ -348,7 +285,3 @@ async def _answered(call: Awaitable[T]) -> T:
         return await asyncio.wait_for(call, STALLED_S)
     except (TimeoutError, OSError, KafkaError) as error:
         raise LogUnavailable from error
-
-
-def _milliseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp() * 1000)

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from libs.common.bus.envelope import Malformed, NotSubscribed, Received, Record, receive
 from libs.common.bus.inbox import Inbox
-from libs.common.bus.replay import Reading, Selection
+from libs.common.bus.replay import Reading
+from libs.common.bus.selection import Selection
 from libs.common.mongo import Collection, Mongo
 from libs.common.privacy.tombstones import Tombstones
 from libs.common.rebuild.model import ReadModel

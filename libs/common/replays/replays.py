@@ -14,7 +14,8 @@ from libs.common.bus.inbox import Inbox
 from libs.common.bus.lease import Lease
 from libs.common.bus.parts import subjects_of
 from libs.common.bus.redelivery import Redelivery
-from libs.common.bus.replay import Reading, Selection, paced, slice_of
+from libs.common.bus.replay import Reading
+from libs.common.bus.selection import Selection, paced, slice_of
 from libs.common.bus.settling import NotDelivered
 from libs.common.errors import Invalid, NotFound
 from libs.common.logging import logger

@@ -10,7 +10,8 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from libs.common.bus.envelope import Record
-from libs.common.bus.replay import LogUnavailable, Reading, Selection, paced
+from libs.common.bus.replay import LogUnavailable, Reading
+from libs.common.bus.selection import Selection, paced
 from libs.common.bus.topics import Topic, ensure_topics
 from libs.common.settings import CommonSettings
 from libs.common.testing.kafka import raw_producer
