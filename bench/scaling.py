@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
@@ -24,6 +23,7 @@ from deploy.local.serve import WebProcess
 from deploy.local.services import told
 from deploy.local.spawn import RunningStack
 from libs.common.clock import now
+from libs.common.testing.processes import free_port
 from services.generation.models import Job, JobState
 
 ENV = {"PIXERA_GENERATION_BACKEND": "bench.remote:Remote", "PIXERA_GENERATION_RENDER_PROCESSES": "1"}
@@ -120,7 +120,7 @@ def _images(stack: RunningStack, began: datetime, ended: datetime) -> int:
 @asynccontextmanager
 async def _second_worker(stack: RunningStack) -> AsyncIterator[None]:
     """Run a worker that does nothing but render, as a cluster adds them, and end it as a cluster does."""
-    port = _free_port()
+    port = free_port()
     process = WebProcess("generation-worker-2", "services.generation.main:create_app", port, ("worker",))
     env = told(process, stack.env) | ENV | {"PIXERA_BUS_GROUPS": GROUP}
     command = [sys.executable, "-m", "services", "generation", "worker", "--host", HOST, "--port", str(port)]
@@ -137,12 +137,6 @@ async def _second_worker(stack: RunningStack) -> AsyncIterator[None]:
 async def _at_work(http: httpx.AsyncClient) -> bool:
     """Tell whether a worker has ended a job: what it starts before its first one is no part of its rate."""
     return ENDED in (await http.get("/metrics")).text
-
-
-def _free_port() -> int:
-    with closing(socket.create_server((HOST, 0))) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 async def arrive(person: Person) -> int:

@@ -18,6 +18,7 @@ from libs.common.mailing.errors import MailRefused
 from libs.common.mailing.mail import Mail
 from libs.common.mailing.postman import Postman
 from libs.common.mailing.request_news import News, reference_of, request_news
+from libs.common.testing.processes import free_port
 from services.auth.mails import Kind, email_change, identity_code, news, policy_news, verification
 from services.auth.models import Language
 from services.auth.settings import AuthSettings
@@ -81,13 +82,6 @@ class MailServer:
         assert isinstance(envelope.content, bytes)
         self.taken.append(envelope.content)
         return "250 taken"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @asynccontextmanager
