@@ -29,6 +29,7 @@ async def begin_anew(bootstrap: str, topics: Iterable[str]) -> None:
             for topic in described
             for each in topic["partitions"]
         ]
+        consumer.assign(partitions)  # else it asks for the metadata of one topic after the other
         ends = await consumer.end_offsets(partitions)
         await admin.delete_records(
             {at: RecordsToDelete(before_offset=end) for at, end in ends.items() if end}
