@@ -9,7 +9,7 @@ import asyncio
 import importlib
 import sys
 
-from libs.common.serving import prepare, serve
+from libs.common.serving import prepare, put_together, serve
 from libs.common.settings import Role
 
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - in a container, whose network says who gets there
@@ -24,7 +24,8 @@ def main() -> int:
     parser.add_argument("--host", default=ALL_ADDRESSES)
     parser.add_argument("--port", type=int, default=PORT)
     arguments = parser.parse_args()
-    app = importlib.import_module(f"services.{arguments.service}.main").create_app(arguments.role)
+    with put_together():
+        app = importlib.import_module(f"services.{arguments.service}.main").create_app(arguments.role)
     if arguments.role is Role.PREPARE:
         asyncio.run(prepare(app))
         return 0

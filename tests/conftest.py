@@ -1,12 +1,14 @@
 """What all tests share: the real servers of `deploy/local`, and settings for processes that run on them."""
 
 import os
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from libs.common import logging
+from libs.common.serving import put_together
 
 pytest_plugins = ["libs.common.testing.stack"]
 
@@ -21,6 +23,13 @@ IMPATIENT = {
 def pytest_configure() -> None:
     """Set what every process of the tests inherits, before a module of theirs reads it."""
     os.environ.update(IMPATIENT)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect as a process starts: each worker imports all tests, and through them all of the platform."""
+    with put_together():
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)

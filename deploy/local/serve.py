@@ -34,8 +34,10 @@ def serve(process: WebProcess, log: Path, env: Mapping[str, str]) -> None:
     enter(process.name, log, env)
     for secret in SECRETS.keys() - env.keys():  # the launcher may have been given it
         os.environ.pop(secret, None)
-    from libs.common.serving import serve as serve_app  # noqa: PLC0415  in the forked process only
+    from libs.common.serving import put_together  # noqa: PLC0415  in the forked process only
+    from libs.common.serving import serve as serve_app  # noqa: PLC0415  as above
 
     module, _, function = process.factory.partition(":")
-    app = getattr(importlib.import_module(module), function)(*process.arguments)
+    with put_together():
+        app = getattr(importlib.import_module(module), function)(*process.arguments)
     sys.exit(serve_app(app, HOST, process.port))

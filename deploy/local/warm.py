@@ -48,11 +48,12 @@ SHARED = (
 
 def warm() -> None:
     """Import what is shared; a module that fails is left to the service that needs it to report."""
+    gc.disable()  # nothing of it is garbage
     for name in SHARED:
         with suppress(Exception):
             importlib.import_module(name)
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 os.setsid()
