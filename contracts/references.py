@@ -40,12 +40,19 @@ def is_test(reference: str) -> bool:
 
 def is_route(reference: str) -> bool:
     """Tell whether the published contract has that method of that address."""
-    return reference in _routes()
+    return reference in routes()
 
 
 def is_command(reference: str) -> bool:
     """Tell whether `pixera` has a command of those words."""
     return reference in _commands()
+
+
+@cache
+def routes() -> frozenset[str]:
+    """Return every route of the published contracts, as `METHOD path`."""
+    paths = json.loads((ROOT / "contracts/openapi/pixera.json").read_text())["paths"]
+    return frozenset(f"{method.upper()} {path}" for path, methods in paths.items() for method in methods)
 
 
 @cache
@@ -63,12 +70,6 @@ def _defined(body: Iterable[ast.stmt], prefix: str = "") -> Iterator[str]:
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             yield from (prefix + target.id for target in targets if isinstance(target, ast.Name))
-
-
-@cache
-def _routes() -> frozenset[str]:
-    paths = json.loads((ROOT / "contracts/openapi/pixera.json").read_text())["paths"]
-    return frozenset(f"{method.upper()} {path}" for path, methods in paths.items() for method in methods)
 
 
 @cache

@@ -14,6 +14,7 @@ from libs.common.backup.settings import BackupSettings
 from libs.common.bus.connection import KafkaTls
 from libs.common.bus.settings import BusSettings
 from libs.common.settings import CommonSettings
+from services.billing.providers.sandbox.settings import SandboxSettings
 
 FILE = Path("../../docs/settings.md")
 HEAD = """# Settings
@@ -32,7 +33,8 @@ SHARED: tuple[tuple[str, type[BaseSettings]], ...] = (
 def files() -> Iterator[tuple[Path, str]]:
     """Yield the list."""
     own = [(name.title(), settings_of(name)) for name in SERVICES]
-    yield FILE, HEAD + "".join(_section(title, settings) for title, settings in (*SHARED, *own))
+    sections = [_section(title, settings) for title, settings in (*SHARED, *own)]
+    yield FILE, HEAD + "".join([*sections, _section("The payment sandbox", SandboxSettings)])
 
 
 def _section(title: str, settings: type[BaseSettings]) -> str:

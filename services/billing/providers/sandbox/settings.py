@@ -30,4 +30,4 @@ class SandboxSettings(CommonSettings):
 
     pay_delivery_timeout_s: float = Field(5.0, gt=0, description="for one try to deliver a notice")
     pay_first_retry_s: float = Field(0.25, gt=0, description="wait after the first failed try; it doubles")
-    pay_longest_retry_s: float = Field(30.0, gt=0)
+    pay_longest_retry_s: float = Field(30.0, gt=0, description="the longest of these waits")
