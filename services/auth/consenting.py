@@ -53,7 +53,11 @@ class Consenting:
         policy_version: str,
         source: Source,
     ) -> int:
-        """Enter a decision about purposes in an open transaction; return how many were decided otherwise before."""
+        """Enter a decision about purposes in an open transaction; return how many were decided otherwise before.
+
+        Raises:   Unauthenticated (401): the account is closed.
+        Effects:  a row of the history and consent.changed for each purpose that was decided otherwise.
+        """
         standings, moment = await self._consents.standings(user_id), now()
         changed = [each for each in purposes if not _is(standings.get(each), state)]
         if changed and not await self._store.users.change(user_id, decided_at=moment):

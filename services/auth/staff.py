@@ -70,9 +70,11 @@ class StaffKeeper:
             await self.add(self._settings.staff_name, password, actor=SYSTEM, ground="first-account")
 
     async def add(self, name: str, password: SecretStr, *, actor: str, ground: str) -> StaffAccount:
-        """Make an account.
+        """Make an operator's account.
 
+        Args:     actor, ground: who makes it and why, for the audit ledger.
         Raises:   WeakPassword (422), StaffNameTaken (409).
+        Effects:  audit: staff.added.
         """
         await self._passwords.accept(password, about=(name,))
         account = StaffAccount(
@@ -98,7 +100,7 @@ class StaffKeeper:
         """Shut an operator out for good.
 
         Raises:   StaffNotFound (404): there is none, or it is disabled.  OwnStaffAccount (409).
-        Effects:  session.revoked for each of the operator's sessions.
+        Effects:  session.revoked for each of the operator's sessions; audit: staff.disabled.
         """
 
         if staff_id == by:
@@ -150,7 +152,7 @@ class StaffKeeper:
     async def sign_out(self, staff_id: UUID, session_id: UUID) -> None:
         """End an operator's session.
 
-        Effects:  session.revoked: its token is refused everywhere.
+        Effects:  session.revoked: its token is refused everywhere; audit: staff.signed-out.
         """
 
         async def write() -> None:

@@ -158,7 +158,11 @@ class PrivacyService:
         return await self._work.run(read)
 
     async def export_certificates(self, after: int, limit: int, actor: str) -> list[Certificate]:
-        """Return certificates to an operator, in the order of the chain, and remember who took them."""
+        """Return certificates to an operator, in the order of the chain.
+
+        Args:     after: the number of the certificate behind which to go on, 0 for all.
+        Effects:  audit: certificates.exported, with how many.
+        """
 
         async def read() -> list[Certificate]:
             rows = await self.certificates.page(after, limit)
@@ -168,7 +172,11 @@ class PrivacyService:
         return await self._work.run(read)
 
     async def take_certificates(self, case_id: UUID, actor: str) -> list[Certificate]:
-        """Return a case's certificate and what amends it to an operator, and remember who took them."""
+        """Return a case's certificate and what amends it to an operator.
+
+        Raises:   CaseNotFound (404).
+        Effects:  audit: certificates.exported, with how many.
+        """
 
         async def read() -> list[Certificate]:
             case = await self.case(case_id)

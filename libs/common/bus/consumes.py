@@ -81,6 +81,8 @@ def consumes(
     `async def h(event, service, once)` runs outside of any: I/O first, then `await once(work)` commits.
 
     Args:     group: `<service>.<what-it-does>`; it names the Kafka group, the inbox and the dead-letter topic.
+              batch: most events in one transaction; concurrency: most events at work at once with `once`.
+    Raises:   TypeError: the first parameter takes other events than the function is marked with.
     """
 
     def mark(handler: HandlerT) -> HandlerT:

@@ -69,7 +69,11 @@ class PartRows:
         self._rows = mongo.collection(ExportPart)
 
     async def ask(self, export_id: UUID, user_id: UUID, *, anew: bool) -> ExportPart:
-        """Return the part of an export, asked for where it was not yet; one that waits after a failure is due now."""
+        """Return the part of an export, asked for where it was not yet; one that waits after a failure is due now.
+
+        Args:     anew: what was written before is written again.
+        Raises:   LookupError: the part went meanwhile, with its person's erasure or at the end of its time.
+        """
         moment = now()
         new = ExportPart(id=export_id, user_id=user_id, created_at=moment, due_at=moment).to_mongo()
         now_due = {name: new.pop(name) for name in (("due_at", *AS_NEW) if anew else ("due_at",))}

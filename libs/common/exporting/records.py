@@ -56,7 +56,10 @@ def row(fields: dict[str, Any]) -> bytes:
 
 
 async def decoded(stream: AsyncIterable[bytes]) -> AsyncIterator[Record]:
-    """Yield the records of a stream. Memory: one record and one piece of the stream."""
+    """Yield the records of a stream. Memory: one record and one piece of the stream.
+
+    Raises:   ValueError: the stream ends in the middle of a record.
+    """
     waiting = bytearray()
     async for piece in stream:
         waiting += piece

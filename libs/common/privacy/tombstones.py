@@ -125,7 +125,10 @@ class Tombstones:
         self._sweeper = sweeper
 
     async def sweep(self, subjects: list[UUID]) -> None:
-        """Erase again what a transaction wrote that began before the tombstone and committed after the erasure."""
+        """Erase again what a transaction wrote that began before the tombstone and committed after the erasure.
+
+        Raises:   RuntimeError: no Holder was made for this database, so nobody would sweep: a bug of the composition.
+        """
         if self._sweeper is None:
             raise RuntimeError(
                 "nothing sweeps for these tombstones: a Holder has to be made for this database"

@@ -49,7 +49,11 @@ class Checkpoints:
             await self.make()
 
     async def make(self, actor: str = SYSTEM) -> AuditCheckpoint:
-        """Sign where the ledger stands. Who asked for it is remembered, where it was somebody."""
+        """Sign where the ledger stands.
+
+        Args:     actor: who asked for it, `staff_actor(...)` or the platform itself.
+        Effects:  a checkpoint; audit: audit.checkpointed, where an operator asked.
+        """
 
         async def write() -> AuditCheckpoint:
             at = now()

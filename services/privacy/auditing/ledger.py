@@ -37,9 +37,10 @@ class AuditLedger:
     async def page(
         self, wanted: Wanted, cursor: str | None, limit: int, *, subject: UUID | None, actor: str
     ) -> list[AuditEntry]:
-        """Return entries to an operator, the latest first; who asks about a person is remembered.
+        """Return entries to an operator, the latest first.
 
         Args:     subject: the person that entries are wanted about, None for anybody.
+        Effects:  audit: audit.read, where it is about a person.
         """
         if subject is None:
             return await self._rows.page(wanted, cursor, limit)
@@ -51,7 +52,11 @@ class AuditLedger:
         return await self._work.run(read)
 
     async def export(self, stream: str, sequence: int, limit: int, *, actor: str) -> list[AuditEntry]:
-        """Return entries to an operator stream by stream, from behind one; who begins an export is remembered."""
+        """Return entries to an operator stream by stream.
+
+        Args:     stream, sequence: the entry behind which to go on; an empty stream begins an export.
+        Effects:  audit: audit.exported, at the beginning.
+        """
         if not stream:
             await self._work.run(lambda: self._audit.record("audit.exported", ground=BY_STAFF, actor=actor))
         return await self._rows.after(stream, sequence, limit)

@@ -33,7 +33,10 @@ class Telling:
             await self._work.outbox.add(RequestUpdatedV1(request_id=case.id, news=news))
 
     async def tell_account(self, case: PersonRequest, news: News) -> None:
-        """Have a mail sent to the address of the account that a request is about, in an open transaction."""
+        """Have a mail sent to the address of the account that a request is about, in an open transaction.
+
+        Effects:  publishes mail.requested: privacy never learns the address.
+        """
         await self._work.outbox.add(
             MailRequestedV2(user_id=case.user_id, kind=news.value, request_id=case.id)
         )
