@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import pytest
 from pydantic import SecretStr
 
 from deploy.local.spawn import RunningStack
@@ -15,6 +16,8 @@ from services.privacy.protocol import HOLDERS
 from tests.cli.conftest import answering, pixera
 from tests.privacy.conftest import Erasure, Privacy
 from tests.privacy.test_cases import report
+
+pytestmark = pytest.mark.slow
 
 
 async def verified(privacy: Privacy) -> Erasure:

@@ -19,6 +19,8 @@ import yaml
 
 from services.privacy.scan_map import Sort, load
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 COPIED, LINKED = ("contracts", "docs", "services"), ("cli", "deploy", "libs", "tests")
 HOLDING = "gallery.canaries"

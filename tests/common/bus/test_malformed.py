@@ -16,6 +16,8 @@ from tests.common.bus.harness import Bench
 from tests.common.bus.letters import letters, letters_reach
 from tests.common.bus.test_dead_letters import all_is_committed
 
+pytestmark = pytest.mark.slow
+
 BOTH = pytest.mark.parametrize("io", [False, True], ids=["transactional", "io"])
 
 HEADERS: dict[str, tuple[str, bytes | None, str]] = {

@@ -63,6 +63,8 @@ from services.privacy.settings import PrivacySettings
 from tests.privacy.conftest import settings_with
 from tests.privacy.holders import Others, others, write_data_map
 
+pytestmark = pytest.mark.slow
+
 API = "/api/privacy/v1/exports"
 REQUESTS = "/api/privacy/v1/requests"
 STAFF_API = "/api/privacy/v1/staff/exports"
