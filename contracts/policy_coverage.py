@@ -16,7 +16,7 @@ from libs.common.privacy.data_map_page import table
 from services.privacy.policies.texts import FOLDER, Text, current_text
 
 PAGE = ROOT / "docs" / "policy-coverage.md"
-NOT_YET = "**not yet: issue 5**"
+NOT_YET = "**not yet**"
 
 Kind = tuple[str, Callable[[str], bool]]
 KINDS: tuple[Kind, ...] = (
@@ -31,8 +31,8 @@ KINDS: tuple[Kind, ...] = (
 class Row(BaseModel):
     """What is to be said of one sentence.
 
-    Args:     how: it is true; not_yet: what of it is not, which makes it a promise; beyond: what issue 5 asks for
-              besides the sentence's words, and is not there yet; code: `module:name`; tests: node ids;
+    Args:     how: it is true; not_yet: what of it is not, which makes it a promise; beyond: what is planned besides
+              the sentence's words, and is not there yet; code: `module:name`; tests: node ids;
               routes: `METHOD /address`; commands: as they are typed.
     """
 
@@ -120,8 +120,8 @@ def _head(text: Text, written: Sequence[Row]) -> Iterator[str]:
     count = len(list(text.sentences))
     yield f"The policy of {text.front.version} has {count} sentences, a list entry's label being one:"
     yield ""
-    yield f"- **{len(held)} held**; beyond what {beyond} of them say, something of issue 5 is not there yet"
-    yield f"- **{len(written) - len(held)} not yet**: issue 5"
+    yield f"- **{len(held)} held**; for {beyond} of them more is planned than the sentence says"
+    yield f"- **{len(written) - len(held)} not yet**: what is missing stands in the row"
 
 
 def _table(of_section: Iterable[Row]) -> Iterator[str]:
