@@ -1,7 +1,9 @@
 """A person, as the platform sees one: through the gateway, over HTTP, and nothing else."""
 
 import asyncio
+import math
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +15,8 @@ import httpx
 Json = dict[str, Any]
 
 PATIENCE_S = 60.0
+RENEWED_BEFORE_S = 30.0
+"""How long before a session's token ends somebody gets the next one."""
 EXPORTS = "/api/privacy/v1/exports"
 COPY_READY = "Your data is ready"
 FINAL = {"completed", "failed", "cancelled", "declined"}
@@ -46,6 +50,8 @@ class Person:
     password: str
     device: str
     token: str = ""
+    refresh_token: str = ""
+    renew_at: float = math.inf
     user_id: str = ""
     image_ids: list[str] = field(default_factory=list)
     job_ids: list[str] = field(default_factory=list)
@@ -54,6 +60,8 @@ class Person:
 
     async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Call the platform, signed in where there is a session; a refused rate waits and tries again."""
+        if time.monotonic() > self.renew_at:
+            await self._renew()
         headers = {"User-Agent": self.device} | options.pop("headers", {})
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -94,8 +102,17 @@ class Person:
         session = await self.ask(
             "POST", "/api/auth/v1/sessions", json={"login": self.email, "password": self.password}
         )
-        self.token = session["access_token"]
+        self._keep(session)
         self.user_id = (await self.ask("GET", "/api/auth/v1/me"))["id"]
+
+    async def _renew(self) -> None:
+        self.renew_at = math.inf
+        refreshing = {"refresh_token": self.refresh_token}
+        self._keep(await self.ask("POST", "/api/auth/v1/sessions/refresh", json=refreshing))
+
+    def _keep(self, session: Json) -> None:
+        self.token, self.refresh_token = session["access_token"], session["refresh_token"]
+        self.renew_at = time.monotonic() + session["expires_in"] - RENEWED_BEFORE_S
 
     async def _mailed_token(self) -> str | None:
         mails = await self.ask("GET", "/mail/api/messages", params={"to": self.email})
@@ -211,4 +228,5 @@ class Person:
         case: Json = await self.ask(
             "DELETE", "/api/auth/v1/me", json={"password": self.password, "now": True}
         )
+        self.renew_at = math.inf
         return case
