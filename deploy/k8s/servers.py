@@ -46,7 +46,8 @@ def run_s3() -> None:
 
 def run_gateway() -> None:
     """Envoy with the routes of `make run`; the configuration is generated (deploy/k8s/generate)."""
-    become([envoy.binary(), "--config-path", CONFIG / "envoy.json", *envoy.TUNING])
+    draining = ("--drain-time-s", str(GATEWAY_DRAIN_S), "--drain-strategy", "immediate")
+    become([envoy.binary(), "--config-path", CONFIG / "envoy.json", *envoy.TUNING, *draining])
 
 
 def drain_gateway() -> None:

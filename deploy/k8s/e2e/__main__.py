@@ -65,7 +65,7 @@ class Trial:
     def roll(self) -> None:
         """Every Deployment is rolled under load."""
         self.timeline.act("Every Deployment is rolled while people use the platform")
-        with self._step("people have accounts, and do not pause"):
+        with self._step("people have accounts, and use the platform from now on"):
             acting = self._begin("load")
             acting.until("ready")
         deployments = found("deployment", ROLLED)
