@@ -109,12 +109,14 @@ class Platform:
 class Parts:
     """What a service's composition root hands back.
 
-    `starting` is done once before the process is ready, by each process anew: it must not matter how often.
+    `starting` is done once before the process is ready, by each process anew: it must not matter how often;
+    `starting_work` as well, by workers alone.
     `background` loops run in workers, `api_background` loops where HTTP is answered; `checks` hold back readiness.
     """
 
     service: object
     starting: list[Check] = field(default_factory=list)
+    starting_work: list[Check] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)
     background: list[Loop] = field(default_factory=list)
     api_background: list[Loop] = field(default_factory=list)
@@ -168,7 +170,7 @@ def create_process(
             app.state.parts = parts
             for close in parts.closing:
                 closes(stack, close)
-            for begin in parts.starting:
+            for begin in [*parts.starting, *(parts.starting_work if role.works else ())]:
                 await begin()
             await _start(app, stack, role, platform, parts)
             platform.log.info("process.ready", role=role.value)

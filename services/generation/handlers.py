@@ -8,6 +8,7 @@ from libs.common.events.generation import GenerationCompletedV1, GenerationFaile
 from libs.common.processes import cores
 from services.generation.service import GenerationService
 
+RENDER = "generation.render"
 RENDER_AT_ONCE = cores() + 2
 """Jobs in hand: enough that uploads and commits of some never keep the drawing processes waiting."""
 
@@ -36,7 +37,7 @@ async def decline(event: CreditsDeclinedV1, service: GenerationService) -> None:
     await service.jobs.decline(event.user_id, event.job_id, event.reason)
 
 
-@consumes(GenerationQueuedV1, group="generation.render", batch=4 * RENDER_AT_ONCE, concurrency=RENDER_AT_ONCE)
+@consumes(GenerationQueuedV1, group=RENDER, batch=4 * RENDER_AT_ONCE, concurrency=RENDER_AT_ONCE)
 async def render(event: GenerationQueuedV1, service: GenerationService, once: Once) -> None:
     """Draw a job's images and end the job.
 

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from libs.common.app import Parts, Platform, create_process
 from libs.common.bus.consumes import subscriptions
+from libs.common.bus.settings import BusSettings
 from libs.common.privacy.removals import Removals
 from services.generation import handlers, privacy, routes
 from services.generation.delivery import Delivery
@@ -76,9 +77,12 @@ def parts_of(platform: Platform, settings: GenerationSettings) -> Parts:
         ),
         suspending=Suspending(platform.suspensions, jobs, platform.work),
     )
+    events = subscriptions(handlers, service)
+    draws = handlers.RENDER in BusSettings().chosen(each.group for each in events)
     return Parts(
         service=service,
-        subscriptions=subscriptions(handlers, service),
+        starting_work=[renderer.begin] if draws else [],
+        subscriptions=events,
         background=[service.delivery.sweep_for_ever],
         api_background=[service.progress.follow],
         closing=[renderer.close],

@@ -31,8 +31,15 @@ class Renderer:
         self._backend: str | None = None
         RENDER_PROCESSES.set(processes)
 
+    async def begin(self) -> None:
+        """Start drawing processes: a worker that is ready draws, and its first job waits for none.
+
+        Raises:   ProcessDied, or what the backend raises: it cannot be loaded, and the worker does not start.
+        """
+        await self.backend()
+
     async def backend(self) -> str:
-        """Return the backend's name and version; the first call starts the processes."""
+        """Return the backend's name and version, as its process says them."""
         if self._backend is None:
             self._backend = await self._pool.run(drawing.identity, self._path, timeout_s=START_TIMEOUT_S)
         return self._backend

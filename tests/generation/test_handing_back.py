@@ -1,7 +1,8 @@
-"""A worker that is stopped in the middle of a job hands it back: the next one goes on with it, and it ends once."""
+"""How a worker begins and ends: ready once it can draw; what it has in hand, the next one ends, and once."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,18 @@ async def house(common_settings: CommonSettings) -> AsyncIterator[House]:
         patch.setenv("PIXERA_BUS_DRAIN_S", "0.3")
         async with open_house(common_settings, GATED, role="api") as running:
             yield running
+
+
+async def test_a_worker_is_ready_once_its_drawing_has_begun(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(active_children())
+    async with serving(create_app("worker", house.settings)):
+        assert set(active_children()) - before
+    monkeypatch.setenv("PIXERA_BUS_WITHOUT_GROUPS", "generation.render")
+    before = set(active_children())
+    async with serving(create_app("worker", house.settings)):
+        assert set(active_children()) <= before, "who leaves the drawing to others keeps no memory for it"
 
 
 async def test_a_job_longer_than_the_drain_is_handed_back_and_goes_on_once(
