@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from contextvars import Context
 from datetime import timedelta
 
 import pytest
@@ -211,6 +212,31 @@ async def test_the_next_step_is_committed_with_the_last_answer_or_not_at_all(pri
         await privacy.mongo.transaction(die)
     assert (await privacy.case(erasure)).phase is Phase.INVENTORY
     assert await privacy.published(erasure) == ["inventory.requested"]
+
+
+async def test_a_hold_that_ends_while_it_is_applied_holds_nothing(
+    privacy: Privacy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erasure, orders, look = Erasure(), privacy.service.holds, CaseRepository.open_of
+    await privacy.service.casework.case_of(erasure.case_id, erasure.user_id)
+    wanted = Wanted(now() + timedelta(days=1), Ground.LEGAL_CLAIM, "staff:1")
+    hold = await orders.place_on_account(erasure.user_id, wanted)
+    hold = await privacy.platform.work.run(lambda: orders.effects.take_effect(hold, "staff:2"))
+
+    async def lift() -> None:
+        monkeypatch.setattr(CaseRepository, "open_of", look)
+        await orders.release(hold.id, "staff:1")
+        await orders.confirm(hold.id, "staff:2")
+
+    async def lifted_meanwhile(cases: CaseRepository, subject: str) -> Case | None:
+        await asyncio.create_task(lift(), context=Context())  # another operator's, in no transaction of ours
+        return await look(cases, subject)
+
+    monkeypatch.setattr(CaseRepository, "open_of", lifted_meanwhile)
+    for _ in range(2):  # as it ends, and with what was read before it had ended
+        await orders.effects.settle(hold)
+    assert (await privacy.case(erasure)).saga.hold is None
+    assert (await orders.rows.get(hold.id)).ended_as == "lifted"
 
 
 async def test_gauges_tell_how_many_are_open_and_how_many_are_held(privacy: Privacy) -> None:

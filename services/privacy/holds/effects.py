@@ -59,17 +59,15 @@ class HoldEffects:
         return hold
 
     async def settle(self, hold: Hold) -> Hold:
-        """Hold the case of an account, where one is open. Raises HoldTooLate (409), and ends the hold as that."""
-        case = await self._cases.open_of(hold.subject or "")
-        if case is None or (case.saga.hold and case.saga.hold.hold_id == str(hold.id)):
-            return hold
-        order = PlaceHold(now(), hold.until, hold.ground, hold.confirmed_by or SYSTEM, str(hold.id))
+        """Hold the case of an account, where one is open; return the hold as it is then.
+
+        Raises:   HoldTooLate (409), and ends the hold as that.
+        """
         try:
-            await self._casework.feed(case.id, lambda: order, admit=require_holdable)
+            return await self._work.run(lambda: self._settle(hold.id))
         except HoldTooLate:
-            await self._work.run(lambda: self._close(hold, "too-late", SYSTEM, HoldState.TOO_LATE))
+            await self._work.run(lambda: self._give_up(hold.id))
             raise
-        return hold
 
     async def end(self, hold: Hold, how: str, actor: str) -> Hold:
         """End a hold in the open transaction, and let go on what waited for it.
@@ -125,6 +123,23 @@ class HoldEffects:
         await self._audit.record(
             action, ground=hold.ground, actor=actor, subject=subject, target=str(hold.id)
         )
+
+    async def _settle(self, hold_id: UUID) -> Hold:
+        """Hold the case, in the open transaction. The hold is written as well, so that its end meets this."""
+        hold = await self._rows.get(hold_id)
+        case = await self._cases.open_of(hold.subject or "") if hold.state is HoldState.IN_FORCE else None
+        if case is None or (case.saga.hold and case.saga.hold.hold_id == str(hold.id)):
+            return hold
+        order = PlaceHold(now(), hold.until, hold.ground, hold.confirmed_by or SYSTEM, str(hold.id))
+        await self._casework.feed(case.id, lambda: order, admit=require_holdable)
+        hold.settled_at = order.at
+        await self._rows.save(hold)
+        return hold
+
+    async def _give_up(self, hold_id: UUID) -> None:
+        hold = await self._rows.get(hold_id)
+        if hold.open:
+            await self._close(hold, "too-late", SYSTEM, HoldState.TOO_LATE)
 
     async def _expire(self, hold_id: UUID, moment: datetime) -> None:
         hold = await self._rows.get(hold_id)

@@ -32,7 +32,10 @@ class HoldState(StrEnum):
 
 
 class Hold(Document):
-    """A hold on an item or an account. Args: called: what the item is, for people; ended_as: why, as a code.
+    """A hold on an item or an account.
+
+    Args:     called: what the item is, for people; settled_at: when a case was last held by it; ended_as: why, as a
+              code.
 
     `lift_asked_by` is who wants a hold on an account to end before its date; a second operator has to confirm it.
 
@@ -61,6 +64,7 @@ class Hold(Document):
     sealed_subject: Operational[bytes | None] = None
     confirmed_at: Operational[datetime | None] = None
     confirmed_by: Operational[str | None] = None
+    settled_at: Operational[datetime | None] = None
     lift_asked_at: Operational[datetime | None] = None
     lift_asked_by: Operational[str | None] = None
     ended_at: Operational[datetime | None] = None
