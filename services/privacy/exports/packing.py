@@ -100,7 +100,7 @@ class Packing:
         lease.require()
 
     async def pack(self, export: Export, lease: Lease) -> None:
-        """Make the archive of an export whose parts are there.
+        """Make the archive of an export whose parts are there, unless another worker did since it was read.
 
         Raises:   SubjectErased; PartUnreadable; LeaseLost: another worker may be at it.
         Effects:  the archive's segments; the export; publishes mail.requested, request.fulfilled and
@@ -108,7 +108,8 @@ class Packing:
         """
         stale, attempt, key = export.attempt, new_id(), new_key()
         (sealed_key,) = await self._sealing.seal(export.user_id, [key])
-        await self._rows.begin(export, attempt)
+        if not await self._rows.begin(export, attempt):
+            return
         if stale is not None:
             await self._removals.delete_prefix(export.user_id, f"{self._prefix(export, stale)}/")
         moment = now()

@@ -70,10 +70,16 @@ class ExportRows:
         """Change an export."""
         await self._rows.update_one({"_id": export.id, "user_id": export.user_id}, {"$set": fields})
 
-    async def begin(self, export: Export, attempt: UUID) -> None:
-        """Note a try of packing before it begins; the next one is due after a wait that grows."""
+    async def begin(self, export: Export, attempt: UUID) -> bool:
+        """Note a try of packing before it begins; the next one is due after a wait that grows.
+
+        Returns:  False: another worker has packed it, or begun to, since it was read.
+        """
         wait = min(timedelta(seconds=2 ** min(export.tries, 10)), LONGEST_WAIT)
-        await self.set(export, attempt=attempt, tries=export.tries + 1, due_at=now() + wait)
+        as_read = {"_id": export.id, "user_id": export.user_id, "attempt": export.attempt}
+        told = {"attempt": attempt, "tries": export.tries + 1, "due_at": now() + wait}
+        waits = {"state": ExportState.PACKING.value}
+        return bool(await self._rows.update_one({**as_read, **waits}, {"$set": told}))
 
     async def to_pack(self) -> Export | None:
         """Return the export that waits longest to be packed."""

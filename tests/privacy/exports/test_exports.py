@@ -548,6 +548,9 @@ async def test_a_worker_that_dies_while_it_packs_is_followed_by_one_that_begins_
     await ivan.ready(str(export.id))
     assert str(((await house.row(export.id)) or {})["attempt"]) != dead
     assert await house.archive_alone(ivan.id, str(export.id))
+    async with lease.held():  # and by one that stood still since it had read what was to be packed
+        await house.packing.pack(export, lease)
+    assert (await ivan.take(str(export.id))).status_code == 200
 
 
 async def test_an_erasure_ends_an_export_that_is_under_way(house: House) -> None:
