@@ -412,10 +412,13 @@ async def test_people_are_reminded_before_it_is_late_and_what_nobody_proves_ends
     await desk.change(soon["request_id"], remind_at=now())
     await desk.change(late["request_id"], due_at=now(), remind_at=None)
     await desk.change(unproven["request_id"], due_at=now())
+    broken = {"_id": uuid4(), "remind_at": now() - timedelta(days=1)}  # it comes first, and cannot be read
+    await desk.privacy.mongo.collection("requests").insert_one(broken)
     clock = desk.privacy.service.requests.deadlines
     for _ in range(2):
         await clock.pass_time()
     await clock.measure()
+    await desk.privacy.mongo.collection("requests").delete_one({"_id": broken["_id"]})
     assert (await desk.case(soon["request_id"])).remind_at is None
     assert REQUESTS_DUE_SOON.labels("rectification")._value.get() == 1
     assert REQUESTS_OVERDUE.labels("rectification")._value.get() == 1

@@ -1,6 +1,7 @@
 """The clock of requests: reminders before a due date is missed, the end of what nobody proved, and the gauges."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from uuid import UUID
 
@@ -51,10 +52,8 @@ class Deadlines:
     async def pass_time(self) -> None:
         """Remind of what is due soon, end what nobody proved in time, and destroy keys of nobody."""
         moment = now()
-        for request_id in await self._requests.to_remind(moment, AT_ONCE):
-            await self._work.run(partial(self._remind, request_id))
-        for request_id in await self._requests.to_lapse(moment, AT_ONCE):
-            await self._work.run(partial(self._lapse, request_id))
+        await self._each(await self._requests.to_remind(moment, AT_ONCE), self._remind)
+        await self._each(await self._requests.to_lapse(moment, AT_ONCE), self._lapse)
         await self._accepting.retire_writers()
 
     async def measure(self) -> None:
@@ -65,6 +64,14 @@ class Deadlines:
             REQUESTS_OPEN.labels(kind.value).set(row.get("open", 0))
             REQUESTS_OVERDUE.labels(kind.value).set(row.get("overdue", 0))
             REQUESTS_DUE_SOON.labels(kind.value).set(row.get("due_soon", 0))
+
+    async def _each(self, request_ids: Iterable[UUID], step: Callable[[UUID], Awaitable[None]]) -> None:
+        """Take a step for each request in a transaction of its own; one that fails keeps no other waiting."""
+        for request_id in request_ids:
+            try:
+                await self._work.run(partial(step, request_id))
+            except Exception as error:
+                log.warning("request.not_timed", request_id=str(request_id), exc_info=error)
 
     async def _remind(self, request_id: UUID) -> None:
         """Note that people are reminded, in an open transaction: an alert counts from it."""
