@@ -49,8 +49,9 @@ def rotate(
 ) -> None:
     """Say how the key that signs tokens is changed; with --master, wrap people's keys by a new master key.
 
-    The new one is put first in PIXERA_VAULT_MASTER_KEY before, the old one behind it; it may go when none waits. All
-    keys stay in use meanwhile, and an order that broke off is taken up by the next one.
+    The new one is put first in PIXERA_VAULT_MASTER_KEY before, the old one behind it; it may go when none waits.
+    Either may be the ARN of a key of AWS KMS. All keys stay in use meanwhile, and an order that broke off is taken
+    up by the next one.
     """
     if master:
         _rewrap(Platform(), as_json=as_json)
@@ -120,7 +121,7 @@ def _master_key(platform: Platform) -> dict[str, Any]:
         "id": vault["master"],
         "use": "wraps",
         "well": not vault["waiting"],
-        "note": f"{vault['keys']} keys{waiting}",
+        "note": f"{'in a KMS, ' if vault['in_kms'] else ''}{vault['keys']} keys{waiting}",
     }
 
 

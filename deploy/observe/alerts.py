@@ -295,6 +295,23 @@ MONEY_AND_STORES = (
         ),
     ),
     Alert(
+        "PixeraKeyServiceFailing",
+        'sum by (service) (rate(pixera_kms_seconds_count{outcome!="answered"}[5m])) '
+        "/ sum by (service) (rate(pixera_kms_seconds_count[5m])) > 0.2",
+        "2m",
+        PAGE,
+        "The KMS refuses or loses {{ $value | humanizePercentage }} of {{ $labels.service }}'s requests: people's "
+        "keys cannot be unwrapped",
+        fires=(
+            (f'pixera_kms_seconds_count{{{WORKER},outcome="answered"}}', "0+9x5 45x40"),
+            (f'pixera_kms_seconds_count{{{WORKER},outcome="away"}}', "0x5 1+1x40"),
+        ),
+        silent=(
+            (f'pixera_kms_seconds_count{{{WORKER},outcome="answered"}}', "0+9x40"),
+            (f'pixera_kms_seconds_count{{{WORKER},outcome="throttled"}}', "0+1x40"),
+        ),
+    ),
+    Alert(
         "PixeraOutboundFailing",
         'sum by (service, target) (rate(pixera_outbound_seconds_count{outcome!="ok"}[10m])) '
         "/ sum by (service, target) (rate(pixera_outbound_seconds_count[10m])) > 0.2",

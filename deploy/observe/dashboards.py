@@ -193,6 +193,12 @@ SERVICES = Dashboard(
                     "s",
                 ),
                 Panel(
+                    "Key service (KMS)",
+                    "Attempts to have a key wrapped or unwrapped, by outcome; none where the master is in a setting.",
+                    ((_rate("pixera_kms_seconds_count", "outcome"), "{{outcome}}"),),
+                    "ops",
+                ),
+                Panel(
                     "Password hashes, p99", "", ((_p("0.99", "pixera_auth_argon2_seconds"), "argon2"),), "s"
                 ),
                 Panel(

@@ -229,6 +229,7 @@ async def _connect(
         await keys.prepare()
         sealing = mongo.seals = Sealing(settings, keys)
         closes(stack, sealing.close)
+        await sealing.begin()
     return Platform(
         name=name,
         settings=settings,
@@ -255,6 +256,7 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
     app.state.mongo = platform.mongo
     restored = Marker(platform.mongo, platform.settings)
     app.state.checks = [platform.mongo.ping, restored.refuse, *parts.checks]
+    app.state.checks += [platform.vault.require_masters] if platform.vault else []
     app.state.bus = None
     app.state.suspensions = platform.suspensions
     gathering = _gathering(platform) if takes_part(platform.holder.holdings) else None

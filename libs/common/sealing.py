@@ -14,27 +14,47 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from libs.common.events.base import Sealed
+from libs.common.logging import logger
 from libs.common.settings import CommonSettings
 from libs.common.vault.cipher import Cipher, MasterUnknown
 from libs.common.vault.keys import DataKeys
-from libs.common.vault.masters import masters
+from libs.common.vault.kms import KeyServiceRefused, KeyServiceUnavailable
+from libs.common.vault.masters import BadMasterKey, kms_access, masters
 from libs.common.vault.metrics import FIELDS, VAULT_SECONDS
 
 T = TypeVar("T")
+
+REMEDIES = {
+    "check the ARN in PIXERA_VAULT_MASTER_KEY": ("NotFoundException", "ValidationException"),
+    "allow kms:Encrypt and kms:Decrypt with this key to whom PIXERA_KMS_ACCESS_KEY_ID names": (
+        "AccessDenied",
+        "AccessDeniedException",
+    ),
+    "enable the key, or cancel its deletion": ("DisabledException", "KMSInvalidStateException"),
+}
+"""What to do when a KMS refuses, by its word for why. Source: AWS KMS API, Encrypt and Decrypt, errors."""
+CREDENTIALS = "check PIXERA_KMS_ACCESS_KEY_ID, PIXERA_KMS_SECRET_ACCESS_KEY and PIXERA_KMS_SESSION_TOKEN"
+
+log = logger("vault")
 
 
 @dataclass(frozen=True, slots=True)
 class VaultState:
     """How the vault stands.
 
-    Args:     master: fingerprint of the one that wraps; keys: of people; waiting: of these, wrapped by another
-              master; destroyed: marks of people who are erased.
+    Args:     master: fingerprint of the one that wraps; in_kms: a KMS keeps it; keys: of people; waiting: of these,
+              wrapped by another master; destroyed: marks of people who are erased.
     """
 
     master: str
+    in_kms: bool
     keys: int
     waiting: int
     destroyed: int
+
+
+class MasterRefused(BadMasterKey):
+    """The KMS does not let us use the master key that the settings name; the message says what to do."""
 
 
 class Sealing:
@@ -43,9 +63,25 @@ class Sealing:
     def __init__(self, settings: CommonSettings, keys: DataKeys) -> None:
         if settings.vault_master_key is None:
             raise TypeError("nothing is sealed without PIXERA_VAULT_MASTER_KEY")
-        self._keys, self._masters = keys, masters(settings.vault_master_key)
+        self._keys, self._masters = keys, masters(settings.vault_master_key, kms_access(settings))
         self._cipher = Cipher(settings, self._masters)
         self._threads = ThreadPoolExecutor(settings.vault_threads, "vault")
+
+    async def begin(self) -> None:
+        """See whether a KMS lets us use its masters. One that is away is no reason not to start: readiness says it.
+
+        Raises:   MasterRefused.
+        """
+        try:
+            await self._run("try", self._cipher.try_masters)
+        except KeyServiceRefused as error:
+            raise MasterRefused(f"The KMS refuses ({error.reason}): {_remedy(error.reason)}") from error
+        except KeyServiceUnavailable as error:
+            log.warning("vault.kms_away", exc_info=error)
+
+    async def require_masters(self) -> None:
+        """Raise KeyServiceUnavailable while the KMS that keeps a master does not do its work."""
+        await asyncio.to_thread(self._cipher.require_masters)
 
     async def seal(self, user_id: UUID, values: Sequence[Any]) -> list[Sealed]:
         """Seal values of a person, each by itself; a first value makes the person's key.
@@ -86,7 +122,7 @@ class Sealing:
     async def state(self) -> VaultState:
         """Return how the vault stands, for operators."""
         keys, waiting, destroyed = await self._keys.figures(self._masters.current)
-        return VaultState(self.master, keys, waiting, destroyed)
+        return VaultState(self.master, self._masters.current_in_kms is not None, keys, waiting, destroyed)
 
     async def waiting(self, limit: int) -> list[UUID]:
         """Return some keys that the current master does not wrap yet.
@@ -100,6 +136,11 @@ class Sealing:
     async def rewrap(self, key_ids: Sequence[UUID]) -> int:
         """Wrap keys by the current master; return how many were. All of them stay usable throughout."""
         return await self._run("rewrap", partial(self._cipher.rewrap, key_ids))
+
+    @property
+    def asks_kms(self) -> bool:
+        """Tell whether a KMS keeps one of the masters."""
+        return bool(self._masters.in_kms)
 
     @property
     def master(self) -> str:
@@ -126,6 +167,10 @@ class Sealing:
         finally:
             VAULT_SECONDS.labels(operation, outcome).observe(perf_counter() - started)
         return done
+
+
+def _remedy(reason: str) -> str:
+    return next((remedy for remedy, reasons in REMEDIES.items() if reason in reasons), CREDENTIALS)
 
 
 def _text(ciphertext: bytes) -> Sealed:

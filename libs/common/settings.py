@@ -56,8 +56,26 @@ class CommonSettings(BaseSettings):
 
     vault_master_key: SecretStr | None = Field(
         None,
-        description="for services that seal: base64 of the 96 bytes that wrap people's keys; several, separated by "
-        "commas, while one takes over from another: the first wraps, all unwrap",
+        description="for services that seal: base64 of the 96 bytes that wrap people's keys, or the ARN of a key of "
+        "AWS KMS that does (ADR 0047); several, separated by commas, while one takes over from another: the first "
+        "wraps, all unwrap",
+    )
+    kms_access_key_id: SecretStr | None = Field(
+        None,
+        description="where a KMS keeps the master key: who asks it, with leave for kms:Encrypt and kms:Decrypt",
+    )
+    kms_secret_access_key: SecretStr | None = Field(None, description="what proves who asks the KMS")
+    kms_session_token: SecretStr | None = Field(
+        None, description="goes with credentials for the KMS that are temporary"
+    )
+    kms_endpoint: str = Field(
+        "", description="host, or host:port, of the KMS; without one, AWS' own in the ARN's region"
+    )
+    kms_ca_file: str = Field(
+        "", description="CA by which the KMS is believed, in PEM; without one, the system's"
+    )
+    kms_timeout_s: float = Field(
+        2.0, gt=0, le=30, description="longest that one attempt to reach the KMS may take"
     )
     vault_key_cache_s: float = Field(
         2.0, gt=0, le=60, description="longest that a process can use a key after it was destroyed"

@@ -9,6 +9,8 @@ from libs.common.work import UnitOfWork
 
 AT_ONCE = 500
 """Keys that one order wraps anew: well within the time that a request may take."""
+AT_ONCE_BY_KMS = 50
+"""Where a KMS unwraps or wraps them, one request for each."""
 
 ROTATED = "keys.rotated"
 """What the audit calls it."""
@@ -30,7 +32,7 @@ class Rotation:
         Raises:   MasterUnknown (409): keys are wrapped by a master that is not among the settings.
         Effects:  the audit is told before a key is touched, so that none is without it.
         """
-        waiting = await self._sealing.waiting(AT_ONCE)
+        waiting = await self._sealing.waiting(AT_ONCE_BY_KMS if self._sealing.asks_kms else AT_ONCE)
         if not waiting:
             return 0
         await self._work.run(partial(self._record, staff_id, len(waiting)))

@@ -21,6 +21,7 @@ class VaultOut(BaseModel):
     """How the vault stands."""
 
     master: str = Field(description="fingerprint of the master key that wraps new keys")
+    in_kms: bool = Field(description="it never leaves a KMS; otherwise it is in a setting")
     keys: int = Field(description="keys of people")
     waiting: int = Field(description="of these, wrapped by another master")
     destroyed: int = Field(description="marks that people who are erased have left")

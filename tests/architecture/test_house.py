@@ -30,7 +30,10 @@ FRAMEWORKS = {"fastapi", "starlette", "faststream", "aiokafka", "motor", "pymong
 PURE = ("service", "saga", "ledger")
 ONLY_DOORS = {
     "motor": {"libs/common/mongo.py"},
-    "pymongo": {"libs/common/mongo.py", "libs/common/collection.py", "libs/common/vault/cipher.py"},
+    "pymongo": {
+        *("libs/common/mongo.py", "libs/common/collection.py"),
+        *("libs/common/vault/cipher.py", "libs/common/vault/kms.py"),
+    },
     "minio": {"libs/common/storage.py"},
 }
 

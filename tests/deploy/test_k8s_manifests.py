@@ -79,8 +79,11 @@ WAYS_OUT = {
     "PIXERA_S3_ACCESS_KEY": ("to-objects", {"api", "worker", "renderer"}),
     "PIXERA_SMTP_PASSWORD": ("to-mail", {"worker"}),
     "PIXERA_PAY_API_KEY": ("to-payments", {"api", "worker", "prepare"}),
+    "PIXERA_VAULT_MASTER_KEY": ("to-kms", {"api", "worker", "renderer", "prepare"}),
 }
 """Who works with a secret gets to where it opens, in the roles that do so."""
+OF_KMS = {"PIXERA_KMS_ACCESS_KEY_ID", "PIXERA_KMS_SECRET_ACCESS_KEY"}
+"""What asks where the master key is kept; an installation may keep it in its store of secrets instead."""
 DEPLOYMENTS = (
     *(f"{service}-{role}" for service in access.SERVICES for role in ("api", "worker")),
     "generation-renderer",
@@ -173,7 +176,7 @@ def test_it_is_told_what_it_needs_and_nothing_unknown(
 def test_its_secrets_are_those_that_are_fetched_for_it(workload: Json) -> None:
     (named,) = (each["secretRef"]["name"] for each in container(workload)["envFrom"] if "secretRef" in each)
     (fetched,) = (each["spec"] for each in of("ExternalSecret") if each["spec"]["target"]["name"] == named)
-    assert {entry["secretKey"] for entry in fetched["data"]} == secrets.names(service_of(workload))
+    assert {entry["secretKey"] for entry in fetched["data"]} == secrets.names(service_of(workload)) | OF_KMS
     volumes = workload["spec"]["template"]["spec"]["volumes"]
     (files,) = (each["projected"]["sources"] for each in volumes if "projected" in each)
     assert [each["secret"]["name"] for each in files] == ["pixera-cluster-ca-cert", service_of(workload)]

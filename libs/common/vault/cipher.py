@@ -24,6 +24,7 @@ from libs.common.errors import Conflict, PixeraError, SubjectErased
 from libs.common.mongo import PASSING_ERRORS
 from libs.common.settings import CommonSettings
 from libs.common.vault.keys import DataKey, vault_database
+from libs.common.vault.kms import Door, KeyServiceUnavailable, Kms, Trial
 from libs.common.vault.masters import Masters
 
 RANDOMISED = "AEAD_AES_256_CBC_HMAC_SHA_512-Random"
@@ -59,6 +60,7 @@ class Cipher:
 
     def __init__(self, settings: CommonSettings, masters: Masters) -> None:
         self._masters, self._known_s = masters, settings.vault_key_cache_s
+        self._kms = Kms(settings.kms_timeout_s)
         self._client: MongoClient[dict[str, Any]] = MongoClient(
             settings.mongo_uri.get_secret_value(),
             connect=False,
@@ -106,9 +108,26 @@ class Cipher:
         """
         chosen = {"_id": {"$in": [Binary.from_uuid(key_id) for key_id in key_ids]}}
         with _driver_errors():
-            done = self._crypt().rewrap_many_data_key(chosen, self._masters.current)
+            done = self._crypt().rewrap_many_data_key(
+                chosen, self._masters.current, self._masters.current_in_kms
+            )
         result = done.bulk_write_result
         return 0 if result is None else result.modified_count
+
+    def try_masters(self) -> None:
+        """Wrap and unwrap a key that nobody has, by every master that a KMS keeps.
+
+        Raises:   KeyServiceUnavailable, KeyServiceRefused.
+        """
+        for provider, master_key in self._masters.in_kms.items():
+            crypt = self._new_crypt(Trial)
+            with _driver_errors():
+                crypt.encrypt("", RANDOMISED, key_id=crypt.create_data_key(provider, master_key))
+
+    def require_masters(self) -> None:
+        """Raise KeyServiceUnavailable where a KMS that did not do its work the last time still does not."""
+        if not self._kms.well:
+            self.try_masters()
 
     def forget(self, name: str) -> None:
         """Drop a person's key from memory, and with it all others: the library lets none go by itself."""
@@ -144,14 +163,22 @@ class Cipher:
     def _crypt(self) -> ClientEncryption[dict[str, Any]]:
         with self._lock:
             if self._encryption is None:
-                self._encryption = ClientEncryption(
-                    self._masters.providers,
-                    self._namespace,
-                    self._client,
-                    VALUES,
-                    key_expiration_ms=int(self._known_s * 1000),
-                )
+                self._encryption = self._new_crypt(Door)
             return self._encryption
+
+    def _new_crypt(self, door: type[Door]) -> ClientEncryption[dict[str, Any]]:
+        crypt: ClientEncryption[dict[str, Any]] = ClientEncryption(
+            self._masters.providers,
+            self._namespace,
+            self._client,
+            VALUES,
+            kms_tls_options=self._masters.tls,
+            key_expiration_ms=int(self._known_s * 1000),
+        )
+        if self._masters.in_kms:
+            inner: Any = crypt._encryption  # noqa: SLF001 - the driver lets nobody time or count its requests
+            inner.callback = door(inner.callback, self._kms, self._masters.in_kms)
+        return crypt
 
     def _keys_of(self, names: set[str]) -> dict[str, UUID | None]:
         """Return the ids of people's keys, None where there is none; looked up anew after a few seconds, at once."""
@@ -183,7 +210,9 @@ class Cipher:
         """
         try:
             with _driver_errors():
-                self._crypt().create_data_key(self._masters.current, key_alt_names=[name])
+                self._crypt().create_data_key(
+                    self._masters.current, self._masters.current_in_kms, key_alt_names=[name]
+                )
         except DuplicateKeyError:
             pass  # another process was faster, or the name is marked: a look tells
         key_id = self._keys_of({name})[name]
@@ -211,12 +240,12 @@ def _is_sealed_with(key_id: UUID | None, sealed: bytes) -> bool:
 
 @contextmanager
 def _driver_errors() -> Iterator[None]:
-    """Raise what the driver wrapped into an EncryptionError: a database's failure as such, or SealBroken."""
+    """Raise what the driver wrapped into an EncryptionError: a database's or a KMS' failure, or SealBroken."""
     try:
         yield
     except MongoCryptError as error:
         raise SealBroken from error
     except EncryptionError as error:
-        if isinstance(error.cause, (*PASSING_ERRORS, DuplicateKeyError)):
+        if isinstance(error.cause, (*PASSING_ERRORS, DuplicateKeyError, KeyServiceUnavailable)):
             raise error.cause from error
         raise SealBroken from error

@@ -1,4 +1,4 @@
-"""What the vault measures: time by what is done, and how many fields went through it."""
+"""What the vault measures: time by what is done, how many fields went through it, and what its KMS answers."""
 
 from prometheus_client import Counter, Histogram
 
@@ -10,4 +10,10 @@ VAULT_SECONDS = Histogram(
 )
 FIELDS = Counter(
     "pixera_vault_fields", "Fields sealed, opened, or asked for after their key was gone.", ("outcome",)
+)
+KMS_SECONDS = Histogram(
+    "pixera_kms_seconds",
+    "Time of one attempt to have the KMS wrap or unwrap a key, with the wait before a repeated one.",
+    ("outcome",),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 10),
 )
