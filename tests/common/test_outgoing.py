@@ -18,12 +18,15 @@ from libs.common.testing.serving import serving
 
 ROOT = Path(__file__).parents[2]
 DOORS = {
-    "httpx": {"libs/common/outgoing.py", "libs/common/testing/serving.py"},
+    "httpx": {
+        "libs/common/outgoing.py",
+        "libs/common/testing/processes.py",
+        "libs/common/testing/serving.py",
+    },
     "urllib3": {"libs/common/storage.py"},
     "aiosmtplib": {"libs/common/mailing/postman.py"},
-    **dict.fromkeys(
-        ("aiohttp", "requests", "http.client", "urllib.request", "smtplib", "ftplib"), frozenset()
-    ),
+    "requests": {"libs/common/trace_export.py"},
+    **dict.fromkeys(("aiohttp", "http.client", "urllib.request", "smtplib", "ftplib"), frozenset()),
 }
 """What can talk to another machine, and the only modules of services that may use it."""
 

@@ -66,6 +66,10 @@ class Outcome(StrEnum):
     AWAY = "away"
 
 
+for _outcome in Outcome:  # a process that asked for nothing shows that, and not nothing
+    KMS_SECONDS.labels(_outcome)
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Args:     reason: of a refusal; error: what the driver raised, None: it may try this once more."""
