@@ -69,16 +69,13 @@ class Guest:
             await self.person.generate(name, width=SIDE, height=SIDE)
 
     async def has_all(self) -> bool:
-        """Tell whether all that was acknowledged is there: jobs with their images, and every caption as it is now.
-
-        There may be more: what was done, and whose answer was lost.
-        """
+        """Tell whether all that was acknowledged is there: jobs with their images, and every caption as it is now."""
         ends = [await self.person.finished(job) for job in self.person.job_ids]
         images = {image["id"]: image for image in await self.person.images()}
         captions = {key: images[key]["caption"] for key in self.captions if key in images}
         ready = [image for image in images.values() if image["state"] == "ready"]
         drawn = len([job for job in ends if job["state"] == "completed"])
-        return drawn == len(ends) and captions == self.captions and len(ready) >= len(captions) + drawn
+        return drawn == len(ends) and captions == self.captions and len(ready) == len(captions) + drawn
 
 
 @dataclass
