@@ -9,7 +9,8 @@ import asyncio
 import importlib
 import sys
 
-from libs.common.serving import prepare, put_together, serve
+from libs.common.assembling import put_together
+from libs.common.serving import prepare, serve
 from libs.common.settings import Role
 
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - in a container, whose network says who gets there

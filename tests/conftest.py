@@ -8,7 +8,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from libs.common import logging
-from libs.common.serving import put_together
+from libs.common.assembling import put_together
 
 pytest_plugins = ["libs.common.testing.stack"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from deploy.local.children import enter
 from deploy.local.keys import SECRETS
 from deploy.local.ports import HOST
+from libs.common.assembling import put_together
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,7 @@ def serve(process: WebProcess, log: Path, env: Mapping[str, str]) -> None:
     enter(process.name, log, env)
     for secret in SECRETS.keys() - env.keys():  # the launcher may have been given it
         os.environ.pop(secret, None)
-    from libs.common.serving import put_together  # noqa: PLC0415  in the forked process only
-    from libs.common.serving import serve as serve_app  # noqa: PLC0415  as above
+    from libs.common.serving import serve as serve_app  # noqa: PLC0415  in the forked process only
 
     module, _, function = process.factory.partition(":")
     with put_together():

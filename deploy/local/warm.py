@@ -7,12 +7,12 @@ below; nothing but the parent of the services imports it.
 Effects: this process ends with the launcher, ignores the terminal, and freezes what it has imported.
 """
 
-import gc
 import importlib
 import os
 from contextlib import suppress
 
 from deploy.local.lifeline import die_with_parent
+from libs.common.assembling import put_together
 
 SHARED = (
     "asyncio.base_events",
@@ -48,12 +48,10 @@ SHARED = (
 
 def warm() -> None:
     """Import what is shared; a module that fails is left to the service that needs it to report."""
-    gc.disable()  # nothing of it is garbage
-    for name in SHARED:
-        with suppress(Exception):
-            importlib.import_module(name)
-    gc.freeze()
-    gc.enable()
+    with put_together():
+        for name in SHARED:
+            with suppress(Exception):
+                importlib.import_module(name)
 
 
 os.setsid()

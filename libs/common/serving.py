@@ -1,10 +1,7 @@
 """How a process is served over HTTP, and how it ends: the same in a container and on the local stack."""
 
-import gc
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
@@ -33,20 +30,6 @@ class Server(uvicorn.Server):
         last.daemon = True
         last.start()
         super().handle_exit(sig, frame)
-
-
-@contextmanager
-def put_together() -> Iterator[None]:
-    """Look for no garbage while a process is put together: there is none, and looking takes a fifth of the time.
-
-    Effects:  what is there at the end is not looked through later either.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def serve(app: ASGIApp, host: str, port: int) -> int:
