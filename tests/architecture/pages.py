@@ -64,7 +64,11 @@ def pages() -> list[Page]:
 def wrongs(page: Page) -> list[str]:
     """Return what a page names and is not there."""
     dead = [link for link in page.links() if not _leads(page, link)]
-    return dead + [words for words in page.words() if not all(held(page, words) for held in LOOKED_AT)]
+    return dead + [words for words in page.words() if not _holds(page, words)]
+
+
+def _holds(page: Page, words: str) -> bool:
+    return _is_there(page, words) and all(held(words) for held in LOOKED_AT)
 
 
 def _leads(page: Page, link: str) -> bool:
@@ -88,9 +92,8 @@ def _is_there(page: Page, words: str) -> bool:
     return not pattern.endswith((".py", ".md", ".toml")) or any(path.match(pattern) for path in _files())
 
 
-def _is_made(page: Page, words: str) -> bool:
+def _is_made(words: str) -> bool:
     """Tell whether the Makefile has the target, and somebody reads the variables."""
-    del page
     command, *rest = words.split()
     if command != "make" or not rest:
         return True
@@ -99,9 +102,8 @@ def _is_made(page: Page, words: str) -> bool:
     return f"\n{rest[0]}:" in read and all(re.search(rf"\b{name}\b", read) for name in variables)
 
 
-def _is_a_module(page: Page, words: str) -> bool:
+def _is_a_module(words: str) -> bool:
     """Tell whether there is what `python -m` is to run, and the benchmark of that name."""
-    del page
     if not (found := re.match(r"(?:\.venv/bin/)?python -m (\S+)(?: (\S+))?", words)):
         return True
     module, argument = found.groups()
@@ -111,9 +113,8 @@ def _is_a_module(page: Page, words: str) -> bool:
     )
 
 
-def _is_a_command(page: Page, words: str) -> bool:
+def _is_a_command(words: str) -> bool:
     """Tell whether `pixera` has the command and takes the arguments; named alone, it needs none."""
-    del page
     typed = re.sub(r"<[^>]+>", str(UUID(int=0)), words).replace(".venv/bin/", "").split()
     if typed[0] != "pixera" or "--help" in typed:
         return True
@@ -133,18 +134,16 @@ def _takes(command: TyperCommand, arguments: list[str]) -> bool:
     return True
 
 
-def _is_a_setting(page: Page, words: str) -> bool:
+def _is_a_setting(words: str) -> bool:
     """Tell whether somebody reads the settings."""
-    del page
     known = "\n".join(_settings())
     return all(
         f"{name}_" in known if words.endswith("…") else name in _settings() for name in SETTING.findall(words)
     )
 
 
-def _is_a_metric(page: Page, words: str) -> bool:
+def _is_a_metric(words: str) -> bool:
     """Tell whether there are the metrics, with these labels."""
-    del page
     return all(_measured(name, labels, words.endswith("…")) for name, labels in METRIC.findall(words))
 
 
@@ -157,12 +156,11 @@ def _measured(name: str, labels: str, begins: bool) -> bool:
     return plain in known and asked <= known[plain]
 
 
-def _is_a_route(page: Page, words: str) -> bool:
+def _is_a_route(words: str) -> bool:
     """Tell whether there is the route; pages leave out what all paths of a service begin with.
 
     The sandbox's routes are in no contract, and some of operators neither: those are found where they are made.
     """
-    del page
     if not (found := ROUTE.match(words)) or found[2].startswith("/pay/"):
         return True
     path = re.sub(r"\\{\w+\\}|<\w+>", r"[^/]+", re.escape(found[2]))
@@ -171,9 +169,8 @@ def _is_a_route(page: Page, words: str) -> bool:
     return published or f'.{found[1].lower()}("{made}"' in _code()
 
 
-def _is_named(page: Page, words: str) -> bool:
+def _is_named(words: str) -> bool:
     """Tell whether the code has the event, group, code, module, class or function."""
-    del page
     if words in OF_OTHERS or re.search(r"\s|pixera|\.(py|md)$", words):
         return True
     if DOTTED.fullmatch(words):
@@ -209,8 +206,7 @@ def _words() -> frozenset[str]:
     return frozenset(re.findall(r"\w+", _code()))
 
 
-LOOKED_AT: tuple[Callable[[Page, str], bool], ...] = (
-    _is_there,
+LOOKED_AT: tuple[Callable[[str], bool], ...] = (
     _is_made,
     _is_a_module,
     _is_a_command,
