@@ -16,7 +16,8 @@ from typing import Any
 
 import boto3
 
-from deploy.local.ports import HOST, FreePorts
+from deploy.local.ports import HOST
+from libs.common.testing.processes import free_port, tied
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 US, OPERATOR = "pixera", "operator"
@@ -46,7 +47,7 @@ class KeyService:
     """The KMS as an installation knows it, and what only a test may do with it."""
 
     home: Path
-    port: int = field(default_factory=lambda: FreePorts().take({"kms": 0})["kms"])
+    port: int = field(default_factory=free_port)
     arn: str = ""
     credentials: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -85,7 +86,13 @@ class KeyService:
         told = {**os.environ, **recording, "INITIAL_NO_AUTH_ACTION_COUNT": BEFORE_IT_ASKS_WHO}
         with (
             (self.home / "log").open("w") as log,
-            subprocess.Popen([sys.executable, *command], env=told, stdout=log, stderr=log) as self._process,
+            subprocess.Popen(
+                [sys.executable, *command],
+                env=told,
+                stdout=log,
+                stderr=log,
+                preexec_fn=tied(),  # noqa: PLW1509 - it makes one call of the kernel, and takes no lock
+            ) as self._process,
         ):
             try:
                 self._wait()
