@@ -254,6 +254,11 @@ BUS = Dashboard(
                     (("sum by (group) (pixera_consumer_lag)", "{{group}}"),),
                 ),
                 Panel(
+                    "Begun anew",
+                    "Consumers that got a new client of Kafka: the old one failed or stalled.",
+                    ((f"sum by (group) (increase(pixera_consumer_restarts_total[5m])) {NONE}", "{{group}}"),),
+                ),
+                Panel(
                     "Since the last progress",
                     "Harmless where nothing is behind.",
                     (

@@ -6,16 +6,17 @@ logging, and the records are taken from the aiokafka consumer that it exposes.
 """
 
 import asyncio
+import os
+import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 from faststream.middlewares import AckPolicy
 
 from libs.common.bus import metrics
+from libs.common.bus.client_watch import ClientStalled, ClientWatch
 from libs.common.bus.dead_letters import TooManyDeadLetters
 from libs.common.bus.envelope import Record
 from libs.common.bus.group import Group
@@ -104,6 +105,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._halt(error)
                 return
             except Exception as error:
+                metrics.RESTARTS.labels(self.group.name, type(error).__name__).inc()
                 log.warning("consumer.restarted", group=self.group.name, exc_info=error)
                 await asyncio.sleep(backoff.next())
 
@@ -121,24 +123,29 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Begin with what we were given; positions are where the group last committed."""
-        self._ownership = Ownership(self._subscriber.consumer, self.group.name)
+        patience_s = self._settings.client_patience_s
+        self._ownership = Ownership(self._subscriber.consumer, self.group.name, patience_s)
         log.info("partitions.assigned", group=self.group.name, partitions=len(assigned))
 
     async def _consume(self, backoff: Backoff) -> None:
         watching: asyncio.Task[None] | None = None
         try:
-            await self._subscriber.start()
+            async with asyncio.timeout(self._settings.client_patience_s):
+                await self._subscriber.start()
             consumer = self._subscriber.consumer
             watching = asyncio.create_task(self._watch(consumer))
             while not self._stopping:
                 await self._take_some(consumer)
+                if watching.done():
+                    await watching
                 backoff.count = 0
         finally:
             if watching is not None:
                 watching.cancel()
             await self._let_go()
+            self._ownership = None  # the next client's begins with what it is given
             await self._worker.close()
-            await self._subscriber.stop()
+            await self._leave()
 
     async def _take_some(self, consumer: AIOKafkaConsumer) -> None:
         records, ownership = await self._fetch(consumer)
@@ -152,10 +159,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._fetching = asyncio.ensure_future(self._next_records(consumer))
         try:
             return await self._fetching
-        except asyncio.CancelledError:
-            if not self._stopping:
+        except asyncio.CancelledError as error:
+            if self._stopping:
+                return [], None
+            if _is_cancelled():
                 raise
-            return [], None
+            raise ClientStalled(self.group.name) from error
         finally:
             self._fetching = None
 
@@ -173,12 +182,25 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._worker.drain(self._settings.drain_s)
             self._ownership.end()
 
+    async def _leave(self) -> None:
+        """Leave the group. A client that cannot would stay a member that takes nothing, so the process ends then."""
+        try:
+            async with asyncio.timeout(self._settings.client_patience_s):
+                await self._subscriber.stop()
+        except TimeoutError:
+            log.critical("consumer.cannot_leave", group=self.group.name)
+            end_process()
+
     async def _watch(self, consumer: AIOKafkaConsumer) -> None:
+        """Look at the client until it stalls; what is waited for from it ends then. Raises: ClientStalled."""
+        watch = ClientWatch(self._lag, self._settings.client_patience_s)
         while True:
             await asyncio.sleep(self._settings.lag_every_s)
-            if self._ownership is not None:
-                with suppress(KafkaError):
-                    await self._lag.measure(consumer, self._ownership)
+            if self._ownership is not None and await watch.look(consumer, self._ownership):
+                break
+        if self._fetching is not None:
+            self._fetching.cancel()
+        raise ClientStalled(self.group.name)
 
     def _halt(self, error: TooManyDeadLetters) -> None:
         self._halted = True
@@ -189,3 +211,14 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             reason=str(error),
             do="find what is wrong, mend it, restart; then `pixera dlq redrive`",
         )
+
+
+def end_process() -> None:
+    """Stop as by SIGTERM, with the bounds that a stop has; whoever started the process starts it again."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_cancelled() -> bool:
+    """Tell whether somebody wants this task to end: a task of the client that dies looks the same otherwise."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -26,8 +26,11 @@ class LagWatch:
         """Tell whether there has been work for long, and no progress."""
         return self._behind_since is not None and time.monotonic() - self._behind_since > self._stuck_after_s
 
-    async def measure(self, consumer: AIOKafkaConsumer, ownership: Ownership) -> None:
-        """Ask the broker for the ends of our partitions, and compare. Raises: KafkaError."""
+    async def measure(self, consumer: AIOKafkaConsumer, ownership: Ownership) -> int:
+        """Ask the broker for the ends of our partitions, and compare. Raises: KafkaError.
+
+        Returns:  how many records are published and not settled.
+        """
         partitions = sorted(consumer.assignment())
         ends = await consumer.end_offsets(partitions) if partitions else {}
         lag: Counter[str] = Counter({partition.topic: 0 for partition in partitions})
@@ -39,6 +42,7 @@ class LagWatch:
         for topic, behind in lag.items():
             metrics.LAG.labels(self._group, topic).set(behind)
         self._judge(lag.total(), ownership.settled)
+        return lag.total()
 
     def _judge(self, behind: int, settled: dict[TopicPartition, int]) -> None:
         progressed = settled != self._settled

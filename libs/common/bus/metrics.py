@@ -43,3 +43,6 @@ LAST_PROGRESS = Gauge(
 )
 LAG = Gauge("pixera_consumer_lag", "Records published and not yet settled.", ("group", "topic"))
 HALTED = Gauge("pixera_consumer_halted", "1 where a consumer stopped at its dead-letter limit.", ("group",))
+RESTARTS = Counter(
+    "pixera_consumer_restarts", "Times that a consumer began anew with a new client.", ("group", "error")
+)

@@ -1,6 +1,7 @@
 """Whose partitions these are: what a consumer does while and after Kafka takes them away."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
@@ -23,12 +24,16 @@ class Ownership:
     commit would move a group's offset in a partition that is another member's by now.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, group: str) -> None:
-        self._consumer, self._group = consumer, group
+    def __init__(self, consumer: AIOKafkaConsumer, group: str, patience_s: float) -> None:
+        self._consumer, self._group, self._patience_s = consumer, group, patience_s
         self._ending = asyncio.Event()
         self._over = False
         self._first_taken: dict[TopicPartition, int] = {}
+        self._taken: dict[TopicPartition, int] = {}
         self.settled: dict[TopicPartition, int] = {}
+        self.last_taken_at = time.monotonic()
+        self.unanswered = False
+        """A commit had no end: aiokafka tries for ever what it takes for passing."""
 
     @property
     def ending(self) -> bool:
@@ -45,9 +50,17 @@ class Ownership:
         self._over = True
 
     def taken(self, records: Iterable[Record]) -> None:
-        """Take note of where work began."""
+        """Take note of where work began, and of how far it has to come."""
+        self.last_taken_at = time.monotonic()
         for record in records:
-            self._first_taken.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+            partition = TopicPartition(record.topic, record.partition)
+            self._first_taken.setdefault(partition, record.offset)
+            self._taken[partition] = record.offset + 1
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether all that was taken is settled."""
+        return all(self.settled.get(partition, -1) >= end for partition, end in self._taken.items())
 
     def reached(self, partition: TopicPartition) -> int | None:
         """Return up to where a partition is settled, None where nothing of it was taken yet."""
@@ -70,7 +83,11 @@ class Ownership:
             return
         self.settled |= offsets
         try:
-            await self._consumer.commit(dict(offsets))
+            async with asyncio.timeout(self._patience_s):
+                await self._consumer.commit(dict(offsets))
+        except TimeoutError:
+            self.unanswered = True
+            log.warning("commit.unanswered", group=self._group)
         except (CommitFailedError, IllegalStateError) as error:
             log.info("commit.refused", group=self._group, exc_info=error)
         except KafkaError as error:

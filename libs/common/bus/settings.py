@@ -63,6 +63,9 @@ class BusSettings(BaseSettings):
     """A consumer with work and without progress for so long is not alive any more."""
     lag_every_s: float = 10.0
     """How often lag is measured."""
+    client_patience_s: float = 45.0
+    """A consumer whose client of Kafka does not get on for so long, though there is work, gets a new client. It is
+    longer than the 40 s that aiokafka gives a request, so that what ends by itself does."""
 
     def chosen(self, groups: Iterable[str]) -> set[str]:
         """Return those of a service's groups that this process consumes for.
