@@ -7,8 +7,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 # Test files wait more than they compute; each worker has a stack of its own.
 TEST_WORKERS ?= 3
-# Real servers on a busy machine: what fails is tried once more and listed as RERUN; CONTRIBUTING.md says what that means.
-RETRY ?= --reruns 1 --max-suite-reruns 5
+# Real servers on a busy machine: what fails is tried once more, and shown with why; CONTRIBUTING.md says what that means.
+RETRY ?= --reruns 1 --max-suite-reruns 5 --rerun-show-tracebacks
 PY := .venv/bin/python
 UV := .tools/uv/bin/uv
 # Images of Python set it for what runs once. A run of the tests starts a hundred processes: each would compile all there is.

@@ -15,7 +15,7 @@ class ClientStalled(Exception):
 
 
 class ClientWatch:
-    """Looks at one client now and then.
+    """Looks at one client now and then (ADR 0048).
 
     It is well where the broker answers it and it has handed over what there is. A worker that takes its time is no
     matter of the client: `LagWatch` watches that.

@@ -74,17 +74,14 @@ class Answers:
             await asyncio.sleep(ASK_AGAIN_EVERY_S)
 
     async def ask_again(self) -> int:
-        """Ask outside parties again for those who wait; return how many still do.
+        """Ask outside parties again for those who wait; return how many still do. One's trouble holds up nobody else.
 
         Effects:  publishes erasure.completed, once more, for each whose erasure is complete now.
         """
         waiting = await self._holder.waiting_outside()
         for held in self._holder.holdings.asked:
             WAITING_OUTSIDE.labels(held.processor.name).set(len(waiting))
-        for number, tombstone in enumerate(waiting):
-            if not await self._finished(tombstone):
-                return len(waiting) - number
-        return 0
+        return sum([not await self._finished(tombstone) for tombstone in waiting])
 
     async def _finished(self, tombstone: Tombstone) -> bool:
         erased = await self._holder.erase(tombstone.id, tombstone.case_id)

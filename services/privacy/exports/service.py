@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from libs.common.audit import SYSTEM, Audit
 from libs.common.clock import new_id, now
+from libs.common.errors import PixeraError
 from libs.common.events.privacy import (
     ExportCompletedV1,
     ExportRequestedV1,
@@ -18,6 +19,7 @@ from libs.common.events.privacy import (
     RequestKind,
 )
 from libs.common.exporting import segments
+from libs.common.logging import logger
 from libs.common.mongo import DuplicateKeyError
 from libs.common.privacy.holdings import locator
 from libs.common.privacy.removals import Removals
@@ -37,6 +39,8 @@ SHOWN = 20
 
 BY_PERSON, ON_REQUEST, BY_STAFF = "by-person", "on-request", "by-staff"
 UNREADABLE, RETENTION_OVER = "part-unreadable", "retention-over"
+
+log = logger("privacy.exports")
 
 
 @dataclass(frozen=True)
@@ -189,13 +193,8 @@ class Exports:
         await self._record("export.retried", export, UNREADABLE)
 
     async def remove_expired(self) -> int:
-        """Remove some archives whose time is over; return how many. A crash leaves the rest for the next time."""
-        over = await self._rows.expired(now())
-        for export in over:
-            await self._removals.delete_prefix(export.user_id, f"{self.home(export)}/")
-            await self._work.run(partial(self._note_removed, export))
-            REMOVED.inc()
-        return len(over)
+        """Remove some archives whose time is over; return how many. What is left is for the next time."""
+        return sum([await self._removed(export) for export in await self._rows.expired(now())])
 
     async def measure(self) -> None:
         """Measure how many exports people wait for, and for how long."""
@@ -213,6 +212,17 @@ class Exports:
         elif export.state is ExportState.PACKING:
             await self._rows.set(export, due_at=now(), tries=0)
         await self._record("export.retried", export, BY_STAFF, actor)
+
+    async def _removed(self, export: Export) -> bool:
+        """Remove one archive; return whether it went. One that cannot be removed holds up no other."""
+        try:
+            await self._removals.delete_prefix(export.user_id, f"{self.home(export)}/")
+        except PixeraError as error:
+            log.warning("export.not_removed", export=str(export.id), exc_info=error)
+            return False
+        await self._work.run(partial(self._note_removed, export))
+        REMOVED.inc()
+        return True
 
     async def _note_removed(self, export: Export) -> None:
         await self._rows.set(export, state=ExportState.REMOVED.value, sealed_key=None)

@@ -119,6 +119,20 @@ async def test_a_failing_party_keeps_the_erasure_open_and_nothing_else(
     assert await studio.holder.waiting_outside() == []
 
 
+async def test_one_whom_a_party_never_erases_holds_up_nobody(asking: tuple[Studio, PrintShop]) -> None:
+    studio, shop = asking
+    for _ in range(2):
+        person, case = await person_at(studio, shop), uuid4()
+        await studio.holder.inventory(person, case)
+        shop.troubles = [Unavailable("it does not answer")]
+        await ask(studio, person, case)
+    first, second = [each.id for each in await studio.holder.waiting_outside()]
+    shop.troubles = [Invalid("it refuses")]
+    assert await Answers(studio.holder).ask_again() == 1
+    assert [each.id for each in await studio.holder.waiting_outside()] == [first]
+    assert (await studio.tombstone(second))["completed_at"] is not None
+
+
 async def test_an_answer_that_is_lost_is_asked_for_again_and_counted_once(
     asking: tuple[Studio, PrintShop],
 ) -> None:

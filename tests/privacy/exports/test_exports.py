@@ -23,7 +23,7 @@ from prometheus_client import REGISTRY
 from libs.common.bus.lease import Lease, LeaseLost
 from libs.common.clock import new_id, now
 from libs.common.consents import Standing, Switchboard
-from libs.common.errors import SubjectErased
+from libs.common.errors import SubjectErased, Unavailable
 from libs.common.events.auth import MailRequestedV2
 from libs.common.events.privacy import (
     ExportRequestedV1,
@@ -40,6 +40,7 @@ from libs.common.privacy.annotations import ChosenPurpose
 from libs.common.privacy.exported import WITHHELD
 from libs.common.privacy.holdings import locator
 from libs.common.privacy.purposes import Decision
+from libs.common.privacy.removals import Removals
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
 from libs.common.stream_cipher import StreamCipher
@@ -581,6 +582,31 @@ async def test_it_goes_when_its_time_is_over(house: House, bob: Person, made: di
     assert await house.objects(bob.id) == []
     seen = (await bob.client.get(f"{API}/{export['export_id']}")).json()
     assert (seen["state"], (await bob.take(export["export_id"])).status_code) == ("removed", 410)
+
+
+async def test_an_archive_that_cannot_be_removed_holds_up_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exports, rows = house.service.exports, house.app.state.mongo.collection(Export)
+    times = {"created_at": now(), "due_at": now(), "expires_at": now()}
+    stuck, other = [
+        Export(id=new_id(), user_id=uuid4(), state=ExportState.READY, open=False, **times) for _ in range(2)
+    ]
+    for export in (stuck, other):
+        await rows.insert_one(export.to_mongo())
+    delete_prefix = Removals.delete_prefix
+
+    async def refused(self: Removals, user_id: UUID, prefix: str) -> None:
+        if user_id == stuck.user_id:
+            raise Unavailable("the object store does not answer")
+        await delete_prefix(self, user_id, prefix)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Removals, "delete_prefix", refused)
+        assert await exports.remove_expired() == 1
+    states = [row["state"] for row in [await house.row(stuck.id), await house.row(other.id)] if row]
+    assert states == ["ready", "removed"]
+    assert await exports.remove_expired() == 1
 
 
 async def test_an_erasure_takes_it_along_and_makes_noise_of_every_copy(
