@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 # Test files wait more than they compute; each worker has a stack of its own.
-TEST_WORKERS ?= 3
+TEST_WORKERS ?= 4
 # Real servers on a busy machine: what fails is tried once more, and shown with why; CONTRIBUTING.md says what that means.
 RETRY ?= --reruns 1 --max-suite-reruns 5 --rerun-show-tracebacks
 PY := .venv/bin/python

@@ -70,12 +70,12 @@ async def run(stack: RunningStack) -> bool:
     figures: list[Figure] = []
     async with httpx.AsyncClient(base_url=stack.gateway, timeout=60) as http:
         people = [role(http, f"scaler{number}", photos=0, jobs=0).person for number in range(PEOPLE)]
-        bought = await asyncio.gather(*(arrive(person) for person in people))
+        had = await asyncio.gather(*(arrive(person) for person in people))
         for work in WORK:
             await asyncio.gather(*(_ask(person, work) for person in people))
             figures += _figures(work, [await _round(stack) for _ in range(ROUNDS)])
             await asyncio.gather(*(_end(person) for person in people))
-        await asyncio.gather(*(_each_once(*one) for one in zip(people, bought, strict=True)))
+        await asyncio.gather(*(_each_once(*one) for one in zip(people, had, strict=True)))
     return keep("scaling", figures)
 
 
@@ -140,10 +140,21 @@ async def _at_work(http: httpx.AsyncClient) -> bool:
 
 
 async def arrive(person: Person) -> int:
-    """Return the credits that somebody new has bought."""
+    """Return the credits that somebody new has: given for signing up, a moment later, and bought."""
     await person.sign_up()
+    given = await _more_than(person, 0)
     await person.buy("starter")
-    return int((await person.balance())["available"])
+    return await _more_than(person, given)
+
+
+async def _more_than(person: Person, before: int) -> int:
+    """Return what somebody has, once it is more than that."""
+
+    async def look() -> int | None:
+        available = int((await person.balance())["available"])
+        return available if available > before else None
+
+    return int(await eventually("more credits", look))
 
 
 async def _ask(person: Person, work: Work) -> None:
@@ -162,7 +173,7 @@ async def _end(person: Person) -> None:
         await person.finished(job_id)
 
 
-async def _each_once(person: Person, bought: int) -> None:
+async def _each_once(person: Person, had: int) -> None:
     """Hold what was taken and delivered against the jobs that were completed."""
     await person.sign_in()
     jobs = [await person.finished(job_id) for job_id in person.job_ids]
@@ -171,6 +182,6 @@ async def _each_once(person: Person, bought: int) -> None:
     async def told_once() -> bool:
         balance = await person.balance()
         held = [balance["available"], balance["reserved"], len(await person.images())]
-        return held == [bought - images, 0, images]
+        return held == [had - images, 0, images]
 
     await eventually(f"{images} images paid and delivered once", told_once)

@@ -1,6 +1,7 @@
 """What all tests share: the real servers of `deploy/local`, and settings for processes that run on them."""
 
 import os
+import socket
 from collections.abc import Generator
 from typing import Any
 
@@ -23,6 +24,16 @@ IMPATIENT = {
 def pytest_configure() -> None:
     """Set what every process of the tests inherits, before a module of theirs reads it."""
     os.environ.update(IMPATIENT)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let pytest-rerunfailures' workers send without delay what they say to the run before and after each test.
+
+    It writes twice before it reads, so the kernel holds the second back for 40 ms (RFC 896): 25 ms a test.
+    """
+    link = getattr(getattr(session.config, "failures_db", None), "sock", None)
+    if link is not None:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 @pytest.hookimpl(wrapper=True)
