@@ -1,6 +1,7 @@
 """`make bench-start`: how long the platform takes to be ready, and what memory it holds when nobody uses it."""
 
 import argparse
+import asyncio
 import os
 import shutil
 import subprocess
@@ -14,13 +15,17 @@ import psutil
 
 from bench.report import Figure, keep, p50
 from deploy.local import guard
+from deploy.local.gateway_routes import SERVICES
 from deploy.local.home import ROOT
+from deploy.local.probe import answers
 from deploy.local.spawn import RunningStack, started
 
 ROUNDS = 3
+LOOK = 0.02
 SETTLE = 10  # seconds of doing nothing before memory is looked at
 READY_BAR = 12
 COLD_BAR = 300
+ALONE_BAR = 5
 MEMORY_BAR = 1.3
 
 
@@ -50,10 +55,13 @@ def warm_figures() -> Iterator[Figure]:
             work = cpu_of(stack)
             time.sleep(SETTLE)
             memory = memory_of(stack)
+            alone = [time_of_one(stack, name) for name in sorted(stack.processes()) if is_service(name)]
     yield Figure("ready, empty data", p50(fresh), "s", ROUNDS, bar=f"<= {READY_BAR}")
     yield Figure("ready, data kept", p50(again), "s", ROUNDS, bar=f"<= {READY_BAR}")
     yield Figure("  processor time until ready", work, "s", 1)
     yield Figure("  others' load before (1 min)", busy, "tasks", 1)
+    yield Figure("one process of a service, start to ready, median", p50(alone), "s", len(alone))
+    yield Figure("  the slowest", max(alone), "s", len(alone), bar=f"<= {ALONE_BAR}")
     yield Figure("idle memory (PSS)", sum(memory.values()), "GiB", 1, bar=f"<= {MEMORY_BAR}")
     for name, gib in sorted(memory.items(), key=lambda item: -item[1]):
         yield Figure(f"  {name}", gib, "GiB", 1)
@@ -64,6 +72,26 @@ def time_to_ready(home: Path) -> float:
     begun = time.monotonic()
     with started(home):
         return time.monotonic() - begun
+
+
+def is_service(name: str) -> bool:
+    """Tell whether a process is one of a service's."""
+    return name.partition("-")[0] in SERVICES
+
+
+def time_of_one(stack: RunningStack, name: str) -> float:
+    """Seconds from a process's start to its readiness, where all others are up; it is killed for that."""
+    before = stack.processes()[name]["pid"]
+    stack.kill(name)
+    while stack.processes()[name]["pid"] == before or not is_ready(stack, name):
+        time.sleep(LOOK)
+    ready = time.time()
+    return ready - psutil.Process(stack.processes()[name]["pid"]).create_time()
+
+
+def is_ready(stack: RunningStack, name: str) -> bool:
+    """Ask a process."""
+    return asyncio.run(answers(stack.ports[name], "/readyz"))
 
 
 def memory_of(stack: RunningStack) -> dict[str, float]:

@@ -48,6 +48,15 @@ def test_an_unknown_caption_may_have_been_written() -> None:
     assert one.broken() == []
 
 
+def test_what_one_who_left_never_paid_is_not_kept() -> None:
+    one, payment = sample(), {"payment_id": "payment-9"}
+    one.did("bob", "check-out", 5, given={"key": "buy-9"}, got=payment)
+    one.did("bob", "pay-decline", 6, given=payment)
+    assert one.broken() == []
+    one.did("bob", "pay-approve", 7, given=payment)
+    assert one.promises() == {"payments"}
+
+
 def test_an_event_may_be_published_twice_under_its_own_id() -> None:
     one = sample()
     one.repeat("image.ready")

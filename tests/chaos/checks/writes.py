@@ -118,11 +118,16 @@ def jobs(truth: Truth, history: Record) -> Iterator[Violation]:
 
 
 def payments(truth: Truth, history: Record) -> Iterator[Violation]:
-    """Hold every purchase to be there, and paid where the provider says that it is, pseudonymised or not."""
-    rows = truth.by_id("billing.payments")
+    """Hold every purchase to be there, and paid where the provider says that it is, pseudonymised or not.
+
+    What somebody who left never paid is not kept: the law asks for it no more than they do.
+    """
+    rows, approved = truth.by_id("billing.payments"), _approved(history)
     for operation in history.of("check-out"):
-        if operation.ok and operation.got["payment_id"] not in rows:
-            yield Violation("payments", operation.got["payment_id"], "was acknowledged, and is not there")
+        if not operation.ok or (payment_id := operation.got["payment_id"]) in rows:
+            continue
+        if payment_id in approved or not truth.is_leaving(history.people[operation.who].user_id):
+            yield Violation("payments", payment_id, "was acknowledged, and is not there")
     for checkout in truth.of("pay.checkouts"):
         payment_id, expected = str(checkout["payment_id"]), PAID.get(checkout["state"])
         state = rows[payment_id]["state"] if payment_id in rows else "absent"
@@ -140,6 +145,11 @@ CHECKS = (accounts, deletions, images, files, downloads, removed_images, caption
 
 def _deleted(history: Record) -> set[str]:
     return {each.given["image_id"] for each in history.of("delete-image") if each.possible}
+
+
+def _approved(history: Record) -> set[str]:
+    paid = history.of("pay-approve", "pay-approve-later")
+    return {each.given["payment_id"] for each in paid if each.possible}
 
 
 def _part(truth: Truth, row: Row, part: str) -> Stored | None:
