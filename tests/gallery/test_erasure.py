@@ -4,6 +4,9 @@ import asyncio
 from typing import TypeVar
 from uuid import uuid4
 
+from prometheus_client import REGISTRY
+
+from libs.common.bus.letters.rows import DeadLetter
 from libs.common.bus.outbox import Outbox, OutboxRow
 from libs.common.clock import new_id
 from libs.common.events.base import Event
@@ -86,17 +89,20 @@ async def test_images_that_arrive_from_generation_after_the_erasure_are_refused(
     person = house.person()
     await _inventory(house, person)
     await _erase(house, person)
-    late = GenerationCompletedV1(
-        user_id=person.id,
-        job_id=new_id(),
-        image_ids=[new_id()],
-        object_names=[f"{house.prefix(person.id)}/{new_id()}/0"],
-        credits=1,
-    )
-    await house.say(late)
+    await house.say(_drawn(house, person))
     await asyncio.sleep(1)
     assert await house.rows(person.id) == []
     assert await house.objects(person.id) == []
+
+
+async def test_images_that_generation_erased_before_we_were_told_to_are_no_dead_letter(house: House) -> None:
+    person, before = house.person(), _passed_over()
+    await house.say(_drawn(house, person))
+    await asyncio.sleep(2)  # it has seen that they are missing
+    await _inventory(house, person)
+    await _erase(house, person)
+    await eventually(lambda: asyncio.sleep(0, result=_passed_over() == before + 1))
+    assert await house.mongo.collection(DeadLetter).count({}) == 0
 
 
 async def test_who_is_erased_can_upload_nothing_more(house: House) -> None:
@@ -110,6 +116,23 @@ async def test_who_is_erased_can_upload_nothing_more(house: House) -> None:
     answer = await person.complete(ticket["upload_id"])
     assert (answer.status_code, answer.json()["code"]) == (410, "subject-erased")
     assert await house.objects(person.id) == [f"incoming/{ticket['upload_id']}"]
+
+
+def _drawn(house: House, person: Person) -> GenerationCompletedV1:
+    """Return what generation says of an image that is in its bucket no more."""
+    return GenerationCompletedV1(
+        user_id=person.id,
+        job_id=new_id(),
+        image_ids=[new_id()],
+        object_names=[f"{house.prefix(person.id)}/{new_id()}/0"],
+        credits=1,
+    )
+
+
+def _passed_over() -> float:
+    """Return how many events of generation were passed over because their person is erased."""
+    labels = {"group": "gallery.import-images", "topic": "generation.completed", "outcome": "erased"}
+    return REGISTRY.get_sample_value("pixera_consumer_events_total", labels) or 0.0
 
 
 async def _inventory(house: House, person: Person) -> dict[str, int]:

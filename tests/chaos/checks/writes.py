@@ -149,7 +149,7 @@ def _deleted(history: Record) -> set[str]:
 
 def _approved(history: Record) -> set[str]:
     paid = history.of("pay-approve", "pay-approve-later")
-    return {each.given["payment_id"] for each in paid if each.possible}
+    return {each.given["payment_id"] for each in paid if each.ok}
 
 
 def _part(truth: Truth, row: Row, part: str) -> Stored | None:
