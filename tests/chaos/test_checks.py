@@ -52,6 +52,7 @@ def test_what_one_who_left_never_paid_is_not_kept() -> None:
     one, payment = sample(), {"payment_id": "payment-9"}
     one.did("bob", "check-out", 5, given={"key": "buy-9"}, got=payment)
     one.did("bob", "pay-decline", 6, given=payment)
+    one.did("bob", "pay-approve", 6, outcome=Outcome.UNKNOWN, given=payment)
     assert one.broken() == []
     one.did("bob", "pay-approve", 7, given=payment)
     assert one.promises() == {"payments"}
