@@ -12,6 +12,7 @@ import httpx
 from bench.meters import Meters
 from bench.people import Stores
 from bench.report import Figure, keep
+from bench.scaling import arrive
 from demo.cast import Role, role
 from demo.person import Person, eventually
 from deploy.local.spawn import RunningStack
@@ -33,7 +34,7 @@ async def run(stack: RunningStack) -> bool:
     async with httpx.AsyncClient(base_url=stack.gateway, timeout=60) as http:
         owner = role(http, "counted", photos=IMAGES, jobs=0)
         leavers = [role(http, f"counted{number}", photos=0, jobs=0).person for number in range(2 * PEOPLE)]
-        await asyncio.gather(*(_arrive(person) for person in (owner.person, *leavers)))
+        await asyncio.gather(*(arrive(person) for person in (owner.person, *leavers)))
         empty, full = leavers[:PEOPLE], leavers[PEOPLE:]
         await asyncio.gather(*(_draw(person, IMAGES_EACH) for person in (*full, owner.person)))
         await rows.images((PEOPLE + 1) * IMAGES_EACH)
@@ -125,11 +126,6 @@ def _unit(name: str) -> str:
     if "bytes" in name:
         return "B"
     return "ms" if name.startswith("cpu") else ""
-
-
-async def _arrive(person: Person) -> None:
-    await person.sign_up()
-    await person.buy("starter")
 
 
 async def _upload(owner: Role, rows: Rows) -> None:

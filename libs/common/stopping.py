@@ -4,6 +4,8 @@ Nothing is lost by that: what was not settled is in an outbox or a topic, as aft
 """
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -19,6 +21,11 @@ def closes(
 ) -> None:
     """Have the stack close something at its end, within a time."""
     stack.push_async_callback(_close, close, within_s)
+
+
+def end_process() -> None:
+    """Stop as by SIGTERM, with the bounds that a stop has; whoever started the process starts it again."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _close(close: Callable[[], Awaitable[None]], within_s: float) -> None:

@@ -14,13 +14,13 @@ import httpx
 import pytest
 from minio.commonconfig import GOVERNANCE
 from minio.retention import Retention
-from prometheus_client import REGISTRY
 
 from libs.common import storage as storage_module
 from libs.common.clock import now
 from libs.common.errors import TooLarge, Unavailable
 from libs.common.settings import CommonSettings
 from libs.common.storage import BucketMissing, ObjectMissing, PresignedPost, Storage, Version
+from libs.common.testing.metrics import metric
 
 BUCKET = "storage-tests"
 PNG = "image/png"
@@ -265,8 +265,7 @@ async def test_no_call_outlives_its_deadline(
 
 async def test_every_call_is_timed(store: Storage, prefix: str) -> None:
     def count() -> float:
-        labels = {"operation": "put", "outcome": "ok"}
-        return REGISTRY.get_sample_value("pixera_storage_seconds_count", labels) or 0.0
+        return metric("pixera_storage_seconds_count", operation="put", outcome="ok")
 
     before = count()
     await store.put(BUCKET, f"{prefix}/a", b"x", PNG)

@@ -4,8 +4,6 @@ import asyncio
 from typing import TypeVar
 from uuid import uuid4
 
-from prometheus_client import REGISTRY
-
 from libs.common.bus.letters.rows import DeadLetter
 from libs.common.bus.outbox import Outbox, OutboxRow
 from libs.common.clock import new_id
@@ -18,6 +16,7 @@ from libs.common.events.privacy import (
     InventoryRequestedV1,
 )
 from libs.common.privacy.holder import Holder
+from libs.common.testing.metrics import metric
 from libs.common.testing.serving import published
 from libs.common.testing.waiting import eventually
 from services.gallery.models import Upload
@@ -132,7 +131,7 @@ def _drawn(house: House, person: Person) -> GenerationCompletedV1:
 def _passed_over() -> float:
     """Return how many events of generation were passed over because their person is erased."""
     labels = {"group": "gallery.import-images", "topic": "generation.completed", "outcome": "erased"}
-    return REGISTRY.get_sample_value("pixera_consumer_events_total", labels) or 0.0
+    return metric("pixera_consumer_events_total", **labels)
 
 
 async def _inventory(house: House, person: Person) -> dict[str, int]:

@@ -7,12 +7,12 @@ from contextvars import Context
 from datetime import timedelta
 
 import pytest
-from prometheus_client import REGISTRY
 
 from libs.common.certificate import verify, verify_chain
 from libs.common.clock import now
 from libs.common.errors import Unavailable
 from libs.common.mongo import PyMongoError
+from libs.common.testing.metrics import metric
 from services.privacy.errors import CaseNotFound
 from services.privacy.holds.grounds import Ground
 from services.privacy.holds.orders import Wanted
@@ -244,8 +244,7 @@ async def test_gauges_tell_how_many_are_open_and_how_many_are_held(privacy: Priv
 
     async def gauges() -> tuple[float, float]:
         await watching.measure()
-        read = REGISTRY.get_sample_value
-        return read("pixera_erasure_open") or 0.0, read("pixera_erasure_held") or 0.0
+        return metric("pixera_erasure_open"), metric("pixera_erasure_held")
 
     before_open, before_held = await gauges()
     erasure = Erasure()

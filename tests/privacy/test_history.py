@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from prometheus_client import REGISTRY
 
 from libs.common.bus.envelope import headers_of
 from libs.common.bus.outbox import OutboxRow
@@ -21,6 +20,7 @@ from libs.common.events.gallery import ImageCaptionedV1
 from libs.common.events.generation import GenerationQueuedV1
 from libs.common.sealing import Sealing
 from libs.common.testing.kafka import raw_producer
+from libs.common.testing.metrics import metric
 from libs.common.testing.serving import serving
 from libs.common.testing.tokens import bearer
 from libs.common.testing.waiting import eventually
@@ -167,7 +167,7 @@ async def test_people_and_unknown_names_are_refused(api: httpx.AsyncClient) -> N
 
 
 def open_streams() -> float:
-    return REGISTRY.get_sample_value("pixera_history_streams") or 0.0
+    return metric("pixera_history_streams")
 
 
 async def test_a_reader_that_goes_away_ends_the_reading_and_too_many_are_refused(

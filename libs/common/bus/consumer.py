@@ -6,8 +6,6 @@ logging, and the records are taken from the aiokafka consumer that it exposes.
 """
 
 import asyncio
-import os
-import signal
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -25,6 +23,7 @@ from libs.common.bus.ownership import Ownership
 from libs.common.bus.settings import BusSettings
 from libs.common.bus.trouble import Backoff
 from libs.common.logging import logger
+from libs.common.stopping import end_process
 
 POLL_MS = 1_000
 NEVER_MS = 24 * 3_600_000
@@ -211,11 +210,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             reason=str(error),
             do="find what is wrong, mend it, restart; then `pixera dlq redrive`",
         )
-
-
-def end_process() -> None:
-    """Stop as by SIGTERM, with the bounds that a stop has; whoever started the process starts it again."""
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _is_cancelled() -> bool:

@@ -3,19 +3,13 @@
 import asyncio
 import time
 
-from prometheus_client import REGISTRY
-
 from libs.common.bus.consumes import Once
+from libs.common.testing.metrics import metric
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import Noted
 from tests.common.bus.harness import QUICK, Bench
 
 IMPATIENT = QUICK.model_copy(update={"stuck_after_s": 0.6})
-
-
-def metric(name: str, **labels: str) -> float:
-    """Return what this process has counted."""
-    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 async def test_stuck_handler_makes_its_group_unhealthy_until_it_gets_on(bench: Bench) -> None:

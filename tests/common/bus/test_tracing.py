@@ -14,12 +14,12 @@ from fastapi.telemetry import TelemetryConfig
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk.trace import TracerProvider
-from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from libs.common import tracing
 from libs.common.bus.consumes import Once
 from libs.common.logging import PROCESSORS, logger
+from libs.common.testing.metrics import metric
 from libs.common.testing.waiting import eventually
 from libs.common.web import Observed
 from tests.common.bus.events import Noted
@@ -197,4 +197,4 @@ async def test_a_collector_that_is_away_loses_spans_and_nothing_else(monkeypatch
 
 
 def _lost() -> float:
-    return REGISTRY.get_sample_value("pixera_spans_total", {"outcome": "lost"}) or 0.0
+    return metric("pixera_spans_total", outcome="lost")

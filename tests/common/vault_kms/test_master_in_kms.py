@@ -9,7 +9,6 @@ import httpx
 import pytest
 from bson import Binary
 from fastapi import APIRouter, FastAPI, Request
-from prometheus_client import REGISTRY
 
 from libs.common.app import Parts, Platform, create_process
 from libs.common.bus.consumes import Once, Subscription
@@ -18,6 +17,7 @@ from libs.common.mongo import Mongo
 from libs.common.privacy.holdings import OF_THE_BUS
 from libs.common.sealing import MasterRefused, Sealing
 from libs.common.settings import CommonSettings
+from libs.common.testing.metrics import metric
 from libs.common.testing.serving import serving
 from libs.common.testing.waiting import eventually
 from libs.common.vault import kms as kms_module
@@ -44,7 +44,7 @@ def rows(settings: CommonSettings, mongo: Mongo) -> Any:
 
 def asked(outcome: Outcome) -> float:
     """Return how often the KMS was asked, with that outcome."""
-    return REGISTRY.get_sample_value("pixera_kms_seconds_count", {"outcome": outcome}) or 0.0
+    return metric("pixera_kms_seconds_count", outcome=outcome)
 
 
 async def test_what_is_sealed_opens_in_another_process_and_the_setting_alone_opens_nothing(
@@ -287,5 +287,4 @@ async def not_read(client: httpx.AsyncClient) -> list[httpx.Response]:
 
 async def tried(bench: Bench) -> bool:
     """Tell whether the event has been tried in vain."""
-    labels = {"group": bench.group, "reason": KeyServiceUnavailable.code}
-    return bool(REGISTRY.get_sample_value("pixera_consumer_retries_total", labels))
+    return metric("pixera_consumer_retries_total", group=bench.group, reason=KeyServiceUnavailable.code) > 0
