@@ -43,6 +43,10 @@ class BatchWorker:
         """Return how many records are taken at most."""
         return self._parts.group.batch
 
+    def assigned(self) -> None:
+        """Learn anew which keys wait, before anything is taken."""
+        self._parts.parking.expire()
+
     async def take(self, records: Sequence[Record], ownership: Ownership) -> None:
         """Settle records and commit their offsets.
 
@@ -54,7 +58,6 @@ class BatchWorker:
 
     async def drain(self, within_s: float) -> None:
         """Wait until what is under way is settled, or the time is over."""
-        self._parts.parking.expire()
         try:
             async with asyncio.timeout(within_s), self._busy:
                 if self._concluding is not None:

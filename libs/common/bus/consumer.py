@@ -42,6 +42,10 @@ class Worker(Protocol):
         """Return how many records can be taken, once any can."""
         ...
 
+    def assigned(self) -> None:
+        """Take note of partitions that were another's."""
+        ...
+
     async def take(self, records: Sequence[Record], ownership: Ownership) -> None:
         """Work on records, and commit their offsets when they are settled."""
         ...
@@ -124,6 +128,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         """Begin with what we were given; positions are where the group last committed."""
         patience_s = self._settings.client_patience_s
         self._ownership = Ownership(self._subscriber.consumer, self.group.name, patience_s)
+        self._worker.assigned()
         log.info("partitions.assigned", group=self.group.name, partitions=len(assigned))
 
     async def _consume(self, backoff: Backoff) -> None:

@@ -67,6 +67,10 @@ class StreamWorker:
             self._changed.clear()
             await self._changed.wait()
 
+    def assigned(self) -> None:
+        """Learn anew which keys wait, before anything is taken."""
+        self._parts.parking.expire()
+
     async def take(self, records: Sequence[Record], ownership: Ownership) -> None:
         """Put records into their lanes; what was done before, or is void, is settled at once."""
         jobs = [self._job(record, ownership) for record in records]
@@ -86,7 +90,6 @@ class StreamWorker:
 
         What goes on for longer may still finish: its effect counts, and whoever has the record finds it done.
         """
-        self._parts.parking.expire()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
         if self._committing is not None:

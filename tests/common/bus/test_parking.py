@@ -8,8 +8,11 @@ import pytest
 
 from libs.common.bus.consumes import Once
 from libs.common.bus.envelope import headers_of
+from libs.common.bus.letters.parking import Parking
 from libs.common.bus.letters.rows import DeadLetter, State
+from libs.common.bus.letters.writing import Fate
 from libs.common.bus.outbox import OutboxRow
+from libs.common.bus.process import Bus
 from libs.common.bus.settings import BusSettings
 from libs.common.errors import Invalid
 from libs.common.privacy.tombstones import Tombstones
@@ -58,6 +61,34 @@ async def test_a_key_stays_parked_for_whoever_gets_its_partition(bench: Bench, i
     (waiting,) = await letters_reach(bench, 1, State.PARKED)
     assert waiting.place == 2
     assert await bench.effects_reach(1) == [2]
+
+
+@BOTH
+async def test_what_is_parked_after_we_let_go_is_known_once_the_partition_is_ours(
+    bench: Bench, io: bool
+) -> None:
+    """Its last owner parks a key while all let go, and after what we had under way has looked which keys wait."""
+    person = uuid4()
+    await bench.publish(bench.event(user_id=person, number=0))
+    bus = bench.bus(bench.subscription(bench.note_once if io else bench.note, io=io))
+    await bus.start()
+    await all_is_committed(bench, 1)
+    (record,) = await records_of(bench.bootstrap, bench.topic)
+    (consumer,) = bus._consumers
+    await consumer.on_partitions_revoked(set())
+    await _parking(bus, bench).refresh()
+    other = bench.bus(bench.subscription(bench.note, io=io))
+    bench.buses.remove(other)  # it is never started
+    await _parking(other, bench).bury(record, Fate(State.OPEN, "test"))
+    await other._producer.close()
+    await consumer.on_partitions_assigned(set())
+    await bench.publish(bench.event(user_id=person, number=1))
+    await letters_reach(bench, 1, State.PARKED)
+    assert await bench.effects() == [0]
+
+
+def _parking(bus: Bus, bench: Bench) -> Parking:
+    return bus.redeliveries[bench.group]._parts.parking
 
 
 @BOTH

@@ -24,7 +24,7 @@ class Parking:
 
     The rows are the truth. The keys in memory may only be too many: where an event's key is among them, a transaction
     decides; all other events cost nothing. A key that is in the database alone was parked by whoever had its
-    partition before, and is found when the partition comes to us.
+    partition before, and is found once the partition has come to us: looked for any earlier, it may not be there yet.
     """
 
     def __init__(self, group: Group, work: UnitOfWork, archive: Archive) -> None:
@@ -34,7 +34,7 @@ class Parking:
         self._stale = True
 
     def expire(self) -> None:
-        """Take note that partitions are let go: another may park there what is not known here."""
+        """Take note that partitions came to us: others have parked there what is not known here."""
         self._stale = True
 
     async def refresh(self) -> None:
