@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -109,7 +110,8 @@ async def test_a_job_queued_twice_is_rendered_once_in_effect(house: House) -> No
 
 async def test_a_person_with_many_jobs_does_not_push_others_aside(house: House) -> None:
     greedy, modest = house.person(), house.person()
-    jobs = [await greedy.submit() for _ in range(9)]
+    wish = await modest.submit("a small wish")
+    jobs = [await greedy.submit() for _ in range(12)]
     await greedy.bank.reserve(greedy.id, *jobs)
 
     async def admitted() -> bool:
@@ -117,21 +119,24 @@ async def test_a_person_with_many_jobs_does_not_push_others_aside(house: House) 
         return states["waiting"] >= 4
 
     await eventually(admitted)
-    most = await _most_admitted(house, greedy, until=modest.start("a small wish"))
-    assert most <= house.settings.generation_admitted_per_person
-
-    for job in jobs:
-        await greedy.in_state(job["id"], "completed")
-    rows = [await house.stored(job["id"]) for job in jobs]
-    queued = [row.queued_at for row in rows if row and row.queued_at]
+    allowed = house.settings.generation_admitted_per_person
+    assert await _most_admitted(house, greedy, until=modest.bank.reserve(modest.id, wish)) <= allowed
+    wished_at, drawn_from = await _queued_and_started(house, modest, wish)
+    others = [await _queued_and_started(house, greedy, job) for job in jobs]
+    queued = [queued_at for queued_at, _ in others]
     assert queued == sorted(queued), "the one that waited longest is next"
-    (small,) = (await modest.client.get("/api/generation/v1/jobs")).json()["items"]
-    row, last = await house.stored(small["id"]), rows[-1]
+    assert queued[-1] > wished_at, "somebody was to be pushed aside"
+    assert sum(wished_at < started_at < drawn_from for _, started_at in others) <= allowed
+
+
+async def _queued_and_started(house: House, person: Person, job: dict[str, Any]) -> tuple[datetime, datetime]:
+    """Return when a job's turn was asked for and when it came, once its images are there."""
+    await person.in_state(job["id"], "completed")
+    row = await house.stored(job["id"])
     assert row is not None
-    assert last is not None
-    assert row.finished_at is not None
-    assert last.started_at is not None
-    assert row.finished_at < last.started_at
+    assert row.queued_at is not None
+    assert row.started_at is not None
+    return row.queued_at, row.started_at
 
 
 async def _most_admitted(house: House, person: Person, until: object) -> int:
