@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
 
@@ -26,6 +26,7 @@ DRAINED_S = 60.0
 RENDERER = "deployment/generation-renderer"
 VICTIM = "app.kubernetes.io/name=gallery,app.kubernetes.io/component=worker"
 DRAWING = "app.kubernetes.io/component=renderer"
+STARTED = "app.kubernetes.io/component in (api,worker)"
 ROLLED = "app.kubernetes.io/component in (api,worker,renderer,gateway)"
 
 
@@ -38,7 +39,7 @@ class Trial:
 
     def run(self) -> None:
         """Try all. Raises: AssertionError, ClusterError: something did not hold."""
-        for act in (self.arrive, self.play, self.lose_a_worker, self.roll, self.scale):
+        for act in (self.arrive, self.play, self.lose_a_worker, self.restart, self.roll, self.scale):
             act()
 
     def arrive(self) -> None:
@@ -62,6 +63,11 @@ class Trial:
             kubectl("delete", "pod", "--selector", VICTIM, "--grace-period=0", "--force", "--wait=false")
             self._take(playing, "erasure")
 
+    def restart(self) -> None:
+        """Every Deployment of a service starts anew, and there is time for it."""
+        self.timeline.act("Every Deployment of a service is rolled while nobody asks for anything")
+        self._start(found("deployment", STARTED), "at rest")
+
     def roll(self) -> None:
         """Every Deployment is rolled under load."""
         self.timeline.act("Every Deployment is rolled while people use the platform")
@@ -69,10 +75,8 @@ class Trial:
             acting = self._begin("load")
             acting.until("ready")
         deployments = found("deployment", ROLLED)
-        starts = [start for each in deployments for start in self._rolled(each)]
+        self._start(deployments, "under load")
         self._figure("Deployments rolled", len(deployments))
-        self._figure("container start to ready, median, s", median(starts))
-        self._figure("container start to ready, slowest, s", max(starts))
         with self._step("no request failed, and no event is lost"):
             acting.close_input()
             figures = self._take(acting, "load")
@@ -113,6 +117,11 @@ class Trial:
     def tell(self) -> None:
         """Print the figures."""
         self.timeline.table("Figures", ["", ""], [list(row) for row in self._figures])
+
+    def _start(self, deployments: Sequence[Json], when: str) -> None:
+        starts = [start for each in deployments for start in self._rolled(each)]
+        self._figure(f"container start to ready {when}, median, s", median(starts))
+        self._figure(f"container start to ready {when}, slowest, s", max(starts))
 
     def _rolled(self, deployment: Json) -> list[float]:
         """Roll a Deployment; return how long its new pods took to be ready."""
