@@ -83,6 +83,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._fetching: asyncio.Future[Fetched] | None = None
         self._stopping = False
         self._halted = False
+        self._ended = False
 
     @property
     def halted(self) -> bool:
@@ -91,8 +92,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     @property
     def stuck(self) -> bool:
-        """Tell whether there has been work for long and no progress, though it means to get on."""
-        return not self._halted and self._lag.stuck
+        """Tell whether there has been work for long and no progress, though it means to get on; or it ended."""
+        return not self._halted and (self._ended or self._lag.stuck)
 
     def healthy(self) -> bool:
         """Tell whether it has nothing to do, or gets on with it."""
@@ -101,16 +102,24 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def run(self) -> None:
         """Consume until stopped; begin again after whatever went wrong, except at the dead-letter limit."""
         backoff = Backoff(self._settings.first_wait_s, self._settings.longest_wait_s)
-        while not self._stopping:
-            try:
-                await self._consume(backoff)
-            except TooManyDeadLetters as error:
-                self._halt(error)
-                return
-            except Exception as error:
-                metrics.RESTARTS.labels(self.group.name, type(error).__name__).inc()
-                log.warning("consumer.restarted", group=self.group.name, exc_info=error)
-                await asyncio.sleep(backoff.next())
+        try:
+            while not (self._stopping or self._halted):
+                await self._consume_once(backoff)
+        finally:
+            self._ended = not self._stopping
+
+    async def _consume_once(self, backoff: Backoff) -> None:
+        """Consume until stopped, or something goes wrong; then wait a little."""
+        try:
+            await self._consume(backoff)
+        except TooManyDeadLetters as error:
+            self._halt(error)
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_cancelled():
+                raise
+            metrics.RESTARTS.labels(self.group.name, type(error).__name__).inc()
+            log.warning("consumer.restarted", group=self.group.name, exc_info=error)
+            await asyncio.sleep(backoff.next())
 
     async def stop(self) -> None:
         """Take nothing more; `run` ends when what is under way is settled or has had its time."""
@@ -190,10 +199,24 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         """Leave the group. A client that cannot would stay a member that takes nothing, so the process ends then."""
         try:
             async with asyncio.timeout(self._settings.client_patience_s):
-                await self._subscriber.stop()
+                await self._stop_client()
         except TimeoutError:
             log.critical("consumer.cannot_leave", group=self.group.name)
             end_process()
+
+    async def _stop_client(self) -> None:
+        """Stop the client, connections and all.
+
+        It raises what it cancelled itself, a fetch that waits to be tried again as they do while a broker is away
+        (aiokafka#647), and has left its connections open then.
+        """
+        client = self._subscriber.consumer
+        try:
+            await self._subscriber.stop()
+        except asyncio.CancelledError:
+            if _is_cancelled() or client is None:
+                raise
+            await client._client.close()  # noqa: SLF001 - nothing public closes them then
 
     async def _watch(self, consumer: AIOKafkaConsumer) -> None:
         """Look at the client until it stalls; what is waited for from it ends then. Raises: ClientStalled."""
@@ -218,6 +241,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 def _is_cancelled() -> bool:
-    """Tell whether somebody wants this task to end: a task of the client that dies looks the same otherwise."""
+    """Tell whether somebody wants this task to end: what the client cancelled of its own looks the same otherwise."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

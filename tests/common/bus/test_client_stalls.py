@@ -68,6 +68,20 @@ async def test_a_client_whose_task_died_is_replaced(bench: Bench, io: bool, dies
 
 
 @BOTH
+async def test_a_client_that_raises_what_it_cancels_when_it_is_stopped_is_replaced(
+    bench: Bench, io: bool
+) -> None:
+    """As one does whose fetch waits to be tried again, a broker being away: that ended the consumer, unseen."""
+    member = await consuming(bench, io)
+    client = client_of(member)
+    client._fetcher._pending_tasks.add(asyncio.create_task(asyncio.sleep(3_600)))
+    coordinator(client).cancel()
+    published = await publish_until(bench, lambda: client_of(member) not in (client, None))
+    assert await bench.effects_reach(published) == [0] * published
+    assert client._client._conns == {} or all(not each.connected() for each in client._client._conns.values())
+
+
+@BOTH
 async def test_a_client_whose_commit_has_no_end_is_replaced(
     bench: Bench, io: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,20 @@ async def test_stuck_handler_makes_its_group_unhealthy_until_it_gets_on(bench: B
     assert metric("pixera_consumer_lag", group=bench.group, topic=bench.topic) == 0
 
 
+async def test_a_consumer_that_ended_though_nobody_stopped_it_is_not_alive(bench: Bench) -> None:
+    bus = bench.bus(bench.subscription(bench.note))
+    await bus.start()
+    await bench.publish_numbers(1)
+    await bench.effects_reach(1)
+    assert await bus.live() == {"relay": True, bench.group: True}
+    bus._tasks[1].cancel()
+
+    async def is_dead() -> bool:
+        return not (await bus.live())[bench.group]
+
+    await eventually(is_dead)
+
+
 async def test_what_happens_is_counted(bench: Bench) -> None:
     before = time.time()
     await bench.bus(bench.subscription(bench.note)).start()
