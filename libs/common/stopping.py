@@ -28,6 +28,15 @@ def end_process() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def is_cancelled() -> bool:
+    """Tell whether somebody wants this task to end: what a library cancelled of its own looks the same otherwise.
+
+    Source:   aiokafka#647: a client's `stop` raises the cancellation of its own fetch.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def _close(close: Callable[[], Awaitable[None]], within_s: float) -> None:
     closing = asyncio.ensure_future(close())
     await asyncio.wait({closing}, timeout=within_s)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from libs.common.logging import logger
 from libs.common.metrics import LOOP_LAG, TASK_RESTARTS
+from libs.common.stopping import is_cancelled
 
 Loop = Callable[[], Awaitable[None]]
 
@@ -39,7 +40,9 @@ async def _forever(loop: Loop) -> None:
         try:
             await loop()
             wait = FIRST_WAIT_S
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled():
+                raise
             TASK_RESTARTS.labels(_name(loop)).inc()
             log.warning("background.restarted", task=_name(loop), exc_info=error, wait_s=wait)
         await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret

@@ -23,7 +23,7 @@ from libs.common.bus.ownership import Ownership
 from libs.common.bus.settings import BusSettings
 from libs.common.bus.trouble import Backoff
 from libs.common.logging import logger
-from libs.common.stopping import end_process
+from libs.common.stopping import end_process, is_cancelled
 
 POLL_MS = 1_000
 NEVER_MS = 24 * 3_600_000
@@ -115,7 +115,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         except TooManyDeadLetters as error:
             self._halt(error)
         except (Exception, asyncio.CancelledError) as error:
-            if _is_cancelled():
+            if is_cancelled():
                 raise
             metrics.RESTARTS.labels(self.group.name, type(error).__name__).inc()
             log.warning("consumer.restarted", group=self.group.name, exc_info=error)
@@ -175,7 +175,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         except asyncio.CancelledError as error:
             if self._stopping:
                 return [], None
-            if _is_cancelled():
+            if is_cancelled():
                 raise
             raise ClientStalled(self.group.name) from error
         finally:
@@ -214,7 +214,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             await self._subscriber.stop()
         except asyncio.CancelledError:
-            if _is_cancelled() or client is None:
+            if is_cancelled() or client is None:
                 raise
             await client._client.close()  # noqa: SLF001 - nothing public closes them then
 
@@ -238,9 +238,3 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             reason=str(error),
             do="find what is wrong, mend it, restart; then `pixera dlq redrive`",
         )
-
-
-def _is_cancelled() -> bool:
-    """Tell whether somebody wants this task to end: what the client cancelled of its own looks the same otherwise."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

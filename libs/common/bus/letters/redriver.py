@@ -20,6 +20,7 @@ from libs.common.bus.topics import dead_letter_topic
 from libs.common.bus.trouble import Backoff
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
+from libs.common.stopping import is_cancelled
 
 REDRIVER_LEASE = "redriver"
 LANES_SIDE_BY_SIDE = 8
@@ -54,7 +55,9 @@ class Redriver:
             try:
                 async with self._lease.held():
                     await self._lead(backoff)
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if is_cancelled():
+                    raise
                 log.warning("redriver.interrupted", exc_info=error)
                 await asyncio.sleep(backoff.next())
             finally:
