@@ -13,6 +13,7 @@ from libs.common.events.privacy import (
     InventoryCompletedV1,
     InventoryRequestedV1,
 )
+from libs.common.logging import logger
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.metrics import ERASURE_SECONDS, WAITING_OUTSIDE
 from libs.common.privacy.tombstones import Tombstone
@@ -20,6 +21,8 @@ from libs.common.tasks import Loop
 
 PEOPLE_AT_ONCE = 4
 ASK_AGAIN_EVERY_S = 15.0
+
+log = logger("privacy.answers")
 
 
 def privacy_subscriptions(holder: Holder) -> list[Subscription]:
@@ -78,10 +81,23 @@ class Answers:
 
         Effects:  publishes erasure.completed, once more, for each whose erasure is complete now.
         """
-        waiting = await self._holder.waiting_outside()
+        waiting: dict[UUID, None] = {}  # in their order
         for held in self._holder.holdings.asked:
-            WAITING_OUTSIDE.labels(held.processor.name).set(len(waiting))
-        return sum([not await self._finished(tombstone) for tombstone in waiting])
+            people = await self._holder.waiting_outside(held)
+            WAITING_OUTSIDE.labels(held.processor.name).set(len(people))
+            waiting |= dict.fromkeys(people)
+        return sum([not await self._asked_again(user_id) for user_id in waiting])
+
+    async def _asked_again(self, user_id: UUID) -> bool:
+        """Ask for one person; return whether nothing is left to ask. What fails is tried again in the next round."""
+        tombstone = await self._holder.erasing(user_id)
+        if tombstone is None:
+            return True
+        try:
+            return await self._finished(tombstone)
+        except Exception as error:
+            log.warning("erasure.not_asked_again", case_id=str(tombstone.case_id), exc_info=error)
+            return False
 
     async def _finished(self, tombstone: Tombstone) -> bool:
         erased = await self._holder.erase(tombstone.id, tombstone.case_id)

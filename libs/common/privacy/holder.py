@@ -42,7 +42,6 @@ RETENTION_EVERY = timedelta(hours=1)
 LOOK_EVERY_S = 60.0
 LATE_EVERY_S = 30.0
 LATE_AT_START = timedelta(days=7)
-WAITING_AT_ONCE = 200
 LATE_FOR = timedelta(hours=1)
 """A presigned POST made just before the freeze still works for five minutes; a stuck worker may take longer."""
 
@@ -158,9 +157,9 @@ class Holder:
         open_ = tombstone is not None and tombstone.erasing_since and not tombstone.completed_at
         return tombstone if open_ else None
 
-    async def waiting_outside(self) -> list[Tombstone]:
-        """Return those whose erasure waits for outside parties; none where no party can be asked."""
-        return await self._progress.waiting(self.outside.names, WAITING_AT_ONCE) if self.outside.names else []
+    async def waiting_outside(self, party: ProcessorHolding) -> list[UUID]:
+        """Return those whose erasure waits for an outside party, the longest waiting first."""
+        return [user_id async for user_id in self._progress.waiting(self.holdings.name_of(party))]
 
     async def verify(self, user_id: UUID) -> dict[str, int]:
         """Return how much is still there of a person by holding, by other queries than the erasure's.

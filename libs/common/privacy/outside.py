@@ -51,18 +51,13 @@ class Outside:
 
     async def remaining(self, user_id: UUID) -> dict[str, int]:
         """Count what the parties were to erase and have not said that they did."""
-        names = [self._name(held) for held in self._holdings.asked]
+        names = self._names()
         asked = await self._progress.asked(user_id) if names else {}
         return {name: len(asked[name].keys) if name in asked else 0 for name in names}
 
-    @property
-    def names(self) -> list[str]:
-        """Return the names of the holdings of parties that are asked."""
-        return [self._name(held) for held in self._holdings.asked]
-
     def others(self, counts: dict[str, int]) -> dict[str, int]:
         """Return the counts of what is here, and not with outside parties."""
-        outside = {self._name(held) for held in self._holdings.asked}
+        outside = self._names()
         return {name: count for name, count in counts.items() if name not in outside}
 
     async def write_down(self, user_id: UUID) -> None:
@@ -112,6 +107,9 @@ class Outside:
             row["_id"]
             async for row in rows.stream({**held.rows.of(user_id), HELD: None}, projection={"_id": 1})
         ]
+
+    def _names(self) -> list[str]:
+        return [self._name(held) for held in self._holdings.asked]
 
     def _name(self, held: ProcessorHolding) -> str:
         return self._holdings.name_of(held)

@@ -6,7 +6,7 @@ at a time lists and deletes objects; the others are told to come back later.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -184,12 +184,12 @@ class Progress:
         """Note which request has been answered in part: outside parties have not erased yet, or items are held."""
         await self._rows.update_one({"_id": user_id}, {"$set": {"attempt": attempt}})
 
-    async def waiting(self, holdings: Sequence[str], limit: int) -> list[Tombstone]:
-        """Return those whose erasure waits for outside parties, the longest waiting first."""
-        asked = [{f"asked.{field_of(name)}.keys.0": {"$exists": True}} for name in holdings]
-        waits = {"completed_at": None, "attempt": {"$ne": None}, "$or": asked}
-        rows = await self._rows.find(waits, sort=[("erasing_since", 1)], limit=limit)
-        return [Tombstone.from_mongo(row) for row in rows]
+    async def waiting(self, holding: str) -> AsyncIterator[UUID]:
+        """Yield those whose erasure waits for an outside party, the longest waiting first."""
+        asked = {f"asked.{field_of(holding)}.keys.0": {"$exists": True}}
+        waits = {"completed_at": None, "attempt": {"$ne": None}, **asked}
+        async for row in self._rows.stream(waits, sort=[("erasing_since", 1)], projection={"_id": 1}):
+            yield row["_id"]
 
     async def complete(self, user_id: UUID) -> None:
         """Close the erasure, and forget which pseudonym was the person's."""

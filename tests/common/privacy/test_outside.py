@@ -18,6 +18,7 @@ from libs.common.privacy import outside as outside_module
 from libs.common.privacy.handlers import Answers, privacy_loops
 from libs.common.privacy.holdings import CollectionHolding, ProcessorHolding, UndeclaredHolding
 from libs.common.privacy.processors import MAIL_SERVER, AtErasure
+from libs.common.privacy.progress import Progress
 from libs.common.privacy.tombstones import ErasureReceipt
 from libs.common.settings import CommonSettings
 from tests.common.privacy.studio import BUCKET, HOLDINGS, Picture, Studio, open_studio
@@ -63,6 +64,16 @@ async def person_at(studio: Studio, shop: PrintShop) -> UUID:
     person = await studio.settle()
     shop.has |= set(await studio.mongo.collection(Picture).distinct("_id", {"user_id": person}))
     return person
+
+
+async def two_waiting(studio: Studio, shop: PrintShop) -> list[UUID]:
+    """Return the two people whose erasures wait for the shop, the one who waits longer first."""
+    assert await Answers(studio.holder).ask_again() == 0, "others wait as well"
+    for _ in range(2):
+        person, case = await person_at(studio, shop), uuid4()
+        shop.troubles = [Unavailable("it does not answer")]
+        await ask(studio, person, case)
+    return await studio.holder.waiting_outside(AT_THE_PRINTER)
 
 
 async def ask(studio: Studio, person: UUID, case: UUID, attempt: int = 1) -> dict[str, HoldingErasure]:
@@ -116,21 +127,27 @@ async def test_a_failing_party_keeps_the_erasure_open_and_nothing_else(
     assert (await last_answer(studio, person))[NAME].erased == 5
     assert shop.has == set()
     assert (await studio.tombstone(person))["completed_at"] is not None
-    assert await studio.holder.waiting_outside() == []
+    assert await studio.holder.waiting_outside(AT_THE_PRINTER) == []
 
 
 async def test_one_whom_a_party_never_erases_holds_up_nobody(asking: tuple[Studio, PrintShop]) -> None:
     studio, shop = asking
-    for _ in range(2):
-        person, case = await person_at(studio, shop), uuid4()
-        await studio.holder.inventory(person, case)
-        shop.troubles = [Unavailable("it does not answer")]
-        await ask(studio, person, case)
-    first, second = [each.id for each in await studio.holder.waiting_outside()]
+    first, second = await two_waiting(studio, shop)
     shop.troubles = [Invalid("it refuses")]
     assert await Answers(studio.holder).ask_again() == 1
-    assert [each.id for each in await studio.holder.waiting_outside()] == [first]
+    assert await studio.holder.waiting_outside(AT_THE_PRINTER) == [first]
     assert (await studio.tombstone(second))["completed_at"] is not None
+
+
+async def test_one_whose_erasure_fails_here_holds_up_nobody(asking: tuple[Studio, PrintShop]) -> None:
+    """Another process has the claim to the first one's objects, so that the erasure cannot be tried now."""
+    studio, shop = asking
+    first, second = await two_waiting(studio, shop)
+    async with Progress(studio.mongo).claimed(first):
+        assert await Answers(studio.holder).ask_again() == 1
+        assert await studio.holder.waiting_outside(AT_THE_PRINTER) == [first]
+        assert (await studio.tombstone(second))["completed_at"] is not None
+    assert await Answers(studio.holder).ask_again() == 0
 
 
 async def test_an_answer_that_is_lost_is_asked_for_again_and_counted_once(
