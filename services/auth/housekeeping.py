@@ -17,10 +17,10 @@ class Housekeeping:
         self._leaving = leaving
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled. Those who were told a date come first: nobody was who never verified."""
         while True:
-            if closed := await self._leaving.close_unverified():
-                log.info("accounts.never_verified_closed", count=closed)
             if closed := await self._leaving.close_due():
                 log.info("accounts.grace_ended", count=closed)
+            if closed := await self._leaving.close_unverified():
+                log.info("accounts.never_verified_closed", count=closed)
             await asyncio.sleep(EVERY_S)

@@ -1,22 +1,31 @@
 """The end of an account: hidden at once, its person free to come back for a while, then closed and erased."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from libs.common.clock import new_id, now
 from libs.common.errors import Unauthenticated
 from libs.common.events.auth import UserDeletedV1
 from libs.common.events.privacy import RequestOutcome
+from libs.common.logging import logger
 from libs.common.privacy.proofs import Proofs
 from libs.common.work import UnitOfWork
 from services.auth.metrics import DELETIONS, HIDINGS
 from services.auth.models import REFUSED_FOR, Status, User
 from services.auth.privacy import REFUSED_ADDRESSES
 from services.auth.repository import Store
+from services.auth.rows.users import Due
 from services.auth.sessions import SessionKeeper
 from services.auth.settings import AuthSettings
 from services.auth.standing import Standing
+
+Page = Callable[[Due | None], Awaitable[list[Due]]]
+"""Returns some of the accounts that are due, behind one."""
+
+log = logger("auth.leaving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,7 @@ class Leaving:
             await self._refuse(user, case_id, now() + REFUSED_FOR)
         return "erasure-begun"
 
-    async def close(self, user: User, *, reason: str) -> UUID | None:
+    async def close(self, user: User | Due, *, reason: str) -> UUID | None:
         """Close an account; return its erasure case, or None where it has become another's or was closed before.
 
         It is not fenced by a tombstone: the erasure that it starts may set one before this returns.
@@ -98,7 +107,7 @@ class Leaving:
             DELETIONS.labels(reason).inc()
         return case_id
 
-    async def close_now(self, user: User) -> UUID | None:
+    async def close_now(self, user: User | Due) -> UUID | None:
         """Close an account as it was read, in an open transaction; return its case, or None.
 
         Effects:  nobody can sign in, address and name are free; user.deleted, session.revoked for each session.
@@ -125,11 +134,7 @@ class Leaving:
 
         Where it stands is in the rows: a process that is killed leaves what it has not closed to the next one.
         """
-        closed = 0
-        while due := await self._store.users.due(now()):
-            for user in due:
-                closed += await self.close(user, reason="grace-ended") is not None
-        return closed
+        return await self._close_each(partial(self._store.users.due, now()), "grace-ended")
 
     async def close_unverified(self) -> int:
         """Delete accounts whose address was never verified in the time for it; return how many.
@@ -137,8 +142,23 @@ class Leaving:
         Source:   GDPR Art. 5(1)(e): the address may be somebody else's, who never asked for an account.
         """
         before = now() - self._settings.unverified_lifetime
-        users = await self._store.users.unverified_since(before)
-        return sum([await self.close(user, reason="never-verified") is not None for user in users])
+        return await self._close_each(partial(self._store.users.unverified_since, before), "never-verified")
+
+    async def _close_each(self, page: Page, reason: str) -> int:
+        """Close all accounts that are due, a page at a time; return how many. One that stays is passed by."""
+        closed, after = 0, None
+        while due := await page(after):
+            closed += sum([await self._closed(each, reason) for each in due])
+            after = due[-1]
+        return closed
+
+    async def _closed(self, account: Due, reason: str) -> bool:
+        """Close one account; return whether it was. One that cannot be closed is left for the next time."""
+        try:
+            return await self.close(account, reason=reason) is not None
+        except Exception as error:
+            log.warning("account.not_closed", case_id=str(account.case_id), reason=reason, exc_info=error)
+            return False
 
     async def _refuse(self, user: User, case_id: UUID, until: datetime) -> None:
         await self._store.refused_addresses.add(user.email, until)

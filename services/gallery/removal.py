@@ -80,16 +80,27 @@ class Removal:
 
         A frozen person's are left to the erasure.
         """
-        waiting = await self._images.let_go()
-        done = [await self._finish(row["user_id"], row["_id"]) for row in waiting]
-        DELETED.inc(sum(done))
-        return sum(done)
+        gone, after = 0, None
+        while waiting := await self._images.let_go(after=after):
+            gone += sum([await self._finish(row["user_id"], row["_id"]) for row in waiting])
+            after = waiting[-1]["_id"]
+        DELETED.inc(gone)
+        return gone
 
     async def _finish(self, user_id: UUID, image_id: UUID) -> bool:
-        await self._objects.remove_image(user_id, image_id)
+        """Delete one image; tell whether it went. What fails is tried again the next time.
+
+        The fence is asked before an object is touched: a frozen person's may have to stay for long. For who is frozen
+        only after that the deletion came first, and `Removals` counts it as the erasure's.
+        """
         try:
+            await self._work.tombstones.refuse(user_id)
+            await self._objects.remove_image(user_id, image_id)
             await self._work.run(partial(self._images.remove, user_id, image_id), subject=user_id)
         except SubjectErased:
+            return False
+        except Exception as error:
+            log.warning("image.not_removed", image_id=str(image_id), exc_info=error)
             return False
         return True
 
@@ -108,16 +119,22 @@ class Removal:
 
         Such are left by a crash between an object and its row, and by a file posted after its upload expired.
         """
-        removed = 0
-        async for names in self._objects.pages():
-            old = [name for name in await self._unclaimed(names) if await self._is_old(name)]
-            orphans = await self._unclaimed(old)  # looked at again: a row may have come meanwhile
-            await self._objects.remove_orphans(orphans)
-            removed += len(orphans)
+        removed = sum([await self._remove_orphans_among(names) async for names in self._objects.pages()])
         if removed:
             ORPHANS.inc(removed)
             log.info("gallery.orphans_removed", objects=removed)
         return removed
+
+    async def _remove_orphans_among(self, names: list[str]) -> int:
+        """Remove the orphans of a page; return how many. Where it fails, the next look finds them again."""
+        try:
+            old = [name for name in await self._unclaimed(names) if await self._is_old(name)]
+            orphans = await self._unclaimed(old)  # looked at again: a row may have come meanwhile
+            await self._objects.remove_orphans(orphans)
+        except Exception as error:
+            log.warning("orphans.not_removed", objects=len(names), exc_info=error)
+            return 0
+        return len(orphans)
 
     async def _unclaimed(self, names: list[str]) -> list[str]:
         """Return the names that belong to no row."""

@@ -77,10 +77,13 @@ class ImageRepository:
         query = {"_id": image_id, "user_id": user_id, "state": ImageState.DELETING.value, HELD: {"$ne": None}}
         return bool(await self._rows.update_one(query, {"$set": {"deletion_waits": True}}))
 
-    async def let_go(self) -> list[Row]:
-        """Return whose and which images were deleted while they were held, and are held no more, whoever's."""
-        query = {"deletion_waits": True, HELD: None}
-        return await self._rows.find(query, limit=BATCH, projection={"_id": 1, "user_id": 1})
+    async def let_go(self, *, after: UUID | None) -> list[Row]:
+        """Return whose and which images were deleted while held, and are held no more, whoever's, behind one."""
+        query: dict[str, Any] = {"deletion_waits": True, HELD: None}
+        if after is not None:
+            query["_id"] = {"$gt": after}
+        wanted = {"_id": 1, "user_id": 1}
+        return await self._rows.find(query, sort=[("_id", 1)], limit=BATCH, projection=wanted)
 
     async def remove(self, user_id: UUID, image_id: UUID) -> None:
         """Delete the row of an image whose objects are gone."""

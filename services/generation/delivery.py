@@ -48,18 +48,27 @@ class Delivery:
 
         An object is kept while its job is open, or completed and not delivered, however long that takes.
         """
-        removed = 0
-        async for names in self._objects.pages():
-            places = {name: place_of(name) for name in names}
-            jobs = await self._jobs.among({place[0] for place in places.values() if place})
-            unwanted = [name for name, place in places.items() if not _wanted(place, jobs)]
-            old = [name for name in unwanted if await self._is_old(name)]
-            await self._objects.remove_leftovers(old)
-            removed += len(old)
+        removed = sum([await self._remove_leftovers_among(names) async for names in self._objects.pages()])
         if removed:
             LEFTOVERS.inc(removed)
             log.info("generation.leftovers_removed", objects=removed)
         return removed
+
+    async def _remove_leftovers_among(self, names: list[str]) -> int:
+        """Remove the leftovers of a page; return how many. Where it fails, the next sweep looks again."""
+        try:
+            old = [name for name in await self._unwanted(names) if await self._is_old(name)]
+            await self._objects.remove_leftovers(old)
+        except Exception as error:
+            log.warning("leftovers.not_removed", objects=len(names), exc_info=error)
+            return 0
+        return len(old)
+
+    async def _unwanted(self, names: list[str]) -> list[str]:
+        """Return the names that no job wants."""
+        places = {name: place_of(name) for name in names}
+        jobs = await self._jobs.among({place[0] for place in places.values() if place})
+        return [name for name, place in places.items() if not _wanted(place, jobs)]
 
     async def _is_old(self, name: str) -> bool:
         made_at = await self._objects.made_at(name)

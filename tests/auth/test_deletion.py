@@ -4,10 +4,17 @@ import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import pytest
+from bson import Binary
+
 from libs.common import case_token
 from libs.common.clock import now
 from libs.common.events.auth import SessionRevokedV1, UserDeletedV1, UserHiddenV1, UserRestoredV1
 from libs.common.testing.serving import published
+from libs.common.vault.cipher import CIPHERTEXT, SealBroken
+from services.auth.housekeeping import Housekeeping
+from services.auth.leaving import Leaving
+from services.auth.rows import users
 from tests.auth.events import events_of
 from tests.auth.people import Auth, Person, form, problem, somebody
 
@@ -159,6 +166,57 @@ async def test_when_the_time_has_ended_each_account_is_closed_once_whoever_sweep
         assert event.case_id == case_id, "the person has the token of this one"
     assert problem(await auth.sign_in(people[0]), 401) == "wrong-credentials"
     assert [row["status"] for row in await auth.rows("users", _id=still)] == ["hidden"]
+
+
+async def test_an_account_that_cannot_be_closed_holds_up_no_other(
+    auth: Auth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be said of what became of the first: its case is none. A page holds one; two ended at once."""
+    monkeypatch.setattr(users, "MOST_AT_ONCE", 1)
+    rows = auth.mongo.collection("users")
+    gone = sorted([await left(auth, await auth.signed_in()) for _ in range(3)])
+    (stuck, case_id), (second, _), (third, _) = gone
+    await let_grace_end(auth, stuck, second)
+    await let_grace_end(auth, third)
+    await rows.update_one({"_id": stuck}, {"$set": {"case_id": "no case"}})
+    assert await auth.service.leaving.close_due() == 2
+    states = [row["status"] for user_id, _ in gone for row in await auth.rows("users", _id=user_id)]
+    assert states == ["hidden", "deleted", "deleted"]
+    await rows.update_one({"_id": stuck}, {"$set": {"case_id": case_id}})
+    assert await auth.service.leaving.close_due() == 1, "it is left for the next time"
+
+
+async def test_an_account_that_nobody_can_open_is_closed_like_any_other(auth: Auth) -> None:
+    person = await auth.signed_in()
+    user_id, case_id = await left(auth, person)
+    await auth.mails(person.email, 2)
+    await let_grace_end(auth, user_id)
+    rows = auth.mongo.collection("users")
+    sealed = (await rows.find_one({"_id": user_id}) or {})["email"]
+    broken = Binary(sealed[:-1] + bytes([sealed[-1] ^ 1]), CIPHERTEXT)
+    await rows.update_one({"_id": user_id}, {"$set": {"email": broken}})
+    with pytest.raises(SealBroken):
+        await auth.rows("users", _id=user_id)
+    assert await auth.service.leaving.close_due() == 1
+    (event,) = await events_of(auth, UserDeletedV1, user_id)
+    assert event.case_id == case_id
+
+
+async def test_who_was_told_a_date_waits_for_none_who_never_verified(
+    auth: Auth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id, case_id = await left(auth, await auth.signed_in())
+    await let_grace_end(auth, user_id)
+
+    async def no_end(_: Leaving) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    monkeypatch.setattr(Leaving, "close_unverified", no_end)
+    keeping = asyncio.create_task(Housekeeping(auth.service.leaving).run())
+    (event,) = await events_of(auth, UserDeletedV1, user_id)
+    keeping.cancel()
+    assert event.case_id == case_id
 
 
 async def test_a_return_at_the_moment_of_the_closing_is_one_of_the_two(auth: Auth) -> None:

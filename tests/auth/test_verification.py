@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from libs.common.clock import now
+from services.auth.rows import users
 from tests.auth.people import Auth, Person, form, problem, somebody
 
 
@@ -137,3 +138,21 @@ async def test_accounts_that_are_never_verified_are_deleted_in_time(auth: Auth) 
     for person in (young, verified):
         assert len(await auth.rows("users", email=person.email)) == 1
     assert (await auth.post("/users", form(old))).status_code == 202, "name and address are free again"
+
+
+async def test_an_unverified_account_that_cannot_be_closed_holds_up_no_other(
+    auth: Auth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be said of what became of the first: its case is none. A page holds one."""
+    monkeypatch.setattr(users, "MOST_AT_ONCE", 1)
+    rows = auth.mongo.collection("users")
+    stuck, *others = sorted([await auth.user_id(await auth.registered()) for _ in range(3)])
+    long_ago = now() - auth.service.settings.unverified_lifetime - timedelta(minutes=1)
+    await rows.update_many({"_id": {"$in": [stuck, *others]}}, {"$set": {"created_at": long_ago}})
+    await rows.update_one({"_id": stuck}, {"$set": {"case_id": "no case"}})
+    assert await auth.service.leaving.close_unverified() == 2
+    assert [row["_id"] for row in await auth.rows("users", status="unverified", created_at=long_ago)] == [
+        stuck
+    ]
+    await rows.update_one({"_id": stuck}, {"$set": {"case_id": None}})
+    assert await auth.service.leaving.close_unverified() == 1, "it is left for the next time"

@@ -4,18 +4,23 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from libs.common import storage as storage_module
 from libs.common.bus.outbox import Outbox
 from libs.common.clock import new_id, now
+from libs.common.errors import Unavailable
 from libs.common.privacy.removals import Removals
 from libs.common.privacy.writes import Writes
 from libs.common.storage import Storage
 from libs.common.work import UnitOfWork
-from services.gallery.models import Upload
+from services.gallery import repository
+from services.gallery.models import Image, ImageState, Upload
 from services.gallery.objects import BUCKET, ImageObjects
 from services.gallery.privacy import HOLDINGS, OBJECTS
 from services.gallery.removal import Removal
 from services.gallery.repository import ImageRepository, UploadRepository
-from tests.gallery.house import House, photograph, post
+from tests.gallery.house import House, Person, photograph, post
 
 AGED = timedelta(seconds=0)
 """For these tests everything is old enough at once."""
@@ -91,6 +96,53 @@ async def test_a_frozen_persons_uploads_are_left_to_the_erasure(house: House) ->
     assert await house.objects(person.id) == [f"incoming/{ticket['upload_id']}"]
 
 
+async def deleted_while_held(house: House, person: Person) -> UUID:
+    """Return an image that its person deleted while it was held, and that is held no more."""
+    image_id = UUID((await person.upload())["id"])
+    await person.ready(str(image_id))
+    change = {"$set": {"state": ImageState.DELETING.value, "deletion_waits": True}}
+    await house.mongo.collection(Image).update_one({"_id": image_id}, change)
+    return image_id
+
+
+async def test_what_a_frozen_person_deleted_is_left_to_the_erasure_and_in_nobodys_way(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "BATCH", 1)
+    frozen, person = house.person(), house.person()
+    left = await deleted_while_held(house, frozen)
+    await deleted_while_held(house, person)
+    kept = await house.objects(frozen.id)
+    await house.tombstones.set(frozen.id, new_id())
+
+    assert await removal(house).finish_deletions() == 1
+
+    assert [row.id for row in await house.rows(frozen.id)] == [left]
+    assert await house.objects(frozen.id) == kept != []
+    assert (await house.objects(person.id), await house.rows(person.id)) == ([], [])
+
+
+async def test_an_image_that_cannot_be_removed_holds_up_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = house.person()
+    stuck, other = sorted([await deleted_while_held(house, person) for _ in range(2)])
+    remove_image = ImageObjects.remove_image
+
+    async def refused(self: ImageObjects, user_id: UUID, image_id: UUID) -> None:
+        if image_id == stuck:
+            raise Unavailable("the object store does not answer")
+        await remove_image(self, user_id, image_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ImageObjects, "remove_image", refused)
+        assert await removal(house).finish_deletions() == 1
+    assert [row.id for row in await house.rows(person.id)] == [stuck]
+    assert not [name for name in await house.objects(person.id) if name.startswith(str(other))]
+    assert await removal(house).finish_deletions() == 1, "it is left for the next time"
+    assert await house.objects(person.id) == []
+
+
 async def test_objects_of_nothing_are_removed_and_all_others_stay(house: House, storage: Storage) -> None:
     person = house.person()
     image = await person.upload()
@@ -109,3 +161,27 @@ async def test_objects_of_nothing_are_removed_and_all_others_stay(house: House, 
     assert await removal(house).remove_orphans() >= len(strays)
 
     assert await house.objects(person.id) == kept
+
+
+async def test_an_object_of_nothing_that_cannot_be_removed_holds_up_no_other(
+    house: House, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page holds one."""
+    person = house.person()
+    strays = sorted(f"{house.prefix(person.id)}/{new_id()}/original" for _ in range(2))
+    for stray in strays:
+        await storage.put(BUCKET, stray, b"left", "image/jpeg")
+    remove_orphans = ImageObjects.remove_orphans
+
+    async def refused(self: ImageObjects, names: list[str]) -> None:
+        if strays[0] in names:
+            raise Unavailable("1 of 1 versions could not be deleted: AccessDenied")
+        await remove_orphans(self, names)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage_module, "MOST_AT_ONCE", 1)
+        patched.setattr(ImageObjects, "remove_orphans", refused)
+        assert await removal(house).remove_orphans() >= 1
+    assert [f"{house.prefix(person.id)}/{name}" for name in await house.objects(person.id)] == strays[:1]
+    assert await removal(house).remove_orphans() >= 1
+    assert await house.objects(person.id) == []

@@ -7,13 +7,16 @@ from uuid import UUID
 
 import pytest
 
+from libs.common import storage as storage_module
 from libs.common.clock import new_id
+from libs.common.errors import Unavailable
+from libs.common.privacy.holdings import locator
 from libs.common.settings import CommonSettings
 from libs.common.testing.waiting import eventually
 from services.gallery.objects import BUCKET as GALLERY
 from services.generation.backends.base import Rendered
 from services.generation.delivery import Delivery
-from services.generation.objects import BUCKET
+from services.generation.objects import BUCKET, JobObjects
 from services.generation.repository import JobRepository
 from tests.gallery.house import API, open_house
 from tests.gallery.house import House as Gallery
@@ -95,6 +98,31 @@ async def test_leftovers_go_and_what_is_waited_for_stays(house: House) -> None:
 
     (kept,) = await house.objects(person.id)
     assert waiting["id"] in kept
+
+
+async def test_a_leftover_that_cannot_be_removed_holds_up_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page holds one."""
+    person = house.person()
+    prefix = locator(house.settings.pseudonym_key, person.id)
+    strays = sorted(f"{prefix}/{new_id()}/0" for _ in range(2))
+    for stray in strays:
+        await house.storage.put(BUCKET, stray, b"left over", "image/webp")
+    remove_leftovers = JobObjects.remove_leftovers
+
+    async def refused(self: JobObjects, names: list[str]) -> None:
+        if strays[0] in names:
+            raise Unavailable("1 of 1 versions could not be deleted: AccessDenied")
+        await remove_leftovers(self, names)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage_module, "MOST_AT_ONCE", 1)
+        patched.setattr(JobObjects, "remove_leftovers", refused)
+        assert await _sweep(house, timedelta(0)) >= 1
+    assert await house.objects(person.id) == strays[:1]
+    assert await _sweep(house, timedelta(0)) >= 1
+    assert await house.objects(person.id) == []
 
 
 async def eventually_ready(visitor: Visitor, image_id: str) -> dict[str, Any]:

@@ -226,13 +226,19 @@ class Holder:
 
         Whatever a sweep that died began, however long ago, is finished first.
         """
-        await self.sweep([user_id async for user_id in self._progress.half_swept()])
-        late = [
-            user_id
-            async for user_id in self._progress.completed_since(now() - within)
-            if any((await self.verify(user_id)).values())
-        ]
-        await self.sweep(late)
+        for user_id in [each async for each in self._progress.half_swept()]:
+            await self._sweep_after(user_id, begun=True)
+        for user_id in [each async for each in self._progress.completed_since(now() - within)]:
+            await self._sweep_after(user_id, begun=False)
+
+    async def _sweep_after(self, user_id: UUID, *, begun: bool) -> None:
+        """Sweep after one person, where a sweep was begun or there is something; what fails, the next time."""
+        try:
+            if begun or any((await self.verify(user_id)).values()):
+                await self.sweep([user_id])
+        except Exception as error:
+            case = await self._tombstones.find(user_id)
+            log.warning("late.not_swept", case_id=str(case.case_id) if case else None, exc_info=error)
 
     async def _erase_once(self, user_id: UUID, pseudonym: UUID, holds: Sequence[ItemHold]) -> None:
         """Erase what nothing holds, the key where nothing is held that it is needed for."""

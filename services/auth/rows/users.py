@@ -29,6 +29,19 @@ class Known:
     password_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An account that is due to be closed, and since when.
+
+    Nothing of it is sealed: one whose address nobody can open is closed like any other.
+    """
+
+    id: UUID
+    status: Status
+    case_id: UUID | None
+    since: datetime
+
+
 class Users:
     """The collection `users`. The owner is the row itself."""
 
@@ -57,17 +70,15 @@ class Users:
         """Return what is known of the account that has a username."""
         return await self._known({"username_key": self._look_ups.username(username)})
 
-    async def unverified_since(self, before: datetime) -> list[User]:
-        """Return accounts that were opened before a moment and never verified, oldest first."""
+    async def unverified_since(self, before: datetime, after: Due | None) -> list[Due]:
+        """Return accounts that were opened before a moment and never verified, oldest first, behind one."""
         query = {"status": Status.UNVERIFIED, "created_at": {"$lt": before}}
-        rows = await self._rows.find(query, sort=[("created_at", 1)], limit=MOST_AT_ONCE)
-        return [User.from_mongo(row) for row in rows]
+        return await self._due(query, "created_at", after)
 
-    async def due(self, at: datetime) -> list[User]:
-        """Return hidden accounts whose time to come back has ended, the longest ago first."""
+    async def due(self, at: datetime, after: Due | None) -> list[Due]:
+        """Return hidden accounts whose time to come back has ended, the longest ago first, behind one."""
         query = {"status": Status.HIDDEN, "erased_from": {"$lte": at}}
-        rows = await self._rows.find(query, sort=[("erased_from", 1)], limit=MOST_AT_ONCE)
-        return [User.from_mongo(row) for row in rows]
+        return await self._due(query, "erased_from", after)
 
     async def turn(
         self, user_id: UUID, *, only: Status, having: dict[str, Any] | None = None, **fields: Any
@@ -93,6 +104,15 @@ class Users:
             return bool(await self._rows.update_one(query, {"$set": fields}))
         except DuplicateKeyError as error:
             raise UsernameTaken from error
+
+    async def _due(self, query: dict[str, Any], since: str, after: Due | None) -> list[Due]:
+        if after is not None:
+            behind = [{since: after.since, "_id": {"$gt": after.id}}]
+            query["$or"] = [{since: {"$gt": after.since}}, *behind]
+        wanted = dict.fromkeys(("status", "case_id", since), 1)
+        order = [(since, 1), ("_id", 1)]
+        rows = await self._rows.find(query, sort=order, limit=MOST_AT_ONCE, projection=wanted)
+        return [Due(row["_id"], Status(row["status"]), row.get("case_id"), row[since]) for row in rows]
 
     async def _known(self, query: dict[str, Any]) -> Known | None:
         row = await self._rows.find_one(query, projection=KNOWN)

@@ -1,12 +1,15 @@
 """The fence: nothing is read or written for a person who is frozen, and what comes late goes again."""
 
 import asyncio
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from libs.common.errors import SubjectErased
+from libs.common.errors import SubjectErased, Unavailable
 from libs.common.privacy.metrics import REFUSED, SWEPT
+from libs.common.privacy.objects import Objects
+from libs.common.privacy.progress import Tally
 from libs.common.privacy.tombstones import Tombstones
 from tests.common.privacy.studio import Picture, Receipt, Studio
 
@@ -101,6 +104,30 @@ async def test_an_upload_that_lands_after_the_erasure_goes_again(studio: Studio)
     await studio.holder.sweep_late()
     assert await studio.objects(person) == 0
     assert await studio.objects(other) == 5
+
+
+@pytest.mark.parametrize("stuck", [0, 1])
+async def test_one_who_cannot_be_swept_holds_up_nobody(
+    studio: Studio, stuck: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [await studio.settle() for _ in range(2)]
+    for person in people:
+        await studio.holder.erase(person, uuid4())
+        await studio.holder.complete(person)
+        await studio.put(person, ["posted-late"])
+    erase = Objects.erase
+
+    async def refused(self: Objects, user_id: UUID, held: Any) -> Tally:
+        if user_id == people[stuck]:
+            raise Unavailable("one version cannot be deleted")
+        return await erase(self, user_id, held)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Objects, "erase", refused)
+        await studio.holder.sweep_late()
+    assert [await studio.objects(person) for person in people] == [int(stuck == 0), int(stuck == 1)]
+    await studio.holder.sweep_late()
+    assert [await studio.objects(person) for person in people] == [0, 0]
 
 
 async def test_an_upload_of_a_person_on_hold_is_left_alone(studio: Studio) -> None:

@@ -1,7 +1,7 @@
 """What is kept for a time goes when the time is over, and not before, whoever was killed meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -11,16 +11,20 @@ import pytest
 from prometheus_client import REGISTRY
 from pydantic import Field
 
+from libs.common import storage
 from libs.common.bus.lease import Lease, LeaseLost
 from libs.common.document import Document, Index
+from libs.common.errors import Unavailable
 from libs.common.privacy.annotations import DAY, TAX, Ends, Operational, Personal, Retention, SubjectId
 from libs.common.privacy.holdings import CollectionHolding, ObjectsHolding, ProofHolding
+from libs.common.privacy.objects import Objects
 from libs.common.privacy.retention import sweep
 from libs.common.privacy.retention.report import HoldingOut
 from libs.common.privacy.retention.rules import rules_of
 from libs.common.privacy.retention.sweeps import Sweep
 from libs.common.privacy.rows import HELD, UNTIL
 from libs.common.settings import CommonSettings
+from libs.common.storage import Aged
 from tests.common.privacy.studio import BUCKET, EPOCH, HOLDINGS, Code, Receipt, Studio, Visit, open_studio
 
 MINUTE = timedelta(minutes=1)
@@ -131,6 +135,12 @@ async def drafts(studio: Studio, person: UUID) -> int:
     return len(await studio.storage.list_versions(DRAFTS.bucket, studio.prefix(person)))
 
 
+async def last_stored(studio: Studio) -> datetime:
+    """Return when the latest draft was stored, as the store says."""
+    pages = [page async for page in studio.storage.aged_pages(DRAFTS.bucket)]
+    return max(each.modified for page in pages for each in page if each.modified)
+
+
 async def test_objects_go_when_their_period_is_over_and_not_those_of_the_frozen(studio: Studio) -> None:
     """Every version; an object is as old as the store says."""
     people = [uuid4(), uuid4()]
@@ -138,9 +148,7 @@ async def test_objects_go_when_their_period_is_over_and_not_those_of_the_frozen(
         await draw(studio, each)
     frozen = people[1]
     await studio.holder.inventory(frozen, uuid4())
-    pages = [page async for page in studio.storage.aged_pages(DRAFTS.bucket)]
-    stored = max(each.modified for page in pages for each in page if each.modified)
-    name = "gallery.drafts"
+    stored, name = await last_stored(studio), "gallery.drafts"
     assert (await studio.holder.retain(stored + timedelta(hours=23)))[name] == 0
     assert (await standing(studio, stored + timedelta(hours=25), name)).oldest_overdue_seconds > 0
     assert (await studio.holder.retain(stored + timedelta(hours=25)))[name] == 3
@@ -221,6 +229,62 @@ async def test_one_process_sweeps_at_a_time_and_no_sooner_than_is_due(studio: St
             async with asyncio.timeout(0.5):
                 await retention.run_due(OVER + hour, hour)
     assert (await retention.run_due(OVER + hour, hour))["gallery.codes"] == 1
+
+
+async def test_a_holding_that_cannot_be_swept_holds_up_no_other(studio: Studio) -> None:
+    """A row that is nobody's is in the way of the codes, which come before the drafts."""
+    retention, hour, person = studio.holder._retention, timedelta(hours=1), uuid4()
+    assert list(retention.timed)[-2:] == ["gallery.codes", "gallery.drafts"]
+    await draw(studio, person)
+    await codes(studio, person, 1)
+    rows, moment = studio.mongo.collection("codes"), await last_stored(studio) + timedelta(hours=25)
+    await rows.insert_one({"_id": "nobody's", "created_at": EPOCH})
+    swept = await retention.run_due(moment, hour)
+    assert (swept["gallery.codes"], swept["gallery.drafts"]) == (0, 3)
+    await rows.delete_one({"_id": "nobody's"})
+    assert await retention.run_due(moment + MINUTE, hour) == {"gallery.codes": 1}, "it alone is due still"
+
+
+async def test_whoever_lost_the_lease_sweeps_nothing_more(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = uuid4()
+    await codes(studio, person, 1)
+    await draw(studio, person)
+
+    def lost(_: Lease) -> None:
+        raise LeaseLost("retention")
+
+    monkeypatch.setattr(Lease, "require", lost)
+    with pytest.raises(LeaseLost):
+        await studio.holder._retention.run_due(await last_stored(studio) + timedelta(hours=25), MINUTE)
+    assert await drafts(studio, person) == 3
+
+
+async def test_an_object_that_cannot_be_removed_holds_up_no_other_and_is_overdue(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page holds one version."""
+    first, second = sorted([uuid4(), uuid4()], key=studio.prefix)
+    for each in (first, second):
+        await draw(studio, each)
+    moment, name, expire = await last_stored(studio) + timedelta(hours=25), "gallery.drafts", Objects.expire
+
+    async def refused(self: Objects, holding: ObjectsHolding, aged: Sequence[Aged]) -> int:
+        if any(each.name == studio.prefix(first) + "one" for each in aged):
+            raise Unavailable("1 of 1 versions could not be deleted: AccessDenied")
+        return await expire(self, holding, aged)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "MOST_AT_ONCE", 1)
+        patched.setattr(Objects, "expire", refused)
+        assert (await studio.holder.retain(moment))[name] == 5
+    assert [await drafts(studio, each) for each in (first, second)] == [1, 0]
+    told = await standing(studio, moment, name)
+    assert (told.last_completed_at, told.removed, told.left_alone) == (moment, 5, 1)
+    assert told.oldest_overdue_seconds >= timedelta(hours=1).total_seconds()
+    assert (await studio.holder.retain(moment))[name] == 1
+    assert (await standing(studio, moment, name)).oldest_overdue_seconds == 0
 
 
 async def test_what_is_overdue_is_measured_from_what_is_stored(studio: Studio) -> None:

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from libs.common.bus.lease import Lease
+from libs.common.bus.lease import Lease, LeaseLost
 from libs.common.collection import Collection, Filter, Row
+from libs.common.logging import logger
 from libs.common.mongo import Mongo
 from libs.common.privacy.holdings import CollectionHolding, Holding, Holdings, ObjectsHolding
 from libs.common.privacy.item_holds import ItemHolds
@@ -16,12 +17,15 @@ from libs.common.privacy.progress import Progress
 from libs.common.privacy.retention.rules import Rule, rules_of
 from libs.common.privacy.retention.sweeps import Done, Sweep, Sweeps
 from libs.common.privacy.rows import value_at
+from libs.common.storage import Aged
 
 BATCH = 1_000
 LEASE_S = 30.0
 PREFIX = 4
 """So much of an object's name is kept as a position: a sixty-thousandth of a bucket is listed again, and it says
 nothing of anybody."""
+
+log = logger("privacy.retention")
 
 
 class RetentionSweep:
@@ -60,13 +64,15 @@ class RetentionSweep:
     async def run_due(self, now: datetime, every: timedelta) -> dict[str, int]:
         """End what is over in holdings that were not swept for so long; one process of the service does it at a time.
 
+        A holding that cannot be swept holds up no other: it stays due.
+
         Raises:   LeaseLost: another process has taken over; it goes on where this one was.
         """
         if not await self._due(now, every):
             return {}
         async with self._lease.held():
             due = await self._due(now, every)
-            return {name: await self.end(name, now, self._lease.require) for name in due}
+            return {name: await self._ended(name, now) for name in due}
 
     async def end(self, name: str, now: datetime, require: Callable[[], None] = lambda: None) -> int:
         """End what is over in one holding, going on where a process before this one was; return how much went."""
@@ -82,6 +88,17 @@ class RetentionSweep:
         sweep.complete()
         await self.sweeps.save(sweep)
         return sweep.removed_in_all - removed_before
+
+    async def _ended(self, name: str, now: datetime) -> int:
+        """End what is over in one holding, under the lease; return how much went, nothing where it failed."""
+        try:
+            return await self.end(name, now, self._lease.require)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            log.warning("retention.not_swept", holding=name, exc_info=error)
+        self._lease.require()  # a failure may have taken long
+        return 0
 
     async def _due(self, now: datetime, every: timedelta) -> list[str]:
         found = [await self.sweeps.of(name) for name in self.timed]
@@ -123,11 +140,20 @@ class RetentionSweep:
             dated = [(each, each.modified) for each in page if each.modified is not None]
             old = [each for each, stored_at in dated if stored_at < over_before]
             ours = [each for each in old if not spared(each.name)]
-            gone = await self._objects.expire(holding, ours)
+            gone = await self._expire(holding, ours, sweep)
             sweep.keep(stored_at for _, stored_at in dated if stored_at >= over_before)
             sweep.note(page[-1].name[:PREFIX], gone, len(old) - gone)
             await self.sweeps.save(sweep)
             yield gone
+
+    async def _expire(self, holding: ObjectsHolding, over: list[Aged], sweep: Sweep) -> int:
+        """Remove versions of a page; return how many. Where it fails they are overdue, and the next sweep's."""
+        try:
+            return await self._objects.expire(holding, over)
+        except Exception as error:
+            log.warning("objects.not_expired", holding=sweep.id, objects=len(over), exc_info=error)
+        sweep.keep(each.modified for each in over if each.modified is not None)
+        return 0
 
     def _of(self, holding: CollectionHolding) -> Collection:
         """Return the collection as it is stored: nothing of a row has to be opened to be removed."""
