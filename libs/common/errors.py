@@ -12,13 +12,14 @@ class PixeraError(Exception):
     """Something that went wrong and has a name.
 
     `code` is stable and part of the contract, `status` is what HTTP answers, `retry` tells a handler whether
-    the same event may pass later (wait) or never will (dead letter).
+    the same event may pass later (wait) or never will (dead letter), `patience_s` for how long it waits at most.
     """
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong on our side"
     retry: ClassVar[bool] = False
+    patience_s: ClassVar[float | None] = None
 
     def __init__(self, detail: str = "", **extra: JsonValue) -> None:
         super().__init__(detail or self.title)

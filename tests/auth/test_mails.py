@@ -14,7 +14,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from libs.common.errors import Unavailable
-from libs.common.mailing.errors import MailRefused
+from libs.common.mailing.errors import MailPutOff, MailRefused
 from libs.common.mailing.mail import Mail
 from libs.common.mailing.postman import Postman
 from libs.common.mailing.request_news import News, reference_of, request_news
@@ -120,7 +120,12 @@ async def test_a_mail_arrives_whole(settings: AuthSettings) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "error"),
-    [("550 no such mailbox", MailRefused), ("451 come back later", Unavailable)],
+    [
+        ("550 no such mailbox", MailRefused),
+        ("452 4.2.2 mailbox full", MailPutOff),
+        ("451 come back later", MailPutOff),
+        ("452 4.3.1 the disk is full", Unavailable),
+    ],
 )
 async def test_a_refusal_is_final_or_passes(
     settings: AuthSettings, answer: str, error: type[Exception]
@@ -128,6 +133,13 @@ async def test_a_refusal_is_final_or_passes(
     async with mail_server(answer) as (_, port):
         with pytest.raises(error):
             await postman(settings, port).send("ada@example.com", MAIL, kind="verification")
+
+
+async def test_a_domain_that_is_no_ascii_is_written_as_every_server_reads_it(settings: AuthSettings) -> None:
+    async with mail_server("250 ok") as (server, port):
+        await postman(settings, port).send("ada@bücher.example", MAIL, kind="verification")
+    (raw,) = server.taken
+    assert message_from_bytes(raw, policy=default)["To"] == "ada@xn--bcher-kva.example"
 
 
 async def test_a_server_that_is_away_passes(settings: AuthSettings) -> None:

@@ -1,5 +1,6 @@
 """Settling one record: until it has had its effect, was passed over, or lies among the dead letters."""
 
+import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -66,7 +67,7 @@ class Settler:
         Args:     attempt: does it once; pause: sleeps, and raises Abandoned where the record is ours no more.
         Raises:   Abandoned, TooManyDeadLetters, NotDelivered: it is not settled, its offset must not be committed.
         """
-        backoff, tries = self.backoff(), 0
+        backoff, tries, begun = self.backoff(), 0, time.monotonic()
         while True:
             try:
                 await attempt()
@@ -78,7 +79,7 @@ class Settler:
                 return await self._give_up(record, error.code, "", pause)
             except Exception as error:  # noqa: BLE001 - a handler may raise anything; each has a verdict
                 tries += not is_passing(error)  # an outage uses up no tries
-                outcome = await self._after(error, record, tries, pause)
+                outcome = await self._after(error, record, tries, time.monotonic() - begun, pause)
                 if outcome is not None:
                     return outcome
                 await pause(backoff.next())
@@ -97,9 +98,11 @@ class Settler:
                 self.note_retry(error, record)
             await pause(backoff.next())
 
-    async def _after(self, error: Exception, record: Record, tries: int, pause: Pause) -> Outcome | None:
+    async def _after(
+        self, error: Exception, record: Record, tries: int, tried_s: float, pause: Pause
+    ) -> Outcome | None:
         """Return what the error settles, or None where the record is to be tried again."""
-        found = verdict(error)
+        found = verdict(error, tried_s)
         if found is Verdict.DUPLICATE:
             return Outcome.DUPLICATE
         if found is Verdict.DROP:

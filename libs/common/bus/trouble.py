@@ -25,18 +25,22 @@ class Verdict(StrEnum):
     GIVE_UP = "give-up"
 
 
-def verdict(error: Exception) -> Verdict:
+def verdict(error: Exception, tried_s: float = 0.0) -> Verdict:
     """Tell what an error means for the event in hand.
 
     Passing trouble (a database, broker or store that does not answer) waits for ever, because giving up would
-    lose what would have worked an hour later. What has no name here may be a bug or bad luck: a few tries.
+    lose what would have worked an hour later. What may be this event's alone has its patience: what comes behind it
+    cannot be committed before. What has no name here may be a bug or bad luck: a few tries.
+
+    Args:     tried_s: for how long it has been tried.
     """
     if isinstance(error, AlreadyDone):
         return Verdict.DUPLICATE
     if isinstance(error, SubjectErased):
         return Verdict.DROP
     if isinstance(error, PixeraError):
-        return Verdict.WAIT if error.retry else Verdict.GIVE_UP
+        patient = error.patience_s is None or tried_s < error.patience_s
+        return Verdict.WAIT if error.retry and patient else Verdict.GIVE_UP
     return Verdict.WAIT if is_passing(error) else Verdict.TRY
 
 

@@ -14,6 +14,12 @@ def _normalised(text: str) -> str:
         raise ValueError("this is not an e-mail address") from None
 
 
+def in_ascii(address: str) -> str:
+    """Return an address as any mail server takes it, one without SMTPUTF8 too. Source: RFC 5891, 4.4."""
+    checked = validate_email(address, check_deliverability=False, allow_smtputf8=False)
+    return checked.ascii_email or checked.normalized
+
+
 EmailAddress = Annotated[
     str, StringConstraints(max_length=254), AfterValidator(_normalised), Field(examples=["ada@example.com"])
 ]

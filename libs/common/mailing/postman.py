@@ -8,12 +8,14 @@ import aiosmtplib
 
 from libs.common.clock import now
 from libs.common.errors import Unavailable
-from libs.common.mailing.errors import MailRefused
+from libs.common.mailing.address import in_ascii
+from libs.common.mailing.errors import MailPutOff, MailRefused
 from libs.common.mailing.mail import Mail
 from libs.common.mailing.metrics import MAIL_SECONDS, MAILS
 from libs.common.mailing.settings import MailSettings
 
 PERMANENT_FROM = 500
+OF_THE_SYSTEM = ("4.3.", "4.4.")
 
 
 class Postman:
@@ -27,6 +29,7 @@ class Postman:
         """Hand over one mail.
 
         Raises:   Unavailable: the server does not answer or asks to come back: retried by the bus.
+                  MailPutOff: it does not take the address for now: retried for a while.
                   MailRefused: it will never take this mail: dead letter.
         """
         started = perf_counter()
@@ -38,6 +41,8 @@ class Postman:
             if _is_permanent(error):
                 outcome = "refused"
                 raise MailRefused from error
+            if _is_of_the_address(error):
+                raise MailPutOff from error
             raise Unavailable("the mail server does not take mail now") from error
         except OSError as error:
             raise Unavailable("the mail server does not answer") from error
@@ -60,7 +65,7 @@ class Postman:
     def _message(self, address: str, mail: Mail) -> EmailMessage:
         message = EmailMessage()
         message["From"] = self._settings.mail_from
-        message["To"] = address
+        message["To"] = in_ascii(address)
         message["Subject"] = mail.subject
         message["Date"] = format_datetime(now())
         message["Message-ID"] = make_msgid(domain=self._domain)
@@ -68,6 +73,13 @@ class Postman:
         message.set_content(mail.text)
         message.add_alternative(mail.html, subtype="html")
         return message
+
+
+def _is_of_the_address(error: aiosmtplib.SMTPException) -> bool:
+    """Tell whether the server would take the mail to another address. Source: RFC 3463, 3.4 and 3.5."""
+    if not isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        return False
+    return not all(refused.message.startswith(OF_THE_SYSTEM) for refused in error.recipients)
 
 
 def _is_permanent(error: aiosmtplib.SMTPException) -> bool:

@@ -35,6 +35,15 @@ def test_verdict(error: Exception, expected: Verdict) -> None:
     assert verdict(error) is expected
 
 
+def test_what_may_be_this_events_alone_has_its_patience() -> None:
+    class PutOff(Unavailable):
+        patience_s = 600.0
+
+    assert verdict(PutOff(), tried_s=599.0) is Verdict.WAIT
+    assert verdict(PutOff(), tried_s=600.0) is Verdict.GIVE_UP
+    assert verdict(Unavailable(), tried_s=1e9) is Verdict.WAIT
+
+
 def test_code_is_stable_and_says_nothing_of_the_message() -> None:
     assert code_of(Conflict("a prompt")) == "conflict"
     assert code_of(ValueError("a prompt")) == "handler-failed"
