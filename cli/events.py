@@ -69,11 +69,12 @@ def replay(
     """Read the log again and show what is chosen of it. The audit says that you looked.
 
     A file has a line of JSON for each event, and a last one with the counts and the SHA-256 of all lines before it.
-    To a group: what its inbox knows has no effect again; exit 1 where some could not be handed over.
+    To a group: what its inbox knows has no effect again; exit 1 where some failed, or wait behind what failed.
     """
     if to.startswith(GROUP):
-        wanted = {"types": types or [], "subject": subject and str(subject), "rate": rate, "deliver": yes}
-        hand_over(to.removeprefix(GROUP), wanted | dated(since, until), as_json=as_json)
+        wanted = {"types": types or [], "topics": topics or [], "subject": subject and str(subject)}
+        order = {"rate": rate, "deliver": yes} | dated(since, until)
+        hand_over(to.removeprefix(GROUP), wanted | order, as_json=as_json)
     asked = {"type": types, "topic": topics, "subject": subject and str(subject), "rate": rate}
     params = {name: value for name, value in asked.items() if value} | dated(since, until)
     with followed(Platform().staff_lines("privacy", "/events", params)) as lines:

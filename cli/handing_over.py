@@ -10,6 +10,7 @@ from cli.platform import Platform
 
 LOOK_EVERY_S = 0.5
 OVER = frozenset({"done", "failed"})
+FAILED, WAITING = "failed", "waiting"
 
 
 def hand_over(group: str, wanted: dict[str, Any], *, as_json: bool) -> NoReturn:
@@ -23,11 +24,15 @@ def hand_over(group: str, wanted: dict[str, Any], *, as_json: bool) -> NoReturn:
             run = platform.staff("GET", service, f"/replays/{run['id']}")
             bar.update(task, completed=run["read"], total=run["total"] or None)
     if run["state"] == "failed":
-        fail("The replay failed again and again: see the worker's log.")
+        fail("The replay failed again and again, or too much of it did: see the worker's log.")
     if as_json:
         emit(run)
     else:
         table(f"Replay to {group}", ("what", "how many"), sorted(run["counts"].items()))
         if not run["deliver"]:
             console().print("Nothing was handed over: add --yes to do it.")
-    raise typer.Exit(NO if run["counts"].get("failed") else 0)
+        if WAITING in run["counts"]:
+            console().print(
+                "What waits would overtake what failed: settle that (`pixera dlq`), then replay again."
+            )
+    raise typer.Exit(NO if run["counts"].keys() & {FAILED, WAITING} else 0)

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from libs.common.bus.letters.rows import ParkedKey, lane_id
+from libs.common.clock import now
+from libs.common.events.gallery import ImageUploadedV1
 from libs.common.settings import CommonSettings
 from libs.common.testing.log import begin_anew
 from services.gallery.listing import Listing
@@ -71,7 +74,31 @@ async def test_a_replay_to_a_group_is_only_told_until_it_is_wanted(
     await house.mongo.collection("inbox").delete_many({"_id": {"$regex": "^gallery.make-thumbnails"}})
     ran = await pixera(*replay, THUMBNAILS, "--json", **api)
     assert json.loads(ran.out)["counts"] == {"deliverable": 1}
+    parked = key_behind_a_letter(person)
+    await house.mongo.collection(ParkedKey).insert_one(parked.to_mongo())
+    ran = await pixera(*replay, THUMBNAILS, "--yes", **api)
+    assert (ran.code, "waiting" in ran.out, "pixera dlq" in ran.out) == (1, True, True), ran.out
+    await house.mongo.collection(ParkedKey).delete_one({"_id": parked.id})
     ran = await pixera(*replay, THUMBNAILS, "--yes", "--json", **api)
     assert (ran.code, json.loads(ran.out)["counts"]) == (0, {"done": 1}), ran.err
     unknown = await pixera(*replay, "group:gallery.nothing", **api)
     assert (unknown.code, "There is no such consumer group" in unknown.err) == (2, True), unknown.err
+    ran = await pixera(*replay, THUMBNAILS, "--topic", "image.uploaded", "--json", **api)
+    assert (ran.code, json.loads(ran.out)["counts"]) == (0, {"duplicate": 1}), ran.err
+    unread = await pixera(*replay, THUMBNAILS, "--topic", "image.deleted", "--yes", **api)
+    assert (unread.code, "gallery.make-thumbnails reads image.uploaded" in unread.err) == (2, True), (
+        unread.err
+    )
+
+
+def key_behind_a_letter(person: Person) -> ParkedKey:
+    """Return the row that says that the events of a person's images wait for their thumbnails."""
+    group, key = THUMBNAILS.removeprefix("group:"), str(person.id)
+    return ParkedKey(
+        id=lane_id(group, ImageUploadedV1.topic, key),
+        group=group,
+        topic=ImageUploadedV1.topic,
+        key=key,
+        user_id=person.id,
+        at=now(),
+    )

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from libs.common.bus.connection import connection
+from libs.common.bus.connection import connection, stop_client
 from libs.common.bus.envelope import Record
 from libs.common.bus.selection import BATCH, Selection, Sieve, milliseconds
 from libs.common.errors import Unavailable
@@ -67,7 +67,7 @@ class Reading:
         self._consumer, self._sieve, self.spans = consumer, sieve, spans
         self.total = sum(span.left for span in spans.values())
         self.read = 0
-        self._heard = time.monotonic()
+        self._silent_s = 0.0
 
     @classmethod
     async def open(
@@ -90,7 +90,7 @@ class Reading:
                     spans = await _spans(consumer, partitions, selection, positions or {})
                     _begin(consumer, spans)
                 except BaseException:
-                    await consumer.stop()
+                    await stop_client(consumer)
                     raise
         except (TimeoutError, OSError, KafkaError) as error:
             raise LogUnavailable from error
@@ -98,7 +98,7 @@ class Reading:
 
     async def close(self) -> None:
         """Stop fetching."""
-        await self._consumer.stop()
+        await stop_client(self._consumer)
 
     @property
     def left(self) -> int:
@@ -145,7 +145,7 @@ class Reading:
             if span.left:  # what lay beyond the former end was fetched, and thrown away
                 self._consumer.seek(partition, span.position)
                 self._consumer.resume(partition)
-        self._heard = time.monotonic()
+        self._silent_s = 0.0
         return self.left
 
     def _furthest_behind(self) -> TopicPartition | None:
@@ -176,10 +176,15 @@ class Reading:
     async def _fetch(
         self, *partitions: TopicPartition, at_most: int = BATCH
     ) -> dict[TopicPartition, list[Record]]:
-        """Return the next wanted records of some partitions, or of all; none where none came for a moment."""
+        """Return the next wanted records of some partitions, or of all; none where none came for a moment.
+
+        What is waited is counted here: how long somebody takes over what they got says nothing of Kafka.
+        """
+        begun = time.monotonic()
         try:
             fetched = await self._consumer.getmany(*partitions, timeout_ms=POLL_MS, max_records=at_most)
             if not fetched:
+                self._silent_s += time.monotonic() - begun
                 await self._pass_gaps(partitions or tuple(self.spans))
         except KafkaError as error:
             raise LogUnavailable from error
@@ -187,7 +192,7 @@ class Reading:
 
     def _taken(self, partition: TopicPartition, records: list[Record]) -> list[Record]:
         """Note what was read, up to the end, and return what is wanted of it."""
-        self._heard = time.monotonic()
+        self._silent_s = 0.0
         span = self.spans[partition]
         if records[-1].offset >= span.stop - 1:
             records = [record for record in records if span.position <= record.offset < span.stop]
@@ -201,7 +206,7 @@ class Reading:
 
     async def _pass_gaps(self, partitions: Sequence[TopicPartition]) -> None:
         """Go on where records were deleted under our eyes: their retention ended. Raises: LogUnavailable."""
-        if time.monotonic() - self._heard > STALLED_S:
+        if self._silent_s > STALLED_S:
             raise LogUnavailable("nothing came for a while")
         for partition in partitions:
             span = self.spans[partition]

@@ -8,23 +8,25 @@ from uuid import UUID
 
 from libs.common.audit import Audit, staff_actor
 from libs.common.bus.consumes import Subscription
-from libs.common.bus.envelope import Malformed, NotSubscribed, Received, Record, receive
 from libs.common.bus.group import Group, groups_of
 from libs.common.bus.inbox import Inbox
 from libs.common.bus.lease import Lease
-from libs.common.bus.parts import subjects_of
 from libs.common.bus.redelivery import Redelivery
-from libs.common.bus.replay import Reading
+from libs.common.bus.replay import LogUnavailable, Reading
 from libs.common.bus.selection import Selection, paced, slice_of
-from libs.common.bus.settling import NotDelivered
+from libs.common.bus.settling import Abandoned
 from libs.common.errors import Invalid, NotFound
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
+from libs.common.replays.handover import Handover
+from libs.common.replays.lanes import Lanes
 from libs.common.replays.runs import ReplayRun, Runs, State
 from libs.common.work import UnitOfWork
 
 LOOK_EVERY_S = 1.0
 LEASE_S = 6.0
+MOST_FAILED = 1_000
+"""Keys of which an event failed: where there are more, the fault is not in the events, and the replay ends."""
 
 log = logger("replays")
 
@@ -33,6 +35,12 @@ class UnknownGroup(Invalid):
     """The service has no consumer group of that name, or the group does not read such events."""
 
     code, title = "unknown-group", "There is no such consumer group here, or it does not read these events"
+
+
+class UnreadTopics(Invalid):
+    """The group does not read such a topic."""
+
+    code, title = "unread-topics", "The group does not read these topics"
 
 
 class ReplayNotFound(NotFound):
@@ -62,12 +70,14 @@ class Replays:
     async def ask(self, run: ReplayRun, staff_id: UUID) -> ReplayRun:
         """Order a replay.
 
-        Raises:   UnknownGroup (422).
+        Raises:   UnknownGroup, UnreadTopics (422).
         Effects:  the order; publishes action.recorded.
         """
         group = self._groups.get(run.group)
         if group is None or set(run.types) - group.readable.keys():
             raise UnknownGroup
+        if set(run.topics) - set(group.topics):
+            raise UnreadTopics(f"{group.name} reads {', '.join(group.topics)}")
         await self._work.run(partial(self._ask, run, staff_id))
         return run
 
@@ -85,47 +95,51 @@ class Replays:
                 async with lease.held():
                     while run := await self._runs.next():
                         if await self._runs.begin(run):
-                            await self._carry_out(run, redeliveries[run.group], lease)
+                            await self._attempt(run, redeliveries[run.group], lease)
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _carry_out(self, run: ReplayRun, redelivery: Redelivery, lease: Lease) -> None:
-        """Go through what is selected, from where an earlier try was.
+    async def _attempt(self, run: ReplayRun, redelivery: Redelivery, lease: Lease) -> None:
+        """Carry a replay out.
 
         Raises:   Abandoned, LogUnavailable, LeaseLost: another try goes on from there.
         """
+        try:
+            await self._carry_out(run, redelivery, lease)
+        except (Abandoned, LogUnavailable):
+            await self._runs.put_off(run)
+            raise
+
+    async def _carry_out(self, run: ReplayRun, redelivery: Redelivery, lease: Lease) -> None:
+        """Go through what is selected, from where an earlier try was. Raises: as above."""
         group = self._groups[run.group]
-        chosen = Selection(group.topics, run.since, run.until, frozenset(run.types), run.subject)
-        reading = await Reading.open(self._bootstrap, chosen, positions=run.begins())
+        lanes = Lanes(self._mongo, group, run.lanes)
+        inbox = Inbox(self._mongo, group.name)
+        handover = Handover(group, redelivery, lanes, inbox, self._work.tombstones)
+        take = handover.deliver if run.deliver else handover.foresee
+        reading = await Reading.open(self._bootstrap, _selection(run, group), positions=run.begins())
         try:
             # No larger batch than what is taken in at once: the positions that are noted are those of its end.
             batches = reading.batches(slice_of(run.rate))
             async for records in paced(batches, run.rate):
                 lease.require()
-                run.counts = dict(Counter(run.counts) + await self._taken(run, group, redelivery, records))
+                run.counts = dict(Counter(run.counts) + await take(records))
+                run.lanes = list(lanes.failed)
                 positions = {partition: span.position for partition, span in reading.spans.items()}
                 await self._runs.note(run, positions, reading.read, reading.total)
+                if len(run.lanes) > MOST_FAILED:
+                    break
         finally:
             await reading.close()
-        await self._runs.end(run, State.DONE)
-        log.info("replay.done", group=run.group, delivered=run.deliver)
+        await self._end(run)
 
-    async def _taken(
-        self, run: ReplayRun, group: Group, redelivery: Redelivery, records: list[Record]
-    ) -> Counter[str]:
-        if run.deliver:
-            return Counter([await _delivered(redelivery, record) for record in records])
-        return await self._foreseen(group, records)
-
-    async def _foreseen(self, group: Group, records: list[Record]) -> Counter[str]:
-        """Count what would become of records: delivered, known to the inbox already, or void by an erasure."""
-        readable, unreadable = _sifted(group, records)
-        known = await Inbox(self._mongo, group.name).known(one.id for one in readable)
-        erased = set(await self._work.tombstones.among(subjects_of(readable)))
-        fresh = [one for one in readable if one.id not in known]
-        void = sum(one.fenced_subject in erased for one in fresh)
-        return unreadable + Counter(
-            {"duplicate": len(readable) - len(fresh), "erased": void, "deliverable": len(fresh) - void}
-        )
+    async def _end(self, run: ReplayRun) -> None:
+        """End a replay that is through, or of which so much failed that it is not to go on."""
+        if len(run.lanes) > MOST_FAILED:
+            await self._runs.end(run, State.FAILED)
+            log.error("replay.given_up", group=run.group, keys=len(run.lanes))
+        else:
+            await self._runs.end(run, State.DONE)
+            log.info("replay.done", group=run.group, delivered=run.deliver)
 
     async def _ask(self, run: ReplayRun, staff_id: UUID) -> None:
         await self._runs.add(run)
@@ -135,29 +149,6 @@ class Replays:
         )
 
 
-def _sifted(group: Group, records: Iterable[Record]) -> tuple[list[Received], Counter[str]]:
-    readable, unreadable = [], Counter[str]()
-    for record in records:
-        try:
-            readable.append(receive(record, group.readable))
-        except Malformed:
-            unreadable["malformed"] += 1
-        except NotSubscribed:
-            unreadable["ignored"] += 1
-    return readable, unreadable
-
-
-async def _delivered(redelivery: Redelivery, record: Record) -> str:
-    """Return what became of a record: an Outcome, or `failed` with the reason in the log."""
-    try:
-        return (await redelivery.deliver(record)).value
-    except NotDelivered as error:
-        log.warning(
-            "replay.not_delivered",
-            group=redelivery.group,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            code=error.code,
-        )
-        return "failed"
+def _selection(run: ReplayRun, group: Group) -> Selection:
+    topics = tuple(run.topics) or group.topics
+    return Selection(topics, run.since, run.until, frozenset(run.types), run.subject)

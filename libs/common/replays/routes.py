@@ -10,19 +10,24 @@ from pydantic import AwareDatetime, BaseModel, Field
 from libs.common.errors import Forbidden, problems
 from libs.common.events.base import Code
 from libs.common.identity import Staff
-from libs.common.replays.replays import ReplayNotFound, Replays, UnknownGroup
+from libs.common.replays.replays import ReplayNotFound, Replays, UnknownGroup, UnreadTopics
 from libs.common.replays.runs import ReplayRun, State
 
-MOST_TYPES = 50
+MOST_NAMES = 50
 
 
 class ReplayIn(BaseModel):
-    """Which events, to which group. Args: deliver: else it is only told what would become of them."""
+    """Which events, to which group.
+
+    Args:     types, topics: all that the group reads where none is named; deliver: else it is only told what would
+              become of them.
+    """
 
     group: Code
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
-    types: list[str] = Field(default_factory=list, max_length=MOST_TYPES)
+    types: list[str] = Field(default_factory=list, max_length=MOST_NAMES)
+    topics: list[str] = Field(default_factory=list, max_length=MOST_NAMES)
     subject: UUID | None = None
     rate: int | None = Field(None, ge=1)
     deliver: bool = False
@@ -59,13 +64,14 @@ def replay_routes(service: str) -> APIRouter:
     """Return a service's routes for replays to its groups."""
     router = APIRouter(prefix=f"/api/{service}/v1/staff/replays", tags=[service])
 
-    @router.post("", status_code=202, responses=problems(Forbidden, UnknownGroup))
+    @router.post("", status_code=202, responses=problems(Forbidden, UnknownGroup, UnreadTopics))
     async def order_replay(wanted: ReplayIn, staff: Staff, replays: Known) -> ReplayOut:
         """Hand events of the log to a group again, or tell what would become of them.
 
-        What the group's inbox knows has no effect again, and what is about somebody erased has none at all.
+        What the group's inbox knows has no effect again, and what is about somebody erased has none at all. What
+        would overtake an event of its key that failed waits: it is left for another replay.
 
-        Raises:   UnknownGroup (422).
+        Raises:   UnknownGroup, UnreadTopics (422).
         Effects:  the order, which a worker carries out; publishes action.recorded.
         """
         return ReplayOut.of(await replays.ask(ReplayRun(**wanted.model_dump()), staff.id))

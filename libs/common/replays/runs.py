@@ -1,6 +1,6 @@
 """Replays to a group that operators asked for, and how far each has come: a worker that dies is succeeded."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
@@ -14,6 +14,9 @@ from libs.common.mongo import Mongo
 from libs.common.privacy.annotations import Ends, Operational, Personal, Retention
 
 MOST_TRIES = 10
+"""How often a replay is begun again that does not get on."""
+PATIENCE = timedelta(hours=1)
+"""For how long it waits for what passes by itself; who does not get on for longer uses up tries with that too."""
 WHILE_IT_RUNS = Retention("until the replay is over", ends=Ends.DONE)
 
 
@@ -27,7 +30,12 @@ class State(StrEnum):
 
 
 class ReplayRun(Document):
-    """One replay. Args: positions: the offsets that come next, by `topic:partition`; counts: by what became of it."""
+    """One replay.
+
+    Args:     types, topics: all of the group's where none is named; positions: the offsets that come next, by
+              `topic:partition`; counts: by what became of it; lanes: the keys of which an event failed in it;
+              tries: since it last got on, which was at `progress_at`.
+    """
 
     collection: ClassVar[str] = "replays"
     indexes: ClassVar[tuple[Index, ...]] = (Index((("state", 1), ("_id", 1))),)
@@ -37,13 +45,18 @@ class ReplayRun(Document):
     since: Operational[datetime | None] = None
     until: Operational[datetime | None] = None
     types: Operational[list[str]] = Field(default_factory=list)
+    topics: Operational[list[str]] = Field(default_factory=list)
     subject: Annotated[UUID | None, Personal("user.unique_id", retention=WHILE_IT_RUNS)] = None
     rate: Operational[int | None] = None
     deliver: Operational[bool] = False
     state: Operational[State] = State.WAITING
     tries: Operational[int] = 0
+    progress_at: Operational[datetime | None] = None
     positions: Operational[dict[str, int]] = Field(default_factory=dict)
     counts: Operational[dict[str, int]] = Field(default_factory=dict)
+    lanes: Annotated[list[UUID], Personal("user.unique_id", retention=WHILE_IT_RUNS)] = Field(
+        default_factory=list
+    )
     read: Operational[int] = 0
     total: Operational[int] = 0
     asked_at: Operational[datetime] = Field(default_factory=now)
@@ -81,17 +94,28 @@ class Runs:
         if run.tries >= MOST_TRIES:
             await self.end(run, State.FAILED)
             return False
-        await self._set(run, state=State.RUNNING.value, tries=run.tries + 1)
+        run.tries += 1
+        run.progress_at = run.progress_at or now()
+        await self._set(run, state=State.RUNNING.value, tries=run.tries, progress_at=run.progress_at)
         return True
 
+    async def put_off(self, run: ReplayRun) -> None:
+        """Give a try back that an outage ended: it uses up none, unless it goes on for longer than our patience."""
+        if run.tries and now() - (run.progress_at or run.asked_at) < PATIENCE:
+            run.tries -= 1
+            await self._set(run, tries=run.tries)
+
     async def note(self, run: ReplayRun, positions: dict[TopicPartition, int], read: int, total: int) -> None:
-        """Note how far a replay is."""
+        """Note how far a replay is; where something was read, it gets on, and its tries begin anew."""
         by_name = {f"{at.topic}:{at.partition}": offset for at, offset in positions.items()}
-        await self._set(run, positions=by_name, counts=run.counts, read=read, total=total)
+        if read:
+            run.tries, run.progress_at = 0, now()
+        far = {"positions": by_name, "counts": run.counts, "lanes": run.lanes, "read": read, "total": total}
+        await self._set(run, **far, tries=run.tries, progress_at=run.progress_at)
 
     async def end(self, run: ReplayRun, state: State) -> None:
-        """Note that a replay is over. Effects: whom it was about is forgotten."""
-        await self._set(run, state=state.value, ended_at=now(), subject=None)
+        """Note that a replay is over. Effects: whom it was about is forgotten, and whose keys had to wait."""
+        await self._set(run, state=state.value, ended_at=now(), subject=None, lanes=[])
 
     async def _set(self, run: ReplayRun, **fields: Any) -> None:
         await self._rows.update_one({"_id": run.id}, {"$set": fields})

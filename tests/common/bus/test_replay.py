@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -143,6 +144,44 @@ async def test_a_rate_is_kept_and_a_slow_reader_is_not_run_over(log: Log) -> Non
         assert loop.time() - began >= 0.8
         assert sum(slices) == 40
         assert max(slices) <= 4
+
+
+def hesitating(reading: Reading, monkeypatch: pytest.MonkeyPatch, *empty: int) -> None:
+    """Let some polls bring nothing, by their number from 1 on; all of them where none is named."""
+    getmany, polls = reading._consumer.getmany, count(1)
+
+    async def poll(*partitions: TopicPartition, **how: int) -> dict[TopicPartition, list[Record]]:
+        if not empty or next(polls) in empty:
+            await asyncio.sleep(0.1)
+            return {}
+        found: dict[TopicPartition, list[Record]] = await getmany(*partitions, **how)
+        return found
+
+    monkeypatch.setattr(reading._consumer, "getmany", poll)
+
+
+async def test_how_long_a_batch_took_is_no_silence_of_the_logs(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for second in range(2):
+        await log.put(0, second, "k")
+    monkeypatch.setattr("libs.common.bus.replay.STALLED_S", 1.0)
+    async with log.reading() as reading:
+        batches = reading.batches(1)
+        while not (first := await anext(batches)):
+            continue
+        hesitating(reading, monkeypatch, 1)
+        await asyncio.sleep(1.5)
+        assert times(first + [one async for batch in batches for one in batch]) == [0, 1]
+
+
+async def test_a_log_that_falls_silent_is_said(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    await log.put(0, 1, "k")
+    monkeypatch.setattr("libs.common.bus.replay.STALLED_S", 1.0)
+    async with log.reading() as reading:
+        hesitating(reading, monkeypatch)
+        with pytest.raises(LogUnavailable):
+            _ = [batch async for batch in reading.batches()]
 
 
 async def test_no_broker_is_said(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,20 +8,32 @@ from uuid import UUID, uuid4
 import pytest
 
 from libs.common.audit import Audit
+from libs.common.bus.consumes import Subscription
 from libs.common.bus.inbox import InboxRow
 from libs.common.bus.redelivery import Redelivery
-from libs.common.replays.replays import Replays, UnknownGroup
+from libs.common.bus.topics import Topic, ensure_topics
+from libs.common.events.base import Event
+from libs.common.replays.replays import Replays, UnknownGroup, UnreadTopics
 from libs.common.replays.runs import ReplayRun, State
+from libs.common.testing.kafka import remove_topics
 from libs.common.testing.waiting import eventually
+from tests.common.bus.events import noted
 from tests.common.bus.harness import Bench, Effect
+from tests.common.bus.letters import Refuses
 
 STAFF = uuid4()
 
 
 @asynccontextmanager
-async def replaying(bench: Bench, *, io: bool) -> AsyncIterator[Replays]:
-    """Run the group's consumer, and what carries out replays to it."""
-    subscription = bench.subscription(bench.note_once if io else bench.note, io=io)
+async def replaying(
+    bench: Bench, *, io: bool, refuses: Refuses | None = None, also: tuple[type[Event], ...] = ()
+) -> AsyncIterator[Replays]:
+    """Run the group's consumer, and what carries out replays to it.
+
+    Args:     refuses: its handler, by default one that never fails; also: what the group reads besides.
+    """
+    handler = refuses or (bench.note_once if io else bench.note)
+    subscription = Subscription((bench.event, *also), bench.group, handler, io)
     bus, audit = bench.bus(subscription), Audit(bench.work.outbox, "auth")
     replays = Replays(bench.bootstrap, bench.mongo, bench.work, audit, [subscription])
     await bench.mongo.prepare([ReplayRun])
@@ -110,6 +122,23 @@ async def test_whom_a_replay_was_about_is_forgotten_with_it(bench: Bench) -> Non
         assert (run.counts, run.subject) == ({"duplicate": 3}, None)
         with pytest.raises(UnknownGroup):
             await replays.ask(ReplayRun(group="nobody.does-this"), STAFF)
+
+
+async def test_only_the_topics_that_are_named_are_handed_over(bench: Bench) -> None:
+    other = noted(f"{bench.topic}-besides")
+    await ensure_topics(bench.bootstrap, [Topic(other.topic)])
+    async with replaying(bench, io=False, also=(other,)) as replays:
+        await bench.publish_numbers(2)
+        await bench.publish(*(other(user_id=uuid4(), number=number) for number in (10, 11, 12)))
+        await bench.effects_reach(5, within_s=60)
+        await forget(bench)
+        order = ReplayRun(group=bench.group, topics=[other.topic], deliver=True)
+        assert (await done(replays, await replays.ask(order, STAFF))).counts == {"done": 3}
+        assert sorted(await bench.effects()) == [10, 11, 12]
+        with pytest.raises(UnreadTopics) as refused:
+            await replays.ask(ReplayRun(group=bench.group, topics=[other.topic, "user.deleted"]), STAFF)
+        assert refused.value.detail == f"{bench.group} reads {bench.topic}, {other.topic}"
+    await remove_topics(bench.made_at, other.topic)
 
 
 async def nothing(_: list[UUID]) -> None:
