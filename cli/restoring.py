@@ -18,6 +18,8 @@ from libs.common.backup.settings import BackupSettings
 from libs.common.bus.consumes import subscriptions
 from libs.common.bus.group import Group, groups_of
 from libs.common.errors import Conflict, NotFound, PixeraError
+from libs.common.exporting.handlers import export_subscription
+from libs.common.exporting.parts import takes_part
 from libs.common.mongo import Mongo, PyMongoError
 from libs.common.privacy.handlers import privacy_subscription
 from libs.common.privacy.hold_handlers import hold_subscription
@@ -67,6 +69,7 @@ def stored() -> Stored:
         handlers = import_module(f"services.{service}.handlers")
         groups += groups_of([*subscriptions(handlers, None), privacy_subscription(service, _nothing)])
         groups += groups_of([hold_subscription(service, _nothing)] if held.items else [])
+        groups += groups_of([export_subscription(service, _nothing)] if takes_part(held) else [])
     return Stored(holdings, groups)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from libs.common.audit import Audit
@@ -11,7 +11,7 @@ from libs.common.backup.maker import Maker, Progress
 from libs.common.backup.manifest import Manifest
 from libs.common.backup.report import RestoreReport
 from libs.common.backup.settings import BackupSettings
-from libs.common.bus.lease import Lease
+from libs.common.bus.lease import Lease, LeaseLost
 from libs.common.clock import now
 from libs.common.errors import PixeraError
 from libs.common.logging import logger
@@ -19,6 +19,7 @@ from libs.common.mongo import Mongo
 from libs.common.work import UnitOfWork
 from services.privacy.backup_repository import BackupRepository, RestoreRepository
 from services.privacy.metrics import BACKUP_LAST, BACKUP_OLDEST, BACKUP_SECONDS, BACKUPS_REMOVED
+from services.privacy.models import BackupState
 
 MADE, REMOVED, RESTORED = "backup.made", "backup.removed", "backup.restored"
 RETENTION_OVER, DISASTER = "retention-over", "disaster-recovery"
@@ -64,45 +65,70 @@ class BackingUp:
                 await asyncio.sleep(LOOK_EVERY_S)
 
     async def make_waiting(self) -> None:
-        """Make what waits to be made."""
+        """Make what waits to be made. Raises LeaseLost: another worker may be at it."""
         for waiting in await self._rows.unfinished():
             await self._make(waiting.id)
+            self._lease.require()
 
     async def sweep(self, moment: datetime | None = None) -> None:
-        """Remove the backups whose time is over, of either kind, and measure those that stay."""
+        """Remove the backups whose time is over, of either kind, and what is left of any; measure those that stay."""
         at = moment or now()
         for vault in (False, True):
             folder, kind = Folder(*self._settings.place(vault=vault)), "vault" if vault else "platform"
-            for manifest in await asyncio.to_thread(folder.expired, at):
-                await self._work.run(partial(self._tell_of_removal, manifest))
-                await asyncio.to_thread(folder.remove, manifest.id)
-                BACKUPS_REMOVED.labels(kind).inc()
+            lasts = self._settings.vault_kept if vault else self._settings.kept
+            await self._remove_expired(folder, kind, at, lasts)
             kept = await asyncio.to_thread(folder.whole)
             oldest = kept[0].made_at if kept else at
             BACKUP_OLDEST.labels(kind).set((at - oldest).total_seconds())
             if kept and not vault:
                 BACKUP_LAST.set(kept[-1].made_at.timestamp())
+        if not await self._rows.unfinished():  # one that is being made looks like what is left of one
+            await self._remove_halves()
+
+    async def _remove_expired(self, folder: Folder, kind: str, at: datetime, lasts: timedelta) -> None:
+        """Remove what is expired; what cannot be removed holds up no other, and the next sweep tries again."""
+        for backup, manifest in (await asyncio.to_thread(folder.expired, at, lasts)).items():
+            await self._work.run(partial(self._tell_of_removal, f"{kind}:{backup}", manifest))
+            if not await asyncio.to_thread(folder.remove, backup):
+                log.warning("backup.not_removed", backup=backup)
+            BACKUPS_REMOVED.labels(kind).inc()
 
     async def _make(self, backup: str) -> None:
-        """Make one. What fails is said on its row and leaves nothing behind."""
+        """Make one that waits. What fails is said on its row and leaves nothing behind."""
         outcome, started = "failed", time.monotonic()
-        await self._rows.begin(backup)
+        if not await self._rows.begin(backup):
+            return
         try:
-            manifest = await self.maker.make(backup, _Telling(self._rows, backup).tell)
+            manifest = await self.maker.make(backup, _Telling(self._rows, self._lease, backup).tell)
+            self._lease.require()
             await self._work.run(partial(self._conclude, manifest))
             outcome = "made"
             BACKUP_LAST.set(manifest.made_at.timestamp())
         except Exception as error:
             log.warning("backup.failed", backup=backup, exc_info=error)
             reason = error.code if isinstance(error, PixeraError) else UNEXPECTED
-            await asyncio.to_thread(self._clean, backup)
-            await self._rows.end(backup, now(), reason)
+            await self._drop(backup, reason)
         finally:
             BACKUP_SECONDS.labels(outcome).observe(time.monotonic() - started)
 
     async def _conclude(self, manifest: Manifest) -> None:
-        await self._rows.end(manifest.id, now())
+        """Note that it is made, inside the open transaction. Raises LeaseLost: another worker has ended it."""
+        if not await self._rows.end(manifest.id, now()):
+            raise LeaseLost(LEASE)
         await self._audit.record(MADE, ground="on-demand", target=manifest.id, count=manifest.rows())
+
+    async def _drop(self, backup: str, reason: str) -> None:
+        """Remove one that failed, and say why on its row; what was noted as made meanwhile stays.
+
+        A half goes at once: it may be what fills the disk. A whole one goes when its row has ended as failed: until
+        then a worker that has taken over may find it whole, and call it made.
+        """
+        if not await asyncio.to_thread(Folder(*self._settings.place()).is_whole, backup):
+            await asyncio.to_thread(self._clean, backup)
+        await self._rows.end(backup, now(), reason)
+        row = await self._rows.get(backup)
+        if row and row.state is BackupState.FAILED:
+            await asyncio.to_thread(self._clean, backup)
 
     async def settle_what_died(self) -> None:
         """End what a process before this one began, and remove every half; a whole one was only not noted."""
@@ -111,19 +137,22 @@ class BackingUp:
             if dead.state == "running":
                 whole = await asyncio.to_thread(folder.is_whole, dead.id)
                 await self._rows.end(dead.id, now(), None if whole else "interrupted")
+        await self._remove_halves()
+
+    async def _remove_halves(self) -> None:
         for vault in (False, True):
-            each = Folder(*self._settings.place(vault=vault))
-            for half in await asyncio.to_thread(each.halves):
-                log.warning("backup.half_removed", backup=half)
-                await asyncio.to_thread(each.remove, half)
+            folder = Folder(*self._settings.place(vault=vault))
+            for half in await asyncio.to_thread(folder.halves):
+                gone = await asyncio.to_thread(folder.remove, half)
+                log.warning("backup.half_removed" if gone else "backup.not_removed", backup=half)
 
     def _clean(self, backup: str) -> None:
         for vault in (False, True):
             Folder(*self._settings.place(vault=vault)).remove(backup)
 
-    async def _tell_of_removal(self, manifest: Manifest) -> None:
-        target = f"{manifest.kind}:{manifest.id}"
-        await self._audit.record(REMOVED, ground=RETENTION_OVER, target=target, count=manifest.rows())
+    async def _tell_of_removal(self, target: str, manifest: Manifest | None) -> None:
+        rows = manifest.rows() if manifest else None
+        await self._audit.record(REMOVED, ground=RETENTION_OVER, target=target, count=rows)
 
     async def record_restores(self) -> None:
         """Tell the audit of restores that it has not heard of."""
@@ -138,11 +167,13 @@ class BackingUp:
 class _Telling:
     """Writes down how far a backup is: each step, and now and then what is done of it."""
 
-    def __init__(self, rows: BackupRepository, backup: str) -> None:
-        self._rows, self._backup = rows, backup
+    def __init__(self, rows: BackupRepository, lease: Lease, backup: str) -> None:
+        self._rows, self._lease, self._backup = rows, lease, backup
         self._step, self._told_at = "", 0.0
 
     async def tell(self, progress: Progress) -> None:
+        """Tell how far it is. Raises LeaseLost: another worker may have ended it, and removed what there was."""
+        self._lease.require()
         if progress.step == self._step and time.monotonic() - self._told_at < TELL_EVERY_S:
             return
         self._step, self._told_at = progress.step, time.monotonic()

@@ -32,19 +32,21 @@ class BackupRepository:
         rows = await self._rows.find({"state": {"$in": UNFINISHED}}, sort=[("_id", 1)], limit=MOST_UNFINISHED)
         return [Backup.from_mongo(row) for row in rows]
 
-    async def begin(self, backup: str) -> None:
-        """Note that it is being made."""
-        await self._rows.update_one({"_id": backup}, {"$set": {"state": BackupState.RUNNING.value}})
+    async def begin(self, backup: str) -> bool:
+        """Note that it is being made; False where another worker has begun it: none is made twice."""
+        waits = {"_id": backup, "state": BackupState.WAITING.value}
+        return bool(await self._rows.update_one(waits, {"$set": {"state": BackupState.RUNNING.value}}))
 
     async def tell(self, backup: str, progress: Progress) -> None:
         """Note how far it is."""
         await self._rows.update_one({"_id": backup}, {"$set": asdict(progress)})
 
-    async def end(self, backup: str, at: datetime, reason: str | None = None) -> None:
-        """Note that it is made, or why not."""
+    async def end(self, backup: str, at: datetime, reason: str | None = None) -> bool:
+        """Note that it is made, or why not; False where it is not being made any more: it ends once."""
         state = BackupState.FAILED if reason else BackupState.DONE
         ended = {"state": state.value, "reason": reason, "ended_at": at, "step": state.value}
-        await self._rows.update_one({"_id": backup}, {"$set": ended})
+        runs = {"_id": backup, "state": BackupState.RUNNING.value}
+        return bool(await self._rows.update_one(runs, {"$set": ended}))
 
 
 class RestoreRepository:

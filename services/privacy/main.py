@@ -48,6 +48,8 @@ from services.privacy.requests import routes as request_routes
 from services.privacy.requests import staff_routes as request_staff_routes
 from services.privacy.requests.page import routes as request_page_routes
 from services.privacy.requests.requests import Requests
+from services.privacy.requests.rows import PersonRequests
+from services.privacy.resuming import Resuming
 from services.privacy.retained import Retained
 from services.privacy.routes import router
 from services.privacy.scan_map import load
@@ -137,9 +139,11 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     checking = Checking(audit_rows, checkpoints, every_s=settings.audit_check_every_s)
     auditing: list[Loop] = [checking.run, partial(checkpoints.run, settings.audit_checkpoint_every_s)]
     backing_up = backing_up_of(settings, platform, scan_client, scan_storage)
+    resuming = Resuming(PersonRequests(platform.mongo), exports, platform.work)
     return Parts(
         service=service,
         starting=[policies.ensure_first],
+        starting_work=[resuming.begin_exports],
         subscriptions=subscriptions(handlers, service),
         background=[
             scanning.run,

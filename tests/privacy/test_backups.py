@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,16 +13,18 @@ import pytest
 from pydantic import SecretStr
 
 from libs.common.backup.errors import BackupNotFound, BackupsOff
-from libs.common.backup.folder import Folder
-from libs.common.backup.maker import Contents, Maker
+from libs.common.backup.folder import Draft, Folder
+from libs.common.backup.maker import Contents, Maker, Progress, Tell
+from libs.common.backup.manifest import Manifest
 from libs.common.backup.report import RestoreReport
 from libs.common.backup.settings import BackupSettings
-from libs.common.bus.lease import LeaseRow
+from libs.common.bus.lease import LeaseLost, LeaseRow
 from libs.common.bus.outbox import OutboxRow
 from libs.common.clock import now
 from libs.common.mongo import Mongo
 from libs.common.storage import Storage
-from services.privacy.backing_up import BackingUp
+from libs.common.testing.waiting import eventually
+from services.privacy.backing_up import LEASE, BackingUp
 from services.privacy.backup_repository import BackupRepository, RestoreRepository
 from services.privacy.backups import Backups
 from services.privacy.errors import BackupUnderWay
@@ -50,6 +53,31 @@ class Safe:
         asked = await self.backups.request("staff:tests")
         await self.worker.make_waiting()
         return asked.id
+
+    def left(self) -> list[list[str]]:
+        """Return the names of what lies in either folder."""
+        folders = (self.folder(), self.folder(vault=True))
+        return [[path.name for path in folder.path.iterdir()] for folder in folders]
+
+    async def lose_lease(self) -> None:
+        """Have another worker take the lease, as when this one stood still."""
+        stolen = {"$set": {"holder": "a successor", "until": now() + timedelta(days=1)}}
+        await self.worker._lease._rows.update_one({"_id": LEASE}, stolen)
+
+        async def lost() -> bool:
+            return not self.worker._lease.valid
+
+        await eventually(lost)
+
+    async def taken_over(self) -> None:
+        """Have another worker take the lease, and settle what this one began."""
+        await self.lose_lease()
+        await self.worker.settle_what_died()  # it does nothing that is its worker's own
+
+    async def outcome(self, backup: str) -> tuple[BackupState, str | None]:
+        row = await self.rows.get(backup)
+        assert row is not None
+        return row.state, row.reason
 
 
 def settings_in(folder: Path, **changes: Any) -> BackupSettings:
@@ -80,14 +108,10 @@ async def safe(privacy: Privacy, tmp_path: Path) -> AsyncIterator[Safe]:
     await gallery.collection("sessions").insert_one({"_id": "s", "ip": "10.1.2.3"})
     await privacy.storage.put(BUCKET, "ab/cd", b"ada's cat, as a picture", "image/png")
     await privacy.mongo.collection(OutboxRow).delete_many({})
-    yield Safe(
-        settings,
-        Backups(rows, platform.work, platform.audit, settings),
-        worker,
-        rows,
-        gallery,
-        privacy.storage,
-    )
+    backups = Backups(rows, platform.work, platform.audit, settings)
+    async with worker._lease.held():
+        yield Safe(settings, backups, worker, rows, gallery, privacy.storage)
+    await privacy.mongo.collection(LeaseRow).delete_many({"_id": LEASE})
     await privacy.mongo.collection(Backup).delete_many({})
     await gallery.drop("sessions")
 
@@ -181,6 +205,79 @@ async def test_a_backup_that_fails_says_why(safe: Safe) -> None:
     assert (row.state, row.reason) == (BackupState.FAILED, "failed")
 
 
+async def test_a_worker_that_lost_the_lease_in_the_middle_of_a_backup_leaves_it_to_its_successor(
+    privacy: Privacy, safe: Safe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell, finished = BackupRepository.tell, list[Manifest]()
+
+    async def stand_still(rows: BackupRepository, backup: str, progress: Progress) -> None:
+        await tell(rows, backup, progress)
+        if progress.step == "rows" and safe.worker._lease.valid:
+            await safe.taken_over()
+
+    monkeypatch.setattr(BackupRepository, "tell", stand_still)
+    monkeypatch.setattr(Draft, "finish", lambda _, manifest: finished.append(manifest))
+    asked = await safe.backups.request("staff:tests")
+    with pytest.raises(LeaseLost):
+        await safe.worker.make_waiting()
+    assert await safe.outcome(asked.id) == (BackupState.FAILED, "interrupted")
+    assert (safe.left(), finished) == ([[], []], [])
+    assert [action for action, *_ in await audited(privacy)] == ["backup.requested"]
+
+
+def before_the_end(monkeypatch: pytest.MonkeyPatch, happens: Callable[[str], Awaitable[object]]) -> None:
+    """Have something happen when a backup is whole, and its end is not written down."""
+    make = Maker.make
+
+    async def making(maker: Maker, backup: str, tell: Tell) -> Manifest:
+        manifest = await make(maker, backup, tell)
+        await happens(backup)
+        return manifest
+
+    monkeypatch.setattr(Maker, "make", making)
+
+
+async def test_a_backup_that_a_successor_found_whole_stays(
+    safe: Safe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_the_end(monkeypatch, lambda _: safe.taken_over())
+    asked = await safe.backups.request("staff:tests")
+    with pytest.raises(LeaseLost):
+        await safe.worker.make_waiting()
+    assert await safe.outcome(asked.id) == (BackupState.DONE, None)
+    opened = await safe.backups.open(asked.id)
+    assert [error async for _, error in safe.backups.verified(opened) if error] == []
+
+
+async def test_without_the_lease_nothing_is_called_made(safe: Safe, monkeypatch: pytest.MonkeyPatch) -> None:
+    before_the_end(monkeypatch, lambda _: safe.lose_lease())
+    asked = await safe.backups.request("staff:tests")
+    with pytest.raises(LeaseLost):
+        await safe.worker.make_waiting()
+    assert await safe.outcome(asked.id) == (BackupState.FAILED, "failed")
+    assert safe.left() == [[], []]
+
+
+async def test_a_backup_that_was_ended_as_interrupted_is_never_made(
+    privacy: Privacy, safe: Safe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_the_end(monkeypatch, lambda backup: safe.rows.end(backup, now(), "interrupted"))
+    backup = await safe.made()
+    assert await safe.outcome(backup) == (BackupState.FAILED, "interrupted")
+    assert safe.left() == [[], []]
+    assert [action for action, *_ in await audited(privacy)] == ["backup.requested"]
+
+
+async def test_nobody_touches_what_another_worker_is_making(safe: Safe) -> None:
+    asked = await safe.backups.request("staff:tests")
+    await safe.rows.begin(asked.id)
+    for vault in (False, True):
+        safe.folder(vault=vault).begin(asked.id)
+    await safe.worker.make_waiting()
+    assert await safe.outcome(asked.id) == (BackupState.RUNNING, None)
+    assert safe.left() == [[asked.id], [asked.id]]
+
+
 async def test_expired_backups_go_and_the_audit_hears(privacy: Privacy, safe: Safe) -> None:
     backup = await safe.made()
     await safe.worker.sweep()
@@ -196,6 +293,45 @@ async def test_expired_backups_go_and_the_audit_hears(privacy: Privacy, safe: Sa
         ("backup.removed", f"vault:{backup}"),
         ("backup.removed", f"platform:{backup}"),
     ]
+
+
+async def test_one_that_cannot_be_read_holds_up_no_other_and_goes_when_its_time_is_over(
+    privacy: Privacy, safe: Safe
+) -> None:
+    damaged, backup = await safe.made(), await safe.made()
+    for vault in (False, True):
+        (safe.folder(vault=vault).path / damaged / "manifest.json").write_text("cut short")
+    await safe.worker.sweep()
+    assert [each.id for each in await safe.backups.whole()] == [backup]
+    assert safe.folder().is_whole(damaged)
+    await privacy.mongo.collection(OutboxRow).delete_many({})
+    await safe.worker.sweep(now() + timedelta(days=4))
+    assert (sorted(safe.left()[0]), safe.left()[1]) == (sorted([damaged, backup]), [])
+    await safe.worker.sweep(now() + timedelta(days=15))
+    assert safe.left() == [[], []]
+    told = [(target, count is None) for _, target, count in await audited(privacy)]
+    assert sorted(told) == sorted(
+        (f"{kind}:{name}", name == damaged) for kind in ("vault", "platform") for name in (damaged, backup)
+    )
+
+
+async def test_what_could_not_be_removed_goes_with_a_later_sweep_and_what_is_being_made_does_not(
+    safe: Safe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup, after = await safe.made(), now() + timedelta(days=15)
+    with monkeypatch.context() as stuck:
+        stuck.setattr(shutil, "rmtree", lambda *_, **__: None)
+        await safe.worker.sweep(after)
+    halves = [safe.folder(vault=vault).halves() for vault in (False, True)]
+    assert halves == [[backup], [backup]]
+    asked = await safe.backups.request("staff:tests")
+    await safe.rows.begin(asked.id)
+    safe.folder().begin(asked.id)
+    await safe.worker.sweep(after)
+    assert safe.folder().halves() == sorted([backup, asked.id])
+    await safe.rows.end(asked.id, now(), "failed")
+    await safe.worker.sweep(after)
+    assert safe.left() == [[], []]
 
 
 async def test_a_restore_is_told_to_the_audit_once(privacy: Privacy, safe: Safe) -> None:

@@ -5,8 +5,9 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -19,15 +20,19 @@ from libs.common.backup.errors import BackupDamaged, BackupNotFound
 from libs.common.backup.manifest import FileEntry, Manifest
 from libs.common.backup.sealed import SealedWriter, digest_of, unsealed
 from libs.common.clock import now
+from libs.common.logging import logger
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 METADATA = ".metadata.json"
 ID = re.compile(r"[0-9]{8}t[0-9]{6}z-[0-9a-f]{6}")
+BEGUN = "%Y%m%dt%H%M%Sz"
+
+log = logger("backup")
 
 
 def new_backup_id() -> str:
     """Return the name of a backup that is made now: names sort by time, and are fit for events."""
-    return f"{now():%Y%m%dt%H%M%Sz}-{secrets.token_hex(3)}"
+    return f"{now():{BEGUN}}-{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True)
@@ -106,9 +111,11 @@ class Folder:
         return Opened(self.path / backup, self._key, manifests.unseal(self._manifest_of(backup), self._key))
 
     def whole(self) -> list[Manifest]:
-        """Return what whole backups say of themselves, oldest first."""
-        found = [manifests.read(self._manifest_of(name)) for name in self._names() if self.is_whole(name)]
-        return sorted(found, key=lambda manifest: manifest.made_at)
+        """Return what whole backups say of themselves, oldest first; one that cannot be read is passed over."""
+        told = self._told()
+        for unreadable in (name for name, manifest in told.items() if manifest is None):
+            log.warning("backup.unreadable", backup=unreadable)
+        return sorted(filter(None, told.values()), key=lambda manifest: manifest.made_at)
 
     def is_whole(self, backup: str) -> bool:
         """Tell whether a backup was made to its end."""
@@ -118,17 +125,44 @@ class Folder:
         """Return the names of what was begun and not finished."""
         return [name for name in self._names() if not self.is_whole(name)]
 
-    def expired(self, moment: datetime) -> list[Manifest]:
-        """Return the backups whose time is over."""
-        return [manifest for manifest in self.whole() if manifest.expires_at <= moment]
+    def expired(self, moment: datetime, kept: timedelta) -> dict[str, Manifest | None]:
+        """Return the backups whose time is over, by name, with what they say of themselves.
 
-    def remove(self, backup: str) -> None:
-        """Remove a backup: the manifest first, so that what is left of one that was cut short is no backup."""
+        Args:     kept: how long one is kept that cannot be read, since it was begun.
+        """
+        return {
+            name: manifest
+            for name, manifest in self._told().items()
+            if (manifest.expires_at if manifest else self._begun_at(name) + kept) <= moment
+        }
+
+    def remove(self, backup: str) -> bool:
+        """Remove a backup; tell whether nothing is left of it.
+
+        The manifest goes first, so that what is left is a half and no backup.
+        """
         folder = self.path / backup
-        if not folder.is_dir():
-            return
-        (folder / manifests.NAME).unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            (folder / manifests.NAME).unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    def _told(self) -> dict[str, Manifest | None]:
+        """Return what whole backups say of themselves, by name; None of one that cannot be read."""
+        return {name: self._manifest(name) for name in self._names() if self.is_whole(name)}
+
+    def _manifest(self, backup: str) -> Manifest | None:
+        try:
+            return manifests.read(self._manifest_of(backup))
+        except (BackupDamaged, OSError):
+            return None
+
+    def _begun_at(self, backup: str) -> datetime:
+        """Return when a backup was begun, as its name says; where that is no time, when its manifest was written."""
+        try:
+            return datetime.strptime(backup.partition("-")[0], BEGUN).replace(tzinfo=UTC)
+        except ValueError:
+            return datetime.fromtimestamp((self.path / backup / manifests.NAME).stat().st_mtime, UTC)
 
     def _names(self) -> list[str]:
         if not self.path.is_dir():

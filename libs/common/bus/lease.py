@@ -72,13 +72,13 @@ class Lease:
             await self._give_back()
 
     async def _keep(self) -> None:
-        """Renew well before the end; trouble is passed over, because `valid` ends by itself."""
+        """Renew well before the end; trouble of any kind is passed over, because `valid` ends by itself."""
         while True:
             await asyncio.sleep(self._ttl_s / 4)
             try:
                 if not await self._take():
                     self._valid_until = 0.0
-            except PASSING_ERRORS as error:
+            except Exception as error:
                 log.warning("lease.not_renewed", lease=self._name, exc_info=error)
 
     async def _take(self) -> bool:

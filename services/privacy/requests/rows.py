@@ -1,10 +1,11 @@
 """The only access to requests, what was written in them, and the links to them."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from libs.common.events.privacy import RequestKind
 from libs.common.mongo import DuplicateKeyError, Mongo
 from libs.common.pagination import decode_cursor
 from services.privacy.errors import ChallengeFailed, RequestNotFound
@@ -89,6 +90,12 @@ class PersonRequests:
         query = {"open": True, "due_at": {"$lte": moment}, "state": State.UNPROVEN}
         rows = await self._rows.find(query, sort=[("due_at", 1)], limit=limit, projection={"_id": 1})
         return [row["_id"] for row in rows]
+
+    async def accepted(self, kinds: Collection[RequestKind]) -> AsyncIterator[tuple[UUID, UUID, RequestKind]]:
+        """Yield the requests of these kinds that are being carried out, whose they are, and the kind."""
+        query = {"open": True, "state": State.ACCEPTED, "kind": {"$in": sorted(kinds)}}
+        async for row in self._rows.stream(query, projection={"user_id": 1, "kind": 1}):
+            yield row["_id"], row["user_id"], row["kind"]
 
     async def writers(self, limit: int) -> list[tuple[UUID, UUID]]:
         """Return requests that were handed over, with the id whose key is to be destroyed."""

@@ -1,8 +1,11 @@
 """A folder of backups: half of one is none, a changed manifest is refused, an expired one goes."""
 
 import base64
+import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import bson
 import pytest
@@ -16,6 +19,7 @@ from libs.common.bus.topics import RETENTION
 
 KEY = bytes(32)
 MADE = datetime(2026, 11, 26, 8, tzinfo=UTC)
+KEPT = timedelta(days=14)
 NAME = "dump/pixera_auth/users.bson"
 
 
@@ -31,7 +35,7 @@ def made(folder: Folder, *, made_at: datetime = MADE, finish: bool = True) -> st
         platform="0" * 16,
         key_id=key_id(KEY),
         made_at=made_at,
-        expires_at=made_at + timedelta(days=14),
+        expires_at=made_at + KEPT,
         cluster_time=(1, 1),
         committed={},
         erasures_from={"user.deleted": {0: 4}},
@@ -102,8 +106,41 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 def test_what_is_expired_is_told(tmp_path: Path) -> None:
     folder = Folder(tmp_path, KEY)
     old, young = made(folder), made(folder, made_at=MADE + timedelta(days=2))
-    assert [each.id for each in folder.expired(MADE + timedelta(days=15))] == [old]
+    assert list(folder.expired(MADE + timedelta(days=15), KEPT)) == [old]
     assert [each.id for each in folder.whole()] == [old, young]
+
+
+@pytest.mark.parametrize("name", ["20261101t080000z-abcdef", "99999999t999999z-abcdef"])
+def test_one_that_cannot_be_read_is_told_passed_over_and_expires_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    folder = Folder(tmp_path, KEY)
+    backup = made(folder)
+    damaged = shutil.copytree(tmp_path / backup, tmp_path / name) / "manifest.json"
+    damaged.write_bytes(b"\xff" + damaged.read_bytes()[1:])
+    begun = datetime(2026, 11, 1, 8, tzinfo=UTC)
+    os.utime(damaged, (begun.timestamp(), begun.timestamp()))  # counts where the name is no time
+    assert [each.id for each in folder.whole()] == [backup]
+    lines: list[Any] = [record.msg for record in caplog.records]
+    assert [(line["event"], line["backup"]) for line in lines] == [("backup.unreadable", name)]
+    assert folder.expired(begun + KEPT - timedelta(seconds=1), KEPT) == {}
+    assert folder.expired(begun + KEPT, KEPT) == {name: None}
+    assert list(folder.expired(MADE + KEPT, KEPT)) == sorted([backup, name])
+    assert folder.remove(name)
+    assert list(folder.expired(MADE + KEPT, KEPT)) == [backup]
+
+
+def test_what_is_left_of_one_is_told_and_is_no_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path, KEY)
+    backup = made(folder)
+    with monkeypatch.context() as stuck:
+        stuck.setattr(shutil, "rmtree", lambda *_, **__: None)
+        assert not folder.remove(backup)
+    assert (folder.whole(), folder.halves()) == ([], [backup])
+    assert folder.remove(backup)
+    assert folder.halves() == []
 
 
 def test_backups_end_before_the_log_does_and_the_vaults_before_the_others(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from libs.common.bus.lease import Lease, LeaseLost, LeaseRow
 from libs.common.bus.producer import Producer
 from libs.common.bus.relay import Relay
+from libs.common.mongo import OperationFailure
 from libs.common.testing.kafka import records_of
 from libs.common.testing.waiting import eventually
 from tests.common.bus.harness import QUICK, Bench
@@ -48,6 +49,27 @@ async def test_holder_that_cannot_renew_stops_before_another_begins(bench: Bench
         with pytest.raises(LeaseLost):
             holder.require()
         assert not other.valid
+
+
+async def test_holder_renews_on_after_trouble_of_any_kind(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, renewed = Lease(bench.mongo, "test", TTL_S), list[bool]()
+    take, troubles = holder._take, [OperationFailure("too few have written it in time")]
+
+    async def troubled() -> bool:
+        if troubles:
+            raise troubles.pop()
+        renewed.append(await take())
+        return renewed[-1]
+
+    async def renewed_since() -> bool:
+        return len(renewed) > 1
+
+    async with holder.held():
+        monkeypatch.setattr(holder, "_take", troubled)
+        await eventually(renewed_since, within_s=4 * TTL_S)
+        holder.require()
 
 
 async def test_relay_without_the_lease_publishes_nothing(bench: Bench) -> None:
