@@ -26,6 +26,7 @@ from services.privacy.protocol import (
     PublishVerified,
     Record,
     StartScan,
+    Tick,
 )
 from services.privacy.repository import CaseRepository
 from services.privacy.scanner import ScanReport
@@ -108,6 +109,23 @@ class Casework:
                 admit(case)
             await self.take(case, happened(), report)
             return case
+
+        return await self._work.run(write)
+
+    async def tick(self, case_id: UUID) -> bool:
+        """Tell a case of the time, in a transaction of its own; tell whether it moved.
+
+        One that was due by an earlier policy alone does not move, and learns when it is due by the present one.
+        """
+
+        async def write() -> bool:
+            case, tick = await self.case(case_id), Tick(now())
+            if await self.take(case, tick):
+                return True
+            if case.wake_at and case.wake_at <= tick.at:  # else it would stay due, and be told without end
+                case.repeat(tick.at, self._policy)
+                await self._cases.save(case)
+            return False
 
         return await self._work.run(write)
 

@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.certificate import GENESIS
-from libs.common.mongo import Mongo
+from libs.common.mongo import Filter, Mongo
 from services.privacy.errors import CaseChanged
 from services.privacy.models import Case, Certificate, ChainHead
 from services.privacy.protocol import Phase
 
 HEAD = "erasure"
+DUE_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,18 @@ class CaseRepository:
         waits = {"open": True, "phase": Phase.WAITING.value, "saga.waited": hold_id}
         return [row["_id"] for row in await self._rows.find(waits, projection={"_id": 1})]
 
-    async def due(self, moment: datetime, limit: int) -> list[UUID]:
-        """Return open cases that want a Tick, the longest waiting first."""
-        rows = await self._rows.find(
-            {"open": True, "wake_at": {"$lte": moment}},
-            sort=[("wake_at", 1)],
-            limit=limit,
-            projection={"_id": 1},
-        )
-        return [row["_id"] for row in rows]
+    async def due(self, moment: datetime) -> AsyncIterator[UUID]:
+        """Yield the open cases that want a Tick, the longest waiting first; one that stays due is yielded once."""
+        wants = {"open": True, "wake_at": {"$lte": moment}}
+        order, wanted = [("wake_at", 1), ("_id", 1)], {"wake_at": 1}
+        behind: Filter = {}
+        while rows := await self._rows.find(
+            {"$and": [wants, behind]}, sort=order, limit=DUE_AT_ONCE, projection=wanted
+        ):
+            for row in rows:
+                yield row["_id"]
+            at, case_id = rows[-1]["wake_at"], rows[-1]["_id"]
+            behind = {"$or": [{"wake_at": {"$gt": at}}, {"wake_at": at, "_id": {"$gt": case_id}}]}
 
     async def to_look_at(self, moment: datetime, limit: int) -> list[Case]:
         """Return VERIFIED cases of which the law lets something go, the longest waiting first."""

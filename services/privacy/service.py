@@ -36,7 +36,6 @@ from services.privacy.protocol import (
     Resend,
     RetainedLooked,
     ScanFinished,
-    Tick,
     UserDeleted,
 )
 from services.privacy.repository import CaseRepository, OpenCases
@@ -44,7 +43,6 @@ from services.privacy.requests.requests import Requests
 from services.privacy.scanner import ScanReport
 from services.privacy.vault import Rotation
 
-DUE_AT_ONCE = 100
 HANDING_OVER = timedelta(minutes=10)
 """How long a hold that has ended is still a reason for its holder not to have erased yet."""
 
@@ -105,15 +103,17 @@ class PrivacyService:
             HOLDER_ACKED.labels(event.holder).inc()
 
     async def tick_due(self) -> int:
-        """End the holds that are over, and tell the cases that are due; return how many there were."""
-        ended = await self.holds.effects.end_due(now())
-        due = await self._cases.due(now(), DUE_AT_ONCE)
-        for case_id in due:
+        """End the holds that are over, and tell the cases that are due; return how many holds and cases that moved.
+
+        One that fails is told again in the next round, and holds up no other in this one.
+        """
+        moved = await self.holds.effects.end_due(now())
+        async for case_id in self._cases.due(now()):
             try:
-                await self.casework.feed(case_id, lambda: Tick(now()))
+                moved += await self.casework.tick(case_id)
             except Exception as error:
                 log.warning("case.not_ticked", case_id=str(case_id), exc_info=error)
-        return len(due) + ended
+        return moved
 
     async def resend(self, case_id: UUID, actor: str) -> Case:
         """Try again now, for an operator.

@@ -5,6 +5,7 @@ import json
 import random
 from contextvars import Context
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,11 @@ from libs.common.clock import now
 from libs.common.errors import Unavailable
 from libs.common.mongo import PyMongoError
 from libs.common.testing.metrics import metric
+from services.privacy import repository
 from services.privacy.errors import CaseNotFound
+from services.privacy.holds import rows as hold_rows
 from services.privacy.holds.grounds import Ground
+from services.privacy.holds.models import Hold
 from services.privacy.holds.orders import Wanted
 from services.privacy.models import Case
 from services.privacy.protocol import HOLDERS, Phase
@@ -146,6 +150,79 @@ async def test_a_finding_sends_the_erasure_again(privacy: Privacy) -> None:
         "an old scan"
     )
     assert (await privacy.service.finish_scan(erasure.case_id, 2, report())).phase is Phase.VERIFIED
+
+
+async def due_cases(privacy: Privacy, count: int, **change: Any) -> list[Erasure]:
+    """Return open cases that want a Tick since yesterday, the longest waiting first; `change` is of their rows."""
+    await privacy.service.tick_due()  # those of other tests
+    erasures = [Erasure() for _ in range(count)]
+    for number, erasure in enumerate(erasures):
+        await privacy.deliver(erasure.deleted())
+        due = {"wake_at": now() - timedelta(days=1) + timedelta(seconds=number)}
+        await privacy.mongo.collection(Case).update_one({"_id": erasure.case_id}, {"$set": due | change})
+    return erasures
+
+
+async def test_what_was_due_by_an_earlier_policy_learns_when_it_is_due_by_this_one(privacy: Privacy) -> None:
+    (erasure,) = await due_cases(privacy, 1)
+    assert await privacy.service.tick_due() == 0, "the clock may sleep"
+    case = await privacy.case(erasure)
+    assert case.wake_at is not None
+    assert case.wake_at == (case.saga.asked_at or now()) + privacy.settings.policy.silence
+    assert (case.phase, case.saga.silences) == (Phase.INVENTORY, 0)
+    assert not [each async for each in CaseRepository(privacy.mongo).due(now()) if each == case.id]
+    assert await privacy.published(erasure) == ["inventory.requested"]
+
+
+async def test_cases_that_fail_hold_up_none_behind_them_and_let_the_clock_sleep(
+    privacy: Privacy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "DUE_AT_ONCE", 2)
+    broken = await due_cases(privacy, 3, phase="no such phase")
+    later = now() - timedelta(hours=1)
+    (behind,) = await due_cases(privacy, 1, **{"saga.asked_at": later, "wake_at": later})
+    try:
+        assert await privacy.service.tick_due() == 1
+        assert (await privacy.case(behind)).saga.silences == 1
+        assert await privacy.service.tick_due() == 0
+    finally:
+        ids = [erasure.case_id for erasure in broken]
+        await privacy.mongo.collection(Case).delete_many({"_id": {"$in": ids}})
+
+
+async def test_cases_that_became_due_at_the_same_moment_are_all_told(
+    privacy: Privacy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "DUE_AT_ONCE", 2)
+    at = now() - timedelta(days=1)
+    erasures = await due_cases(privacy, 5, **{"saga.asked_at": at, "wake_at": at})
+    assert await privacy.service.tick_due() == 5
+    assert [(await privacy.case(erasure)).saga.silences for erasure in erasures] == [1] * 5
+
+
+async def test_workers_that_tell_a_case_at_the_same_time_move_it_once(privacy: Privacy) -> None:
+    (erasure,) = await due_cases(privacy, 1, **{"saga.asked_at": now() - timedelta(days=1)})
+    assert sum(await asyncio.gather(*(privacy.service.tick_due() for _ in range(4)))) == 1
+    assert (await privacy.case(erasure)).saga.silences == 1
+
+
+async def test_a_hold_that_cannot_end_holds_up_no_other_and_lets_the_clock_sleep(
+    privacy: Privacy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hold_rows, "ENDED_AT_ONCE", 1)
+    orders, rows = privacy.service.holds, privacy.mongo.collection(Hold)
+    await privacy.service.tick_due()  # what other tests left
+    wanted = Wanted(now() + timedelta(days=1), Ground.LEGAL_CLAIM, "staff:1")
+    stuck, other = [await orders.place_on_account(Erasure().user_id, wanted) for _ in range(2)]
+    over = {"until": now() - timedelta(seconds=1)}
+    await rows.update_one({"_id": stuck.id}, {"$set": over | {"kind": "no such kind"}})
+    await rows.update_one({"_id": other.id}, {"$set": over})
+    try:
+        assert await privacy.service.tick_due() == 1
+        assert (await orders.rows.get(other.id)).ended_as == "expired"
+        assert await privacy.service.tick_due() == 0
+    finally:
+        await rows.delete_one({"_id": stuck.id})
 
 
 async def test_concurrent_proofs_make_one_chain(privacy: Privacy) -> None:

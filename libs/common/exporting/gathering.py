@@ -88,8 +88,8 @@ class Gathering:
         Effects:  segments in the object store; the part's row; publishes export.completed.
         """
         attempt, key = new_id(), new_key()
+        await self._rows.begin(part, attempt)  # before all that may fail: what does is put off
         (sealed_key,) = await self.sealing.seal(part.user_id, [key])
-        await self._rows.begin(part, attempt)
         writer = segments.SegmentWriter(
             self.storage,
             self.writes,

@@ -78,8 +78,7 @@ class Packing:
                 while export := await self._rows.to_pack():
                     await self._try(export, lease)
                 if time.monotonic() - swept_at > self._sweep_every_s:
-                    while await self._exports.remove_expired():
-                        lease.require()
+                    await self._exports.remove_expired(lease.require)
                     swept_at = time.monotonic()
                 await self._exports.measure()
                 await asyncio.sleep(LOOK_EVERY_S)
@@ -107,11 +106,11 @@ class Packing:
                   action.recorded; all else of the export goes.
         """
         stale, attempt, key = export.attempt, new_id(), new_key()
-        (sealed_key,) = await self._sealing.seal(export.user_id, [key])
-        if not await self._rows.begin(export, attempt):
+        if not await self._rows.begin(export, attempt):  # before all that may fail: what does is put off
             return
         if stale is not None:
             await self._removals.delete_prefix(export.user_id, f"{self._prefix(export, stale)}/")
+        (sealed_key,) = await self._sealing.seal(export.user_id, [key])
         moment = now()
         archive = ZipArchive(self._writer(export, attempt, key), moment)
         binder = Binder(archive, moment)

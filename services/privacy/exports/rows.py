@@ -1,12 +1,12 @@
 """The only access to the rows of exports."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from libs.common.clock import now
-from libs.common.mongo import Mongo
+from libs.common.mongo import Filter, Mongo
 from services.privacy.exports.models import Export, ExportedPart, ExportRequest, ExportState
 
 LONGEST_WAIT = timedelta(minutes=5)
@@ -88,11 +88,14 @@ class ExportRows:
         )
         return Export.from_mongo(row) if row else None
 
-    async def expired(self, moment: datetime) -> list[Export]:
-        """Return some of the exports whose time is over, and whose archives are still there."""
+    async def expired(self, moment: datetime) -> AsyncIterator[Export]:
+        """Yield the exports whose time is over, and whose archives are still there, each once."""
         over = {"state": ExportState.READY.value, "expires_at": {"$lte": moment}}
-        rows = await self._rows.find(over, limit=SWEPT_AT_ONCE)
-        return [Export.from_mongo(row) for row in rows]
+        behind: Filter = {}
+        while rows := await self._rows.find({**over, **behind}, sort=[("_id", 1)], limit=SWEPT_AT_ONCE):
+            for row in rows:
+                yield Export.from_mongo(row)
+            behind = {"_id": {"$gt": rows[-1]["_id"]}}
 
     async def oldest_open(self) -> datetime | None:
         """Return since when the oldest open export is waited for."""

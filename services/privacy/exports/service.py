@@ -1,6 +1,6 @@
 """Exports as people and operators see them: begun, followed, handed out, and removed when their time is over."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from libs.common.audit import SYSTEM, Audit
 from libs.common.clock import new_id, now
-from libs.common.errors import PixeraError
 from libs.common.events.privacy import (
     ExportCompletedV1,
     ExportRequestedV1,
@@ -192,9 +191,16 @@ class Exports:
         await self._work.outbox.add(again)
         await self._record("export.retried", export, UNREADABLE)
 
-    async def remove_expired(self) -> int:
-        """Remove some archives whose time is over; return how many. What is left is for the next time."""
-        return sum([await self._removed(export) for export in await self._rows.expired(now())])
+    async def remove_expired(self, require: Callable[[], None] = lambda: None) -> int:
+        """Remove the archives whose time is over; return how many went. What is left is for the next time.
+
+        Args:     require: raises where another worker may be at it.
+        """
+        removed = 0
+        async for export in self._rows.expired(now()):
+            require()
+            removed += await self._removed(export)
+        return removed
 
     async def measure(self) -> None:
         """Measure how many exports people wait for, and for how long."""
@@ -217,10 +223,10 @@ class Exports:
         """Remove one archive; return whether it went. One that cannot be removed holds up no other."""
         try:
             await self._removals.delete_prefix(export.user_id, f"{self.home(export)}/")
-        except PixeraError as error:
+            await self._work.run(partial(self._note_removed, export))
+        except Exception as error:
             log.warning("export.not_removed", export=str(export.id), exc_info=error)
             return False
-        await self._work.run(partial(self._note_removed, export))
         REMOVED.inc()
         return True
 

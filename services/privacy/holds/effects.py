@@ -6,6 +6,7 @@ too late.
 """
 
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from libs.common.audit import SYSTEM, Audit
@@ -23,7 +24,7 @@ from services.privacy.repository import CaseRepository
 from services.privacy.saga import may_hold
 from services.privacy.subjects import Subjects
 
-ENDED_AT_ONCE = 100
+SETTLED_AT_ONCE = 100
 ANSWERS = {
     "in-force": HoldState.IN_FORCE,
     "too-late": HoldState.TOO_LATE,
@@ -99,18 +100,18 @@ class HoldEffects:
         await self.record(f"hold.{event.outcome}", hold, SYSTEM)
 
     async def end_due(self, moment: datetime) -> int:
-        """End the holds whose date has come; return how many there were."""
-        due = await self._rows.over(moment, ENDED_AT_ONCE)
-        for hold_id in due:
+        """End the holds whose date has come; return how many ended. One that cannot holds up no other."""
+        ended = 0
+        async for hold_id in self._rows.over(moment):
             try:
-                await self._work.run(lambda: self._expire(hold_id, moment))  # noqa: B023 - awaited here
+                ended += await self._work.run(partial(self._expire, hold_id, moment))
             except Exception as error:
                 log.warning("hold.not_ended", hold_id=str(hold_id), exc_info=error)
-        return len(due)
+        return ended
 
     async def settle_all(self) -> None:
         """Apply to cases what was confirmed by a process that died before it could."""
-        for hold in await self._rows.in_force_on_accounts(ENDED_AT_ONCE):
+        for hold in await self._rows.in_force_on_accounts(SETTLED_AT_ONCE):
             try:
                 await self.settle(hold)
             except HoldTooLate:
@@ -141,10 +142,13 @@ class HoldEffects:
         if hold.open:
             await self._close(hold, "too-late", SYSTEM, HoldState.TOO_LATE)
 
-    async def _expire(self, hold_id: UUID, moment: datetime) -> None:
+    async def _expire(self, hold_id: UUID, moment: datetime) -> bool:
+        """End a hold whose date has come, in the open transaction; tell whether nobody had before."""
         hold = await self._rows.get(hold_id)
-        if hold.open and hold.until <= moment:
-            await self.end(hold, "expired", SYSTEM)
+        if not hold.open or hold.until > moment:
+            return False
+        await self.end(hold, "expired", SYSTEM)
+        return True
 
     async def _close(self, hold: Hold, how: str, actor: str, state: HoldState = HoldState.ENDED) -> None:
         hold.state, hold.ended_at, hold.ended_by, hold.ended_as = state, now(), actor, how

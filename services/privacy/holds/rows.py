@@ -1,15 +1,16 @@
 """The only access to the holds."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from libs.common.mongo import Mongo
+from libs.common.mongo import Filter, Mongo
 from libs.common.pagination import after_cursor
 from services.privacy.errors import HoldNotFound
 from services.privacy.holds.models import Hold, HoldKind, HoldState
 
 NEWEST_FIRST = (("placed_at", -1), ("_id", -1))
+ENDED_AT_ONCE = 100
 OPEN = {"state": {"$in": [HoldState.ASKED.value, HoldState.UNCONFIRMED.value, HoldState.IN_FORCE.value]}}
 
 
@@ -58,11 +59,16 @@ class HoldRows:
         row = await self._rows.find_one({"subject": subject, **in_force}, sort=[("confirmed_at", -1)])
         return Hold.from_mongo(row) if row else None
 
-    async def over(self, moment: datetime, limit: int) -> list[UUID]:
-        """Return the open holds whose end has come."""
-        due = {**OPEN, "until": {"$lte": moment}}
-        rows = await self._rows.find(due, sort=[("until", 1)], limit=limit, projection={"_id": 1})
-        return [row["_id"] for row in rows]
+    async def over(self, moment: datetime) -> AsyncIterator[UUID]:
+        """Yield the open holds whose end has come; one that stays open is yielded once."""
+        due, wanted = {**OPEN, "until": {"$lte": moment}}, {"_id": 1}
+        behind: Filter = {}
+        while rows := await self._rows.find(
+            {**due, **behind}, sort=[("_id", 1)], limit=ENDED_AT_ONCE, projection=wanted
+        ):
+            for row in rows:
+                yield row["_id"]
+            behind = {"_id": {"$gt": rows[-1]["_id"]}}
 
     async def in_force_on_accounts(self, limit: int) -> list[Hold]:
         """Return holds that are in force on accounts, the latest confirmed first."""

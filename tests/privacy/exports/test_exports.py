@@ -6,7 +6,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -40,6 +40,7 @@ from libs.common.privacy.exported import WITHHELD
 from libs.common.privacy.holdings import locator
 from libs.common.privacy.purposes import Decision
 from libs.common.privacy.removals import Removals
+from libs.common.sealing import Sealing
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
 from libs.common.stream_cipher import StreamCipher
@@ -47,12 +48,14 @@ from libs.common.testing.metrics import metric
 from libs.common.testing.serving import published, serving
 from libs.common.testing.tokens import bearer
 from libs.common.testing.waiting import eventually
+from libs.common.vault.cipher import SealBroken
 from services.auth.models import User as UserRow
 from services.gallery.models import Image
 from services.gallery.objects import BUCKET as GALLERY
 from services.generation.backends.base import Style
 from services.generation.models import Job, JobState, Order
 from services.privacy.errors import ExportNotFound
+from services.privacy.exports import rows as export_rows
 from services.privacy.exports.models import Export, ExportedPart, ExportState
 from services.privacy.exports.packing import Packing
 from services.privacy.main import create_app
@@ -554,6 +557,62 @@ async def test_a_worker_that_dies_while_it_packs_is_followed_by_one_that_begins_
     assert (await ivan.take(str(export.id))).status_code == 200
 
 
+def break_seal(monkeypatch: pytest.MonkeyPatch, user_id: UUID) -> None:
+    """Have a person's key wrapped by a master that is gone."""
+    seal = Sealing.seal
+
+    async def broken(self: Sealing, whose: UUID, values: Sequence[Any]) -> list[str]:
+        if whose == user_id:
+            raise SealBroken
+        return await seal(self, whose, values)
+
+    monkeypatch.setattr(Sealing, "seal", broken)
+
+
+async def test_a_part_that_cannot_be_sealed_is_put_off_and_holds_up_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kim, liam = await house.person("Kim's kelp"), await house.person("Liam's lagoon")
+    rows = house.others.services["gallery"].mongo.collection(ExportPart)
+    stuck, other = [
+        ExportPart(id=new_id(), user_id=person.id, created_at=now(), due_at=now() - timedelta(minutes=wait))
+        for person, wait in ((kim, 2), (liam, 1))
+    ]
+
+    async def written(part: ExportPart) -> dict[str, Any]:
+        return await rows.find_one({"_id": part.id, "state": "done"}) or {}
+
+    with monkeypatch.context() as patched:
+        break_seal(patched, kim.id)
+        await rows.insert_many([part.to_mongo() for part in (stuck, other)])
+        await eventually(lambda: written(other), within_s=20)
+        row = await rows.find_one({"_id": stuck.id})
+        assert row is not None
+        assert (row["state"], row["tries"] > 0, row["due_at"] > stuck.created_at) == ("waiting", True, True)
+    await eventually(lambda: written(stuck))
+
+
+async def test_an_export_that_cannot_be_sealed_is_put_off_and_holds_up_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mia, noah = await house.person("Mia's moor"), await house.person("Noah's nook")
+    stuck, other = await gathered(house, mia.id), await gathered(house, noah.id)
+
+    async def packed() -> bool:
+        return (await house.row(other.id) or {}).get("state") == "ready"
+
+    with monkeypatch.context() as patched:
+        break_seal(patched, mia.id)
+        for export in (stuck, other):
+            await house.service.exports.retry(export.id, "staff:tests")
+        await eventually(packed, within_s=20)
+        row = await house.row(stuck.id)
+        assert row is not None
+        assert (row["state"], row["tries"] > 0, row["due_at"] > stuck.created_at) == ("packing", True, True)
+    await mia.ready(str(stuck.id))
+    assert await house.archive_alone(mia.id, str(stuck.id))
+
+
 async def test_an_erasure_ends_an_export_that_is_under_way(house: House) -> None:
     judy = await house.person("Judy's jetty")
     export = await gathered(house, judy.id)
@@ -584,29 +643,43 @@ async def test_it_goes_when_its_time_is_over(house: House, bob: Person, made: di
     assert (seen["state"], (await bob.take(export["export_id"])).status_code) == ("removed", 410)
 
 
-async def test_an_archive_that_cannot_be_removed_holds_up_no_other(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    exports, rows = house.service.exports, house.app.state.mongo.collection(Export)
+async def over(house: House, count: int) -> list[Export]:
+    """Return exports whose time is over, in their order."""
     times = {"created_at": now(), "due_at": now(), "expires_at": now()}
-    stuck, other = [
-        Export(id=new_id(), user_id=uuid4(), state=ExportState.READY, open=False, **times) for _ in range(2)
+    exports = [
+        Export(id=new_id(), user_id=uuid4(), state=ExportState.READY, open=False, **times)
+        for _ in range(count)
     ]
-    for export in (stuck, other):
-        await rows.insert_one(export.to_mongo())
+    await house.app.state.mongo.collection(Export).insert_many([export.to_mongo() for export in exports])
+    return exports
+
+
+@pytest.mark.parametrize("trouble", [Unavailable("the object store does not answer"), OSError("it has gone")])
+async def test_an_archive_that_cannot_be_removed_holds_up_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    exports, (stuck, other) = house.service.exports, await over(house, 2)
     delete_prefix = Removals.delete_prefix
 
     async def refused(self: Removals, user_id: UUID, prefix: str) -> None:
         if user_id == stuck.user_id:
-            raise Unavailable("the object store does not answer")
+            raise trouble
         await delete_prefix(self, user_id, prefix)
 
     with monkeypatch.context() as patched:
         patched.setattr(Removals, "delete_prefix", refused)
+        patched.setattr(export_rows, "SWEPT_AT_ONCE", 1)  # those that are stuck are a whole page
         assert await exports.remove_expired() == 1
     states = [row["state"] for row in [await house.row(stuck.id), await house.row(other.id)] if row]
     assert states == ["ready", "removed"]
     assert await exports.remove_expired() == 1
+
+
+async def test_whoever_lost_the_lease_removes_no_archive(house: House) -> None:
+    await over(house, 1)
+    with pytest.raises(LeaseLost):
+        await house.service.exports.remove_expired(Lease(house.app.state.mongo, "not held", 60).require)
+    assert await house.service.exports.remove_expired() == 1
 
 
 async def test_an_erasure_takes_it_along_and_makes_noise_of_every_copy(
