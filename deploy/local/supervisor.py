@@ -93,6 +93,16 @@ class Supervisor:
         for entry in entries:
             del self.running[entry.program.name]
 
+    async def restart(self, name: str) -> None:
+        """Ask a program to end, and kill it where it does not in its time; it is started as after any death."""
+        entry = self.running[name]
+        if (child := entry.child) is None:
+            return
+        child.send(signal.SIGTERM)
+        await asyncio.sleep(entry.program.stops_within)
+        if entry.child is child:
+            child.send(signal.SIGKILL)
+
     def _begin(self, program: Program) -> Running:
         entry = self.running[program.name] = Running(program)
         entry.task = asyncio.create_task(self._keep_running(entry), name=program.name)

@@ -23,7 +23,6 @@ HOMES = ROOT / ".cache" / "chaos"
 WARM_AFTER = 3
 """Seeds after which a rig's memory is the measure for what comes."""
 CHECKS = Checks(Record, live, unsettled, violations)
-Sizes = dict[tuple[str, int], float]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ async def _on_one_rig(row: Row, played: Played) -> int:
     """Play until the row ends or a seed fails. Returns how many seeds were played."""
     home = HOMES / f"rig-{row.seeds[0]}"
     shutil.rmtree(home, ignore_errors=True)
-    count, first, last = 0, Sizes(), Sizes()
+    count, first, last = 0, memory.Sizes(), memory.Sizes()
     async with rig(home) as rigged:
         for count, seed in enumerate(row.seeds, start=1):
             outcome = await play_one(rigged, plan(seed, disks=rigged.has_disks))
@@ -92,7 +91,7 @@ async def play_one(rigged: LocalRig, drawn: Plan, patience: Patience = PATIENCE)
         )
 
 
-def _judge_rig(rigged: LocalRig, first: Sizes, last: Sizes, played: Played) -> None:
+def _judge_rig(rigged: LocalRig, first: memory.Sizes, last: memory.Sizes, played: Played) -> None:
     """Look at what only the whole of a rig's life shows."""
     for name, added in memory.growth(first, last).items():
         played.growth[name] = max(added, played.growth.get(name, added))

@@ -8,41 +8,55 @@ from pathlib import Path
 import psutil
 
 from deploy.local import guard
+from libs.common.processes import cores
 from tests.chaos.model import Process, Violation
 
 GROWTH_MIB = 64
 """What a process may add between its rig's third seed and its last. Measured: services add 5 to 15 MiB in that time,
 the JVM and mongod up to their limits of 256 MiB, which they are allowed. A loop that keeps each event it saw, or a
 client for each request, adds more than this in a few thousand requests."""
+FAMILY = 5 + cores()
+"""How many processes one may be of: itself, the server that forks its pool and its tracker of resources, the pool's
+children, one that is being replaced, and one that runs alone what killed another."""
 LIMITED = {"kafka": 600, "mongod": 700, "s3": 600}
 """MiB in all for those that fill a cache of a fixed size before they are flat."""
 
-
-def measured(processes: Mapping[str, Process]) -> dict[tuple[str, int], float]:
-    """Return the proportional memory in MiB of each process with its children, by name and pid."""
-    return {(name, process.pid): sum(map(_pss, _family(process.pid))) for name, process in processes.items()}
+Sizes = dict[tuple[str, int], dict[int, float]]
+"""MiB by name and pid of a process, and in it by its own pid and its children's."""
 
 
-def growth(first: Mapping[tuple[str, int], float], last: Mapping[tuple[str, int], float]) -> dict[str, float]:
-    """Return what each process that lived through has added, in MiB."""
-    return {key[0]: last[key] - first[key] for key in first.keys() & last.keys()}
+def measured(processes: Mapping[str, Process]) -> Sizes:
+    """Return the proportional memory of each process and of its children."""
+    families = {(name, process.pid): _family(process.pid) for name, process in processes.items()}
+    return {process: {pid: _pss(pid) for pid in family} for process, family in families.items()}
 
 
-def violations(
-    first: Mapping[tuple[str, int], float], last: Mapping[tuple[str, int], float]
-) -> list[Violation]:
-    """Say which process has grown beyond the bound."""
+def growth(first: Sizes, last: Sizes) -> dict[str, float]:
+    """Return what each process that lived through, and those of its children that did, have added, in MiB.
+
+    A pool starts its children as they are needed, one maybe late: that is no growth, and their number has a bound.
+    """
+    return {key[0]: _added(first[key], last[key]) for key in first.keys() & last.keys()}
+
+
+def violations(first: Sizes, last: Sizes) -> list[Violation]:
+    """Say which process has grown beyond the bound, or has more children than a pool is of."""
     grown = [
         (name, f"{added:+.0f} MiB")
         for name, added in growth(first, last).items()
         if name not in LIMITED and added > GROWTH_MIB
     ]
     large = [
-        (name, f"{size:.0f} MiB")
-        for (name, _), size in last.items()
-        if size > LIMITED.get(name, float("inf"))
+        (name, f"{sum(sizes.values()):.0f} MiB")
+        for (name, _), sizes in last.items()
+        if sum(sizes.values()) > LIMITED.get(name, float("inf"))
     ]
-    return [Violation("memory-flat", name, detail) for name, detail in grown + large]
+    many = [(name, f"{len(sizes)} processes") for (name, _), sizes in last.items() if len(sizes) > FAMILY]
+    return [Violation("memory-flat", name, detail) for name, detail in grown + large + many]
+
+
+def _added(first: Mapping[int, float], last: Mapping[int, float]) -> float:
+    return sum(last[pid] - first[pid] for pid in first.keys() & last.keys())
 
 
 def strays(launcher: int, processes: Mapping[str, Process]) -> set[int]:

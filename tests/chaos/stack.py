@@ -36,6 +36,7 @@ class RiggedStack(Stack):
     def __init__(self, options: Options, home: Home, ports: Mapping[str, int], progress: Progress) -> None:
         self._held = FreePorts()
         self._helpers: set[int] = set()
+        self._restarting: asyncio.Task[None] | None = None
         super().__init__(options, home, {**ports, **self._held.take(links.OFFSETS)}, progress)
         self._events = EventFile(home)
         self._control = Control(self._ports[links.CONTROL])
@@ -80,8 +81,8 @@ class RiggedStack(Stack):
     async def empty_disk(self, server: str) -> None:
         """Room again, and what the server's operator would do then."""
         disk.empty(self._home, server)
-        if server in disk.NEEDS_A_RESTART:
-            os.kill(self._supervisor.running[server].pid, signal.SIGTERM)
+        if server in disk.NEEDS_A_RESTART:  # not waited for: it is part of what the platform recovers from
+            self._restarting = asyncio.create_task(self._supervisor.restart(server))
 
     def _program(self, process: WebProcess, env: Mapping[str, str]) -> Program:
         service, _, _ = process.name.partition("-")

@@ -60,11 +60,11 @@ class Run:
         ]
 
     def _growth(self) -> str:
-        grown = {name: added for played in self.played for name, added in played.growth.items()}
+        grown = [(added, name) for played in self.played for name, added in played.growth.items()]
         if not grown:
             return "not measured: no rig lived for four seeds"
-        name = max(grown, key=lambda each: grown[each])
-        return f"at most {grown[name]:+.0f} MiB ({name})"
+        added, name = max(grown)
+        return f"at most {added:+.0f} MiB ({name})"
 
 
 def show(run: Run) -> None:

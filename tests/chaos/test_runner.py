@@ -140,10 +140,15 @@ async def test_a_process_that_is_nobodys_is_a_violation(monkeypatch: pytest.Monk
 
 
 def test_memory_that_grows_without_end_is_a_violation() -> None:
-    first = {("auth-api", 1): 80.0, ("kafka", 2): 300.0, ("gone", 3): 1.0}
-    assert memory.violations(first, {("auth-api", 1): 95.0, ("kafka", 2): 450.0}) == []
-    grown = memory.violations(first, {("auth-api", 1): 80.0 + memory.GROWTH_MIB + 1, ("kafka", 2): 900.0})
-    assert [violation.about for violation in grown] == ["auth-api", "kafka"]
+    first = {("auth-api", 1): {1: 80.0, 4: 30.0}, ("kafka", 2): {2: 300.0}, ("gone", 3): {3: 1.0}}
+    more = memory.GROWTH_MIB + 1
+    late = {1: 95.0, 4: 30.0, 5: more}  # a pool's second child, which began after the first was measured
+    assert memory.violations(first, {("auth-api", 1): late, ("kafka", 2): {2: 450.0}}) == []
+    for grown in ({1: 80.0 + more, 4: 30.0}, {1: 80.0, 4: 30.0 + more}):
+        found = memory.violations(first, {("auth-api", 1): grown, ("kafka", 2): {2: 900.0}})
+        assert [violation.about for violation in found] == ["auth-api", "kafka"]
+    many = {("auth-api", 1): dict.fromkeys(range(memory.FAMILY + 1), 0.1)}
+    assert [violation.about for violation in memory.violations(first, many)] == ["auth-api"]
 
 
 async def test_a_failed_seed_says_how_to_play_it_again(
