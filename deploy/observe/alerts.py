@@ -48,6 +48,15 @@ PROCESSES = (
         silent=((f"pixera_loop_lag_seconds{{{WORKER}}}", "0.01x10 0.9 0.01x30"),),
     ),
     Alert(
+        "PixeraLoopFailing",
+        "sum by (service, role, task) (increase(pixera_background_restarts_total[15m])) > 10",
+        "15m",
+        TICKET,
+        "{{ $labels.task }} of {{ $labels.service }} {{ $labels.role }} fails again and again",
+        fires=((f'pixera_background_restarts_total{{{WORKER},task="Retained.run"}}', "0+6x60"),),
+        silent=((f'pixera_background_restarts_total{{{WORKER},task="Retained.run"}}', "0x5 0+3x3 9x50"),),
+    ),
+    Alert(
         "PixeraClockOff",
         "max by (service, instance) (pixera_consumer_last_progress_timestamp_seconds) - time() > 30",
         "1m",

@@ -284,7 +284,7 @@ async def _start(app: FastAPI, stack: AsyncExitStack, role: Role, platform: Plat
         loops += [gathering.work_for_ever] if gathering else []
         bus = app.state.bus = _bus(platform, subscriptions)
         app.state.checks.append(bus.none_halted)
-        loops.append(partial(replays.work_for_ever, bus.redeliveries))
+        loops += [bus.measure, partial(replays.work_for_ever, bus.redeliveries)]
         await bus.start()
         closes(stack, bus.stop, bus.stops_within_s)
     background = Background(loops)

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from libs.common.bus.connection import connection
-from libs.common.bus.settings import RETRY_BACKOFF_MS
+from libs.common.bus.connection import connection, stop_client
+from libs.common.bus.settings import RETRY_BACKOFF_MS, BusSettings
 from libs.common.errors import Unavailable
 from libs.common.events.auth import SessionRevokedV1, UserDeletedV1
 from libs.common.logging import logger
@@ -26,15 +27,21 @@ TOPICS: dict[str, type[SessionRevokedV1] | type[UserDeletedV1]] = {
 }
 MOST_REMEMBERED = 200_000
 POLL_MS = 500
+PATIENCE_S = BusSettings.model_fields["client_patience_s"].default
+"""As long as a consumer's client has to get on: what is not read here lets an ended session go on."""
 
 log = logger("revocations")
+
+
+class ReaderStalled(Exception):
+    """The client does not hand over what there is, or nobody answers it: a new one begins a token's life ago."""
 
 
 class Revocations:
     """The sessions and accounts that tokens are refused for, in memory."""
 
-    def __init__(self, settings: CommonSettings) -> None:
-        self._bootstrap = settings.kafka_bootstrap
+    def __init__(self, settings: CommonSettings, patience_s: float = PATIENCE_S) -> None:
+        self._bootstrap, self._patience_s = settings.kafka_bootstrap, patience_s
         self._horizon_s = settings.access_token_ttl_s + 60
         self._ended: OrderedDict[UUID, float] = OrderedDict()
         self._targets: dict[TopicPartition, int] = {}
@@ -75,16 +82,37 @@ class Revocations:
             retry_backoff_ms=RETRY_BACKOFF_MS,
         )
         try:
-            await consumer.start()
-            await self._rewind(consumer)
-            while True:
-                for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
-                    for record in records:
-                        self._read(record)
-                if not self._caught_up.is_set() and await self._at_end(consumer):
-                    self._caught_up.set()
+            async with asyncio.timeout(self._patience_s):
+                await consumer.start()
+                await self._rewind(consumer)
+            await self._read_on(consumer)
         finally:
-            await consumer.stop()
+            async with asyncio.timeout(self._patience_s):
+                await stop_client(consumer)
+
+    async def _read_on(self, consumer: AIOKafkaConsumer) -> None:
+        """Read what comes. Raises: ReaderStalled: it does not come, though it is there (ADR 0048)."""
+        well_at = looked_at = time.monotonic()
+        while True:
+            for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+                for record in records:
+                    self._read(record)
+                well_at = time.monotonic()
+            if not self._caught_up.is_set() and await _at_end(consumer, self._targets):
+                self._caught_up.set()
+            if time.monotonic() - looked_at > self._patience_s / 4:
+                looked_at = time.monotonic()
+                well_at = looked_at if await self._is_well(consumer) else well_at
+            if time.monotonic() - well_at > self._patience_s:
+                raise ReaderStalled
+
+    async def _is_well(self, consumer: AIOKafkaConsumer) -> bool:
+        """Tell whether the broker answers, and has nothing that was not handed over."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await _at_end(consumer, await consumer.end_offsets(sorted(consumer.assignment())))
+        except (KafkaError, TimeoutError):
+            return False
 
     async def _rewind(self, consumer: AIOKafkaConsumer) -> None:
         """Start a token's lifetime ago; a partition with nothing since then starts at its end."""
@@ -95,9 +123,6 @@ class Revocations:
         for partition in partitions:
             place = found.get(partition)
             consumer.seek(partition, place.offset if place else self._targets[partition])
-
-    async def _at_end(self, consumer: AIOKafkaConsumer) -> bool:
-        return all([await consumer.position(tp) >= end for tp, end in self._targets.items()])
 
     def _read(self, record: ConsumerRecord) -> None:
         try:
@@ -111,3 +136,7 @@ class Revocations:
         self.note(event.user_id)
         for tell in self._when_closed:
             tell(event.user_id)
+
+
+async def _at_end(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
+    return all([await consumer.position(partition) >= end for partition, end in ends.items()])

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel, create_model
 
+from cli.restoring import stored
 from contracts import events
 from contracts.asyncapi import all_subscriptions
 from libs.common.events import event_classes, producer_of
@@ -103,6 +104,11 @@ def test_a_group_is_named_for_its_service_and_handles_one_thing() -> None:
     groups = [subscription.group for subscription in all_subscriptions()]
     assert len(groups) == len(set(groups))
     assert all(re.fullmatch(r"(auth|gallery|generation|billing|privacy)\.[a-z-]+", group) for group in groups)
+
+
+def test_a_restore_puts_back_every_group_that_consumes() -> None:
+    put_back = {group.name: set(group.handlers) for group in stored().groups}
+    assert put_back == {each.group: set(each.events) for each in all_subscriptions()}
 
 
 def test_every_topic_is_named_subject_dot_past_verb() -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import MessageSizeTooLargeError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OffsetOutOfRangeError
+from aiokafka.structs import RecordMetadata
 
-from libs.common.bus.connection import connection
+from libs.common.bus.connection import connection, stop_client
 from libs.common.bus.envelope import Record, first_of
 from libs.common.bus.producer import Message, Producer
 from libs.common.bus.settings import RETRY_BACKOFF_MS
@@ -16,6 +18,7 @@ from libs.common.clock import now
 from libs.common.errors import NotFound
 
 PREFIX = "dlq_"
+NO_VALUE = f"{PREFIX}no_value"
 READ_MS = 200
 READ_S = 10.0
 
@@ -59,20 +62,30 @@ class Archive:
 
         Raises:   KafkaError: not all are known to be stored; to be tried again.
         """
-        messages = [
-            Message(self._topic, each.key, each.value, _headers(each, code, error)) for each in records
-        ]
+        messages = [self._message(each, code, error) for each in records]
         answers = await self._producer.send(messages)
         return [await self._placed(*each) for each in zip(messages, answers, strict=True)]
 
-    async def _placed(self, message: Message, answer: object) -> Stored:
-        """Return where a message came to lie; one that is too large, without its value: its origin has it."""
-        whole = not isinstance(answer, MessageSizeTooLargeError)
-        if not whole:
-            (answer,) = await self._producer.send([Message(self._topic, message.key, None, message.headers)])
+    def _message(self, record: Record, code: str, error: str) -> Message:
+        """Return a record as it is stored. One without key and value no client sends, so its value is marked."""
+        headers = _headers(record, code, error)
+        if record.key is None and record.value is None:
+            return Message(self._topic, None, b"", [*headers, (NO_VALUE, b"1")])
+        return Message(self._topic, record.key, record.value, headers)
+
+    async def _placed(self, message: Message, answer: RecordMetadata | Exception) -> Stored:
+        """Return where a message came to lie; one that is too large, with less of it: its origin has the rest."""
+        ours = [(name, value) for name, value in message.headers if name.startswith(PREFIX)]
+        less = [
+            Message(self._topic, message.key, b"", message.headers),
+            Message(self._topic, None, b"", ours),
+        ]
+        whole = True
+        while isinstance(answer, MessageSizeTooLargeError) and less:
+            (answer,), whole = await self._producer.send([less.pop(0)]), False
         if isinstance(answer, Exception):
             raise answer
-        return Stored(answer.partition, answer.offset, whole)  # type: ignore[attr-defined]
+        return Stored(answer.partition, answer.offset, whole)
 
 
 class Reader:
@@ -85,25 +98,41 @@ class Reader:
 
     async def read(self, topic: str, partition: int, offset: int) -> Record:
         """Return a record. Raises: RecordGone (404). KafkaError, TimeoutError: the broker does not answer."""
-        place = TopicPartition(topic, partition)
-        async with self._one_at_a_time, asyncio.timeout(READ_S):
-            consumer = await self._started()
-            consumer.assign([place])
-            consumer.seek(place, offset)
+        async with self._one_at_a_time:
             try:
-                while not (found := await consumer.getmany(place, timeout_ms=READ_MS, max_records=1)):
-                    await self._require_there(consumer, place, offset)
-            except OffsetOutOfRangeError as error:
-                raise RecordGone from error
-        record: Record = found[place][0]
+                async with asyncio.timeout(READ_S):
+                    record = await self._read(TopicPartition(topic, partition), offset)
+            except (KafkaError, TimeoutError):
+                await self._drop()
+                raise
         if record.offset != offset:
             raise RecordGone
         return record
 
     async def close(self) -> None:
         """Disconnect."""
-        if self._live is not None:
-            await self._live.stop()
+        client, self._live = self._live, None
+        if client is not None:
+            await stop_client(client)
+
+    async def _read(self, place: TopicPartition, offset: int) -> Record:
+        """Return the first record from an offset on. Raises: RecordGone (404)."""
+        consumer = await self._started()
+        consumer.assign([place])
+        consumer.seek(place, offset)
+        try:
+            while not (found := await consumer.getmany(place, timeout_ms=READ_MS, max_records=1)):
+                await self._require_there(consumer, place, offset)
+        except OffsetOutOfRangeError as error:
+            raise RecordGone from error
+        record: Record = found[place][0]
+        return record
+
+    async def _drop(self) -> None:
+        """Leave a client that did not answer: its tasks may have ended without a word (ADR 0048)."""
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(READ_S):
+                await self.close()
 
     async def _require_there(self, consumer: AIOKafkaConsumer, place: TopicPartition, offset: int) -> None:
         ends = await consumer.end_offsets([place])
@@ -131,7 +160,8 @@ def original(stored: Record, topic: str, partition: int, offset: int) -> Record:
     """Return a stored record as it was at its origin."""
     headers = [(name, value) for name, value in stored.headers if not name.startswith(PREFIX)]
     timestamp = int(first_of(stored.headers, f"{PREFIX}timestamp") or stored.timestamp)
-    return Again(topic, partition, offset, timestamp, stored.key, stored.value, headers)
+    value = None if any(name == NO_VALUE for name, _ in stored.headers) else stored.value
+    return Again(topic, partition, offset, timestamp, stored.key, value, headers)
 
 
 def _headers(record: Record, code: str, error: str) -> list[tuple[str, bytes | None]]:

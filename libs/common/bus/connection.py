@@ -5,12 +5,16 @@ The certificate says which service it is, and so which topics it may write and r
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from faststream.security import BaseSecurity
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from libs.common.stopping import is_cancelled
 
 
 class KafkaTls(BaseSettings):
@@ -50,3 +54,19 @@ def security() -> BaseSecurity | None:
     """Return the same for FastStream's broker, made once while a process is put together and serves nobody."""
     context = KafkaTls().context()
     return None if context is None else BaseSecurity(ssl_context=context)
+
+
+async def stop_client(client: AIOKafkaConsumer, stop: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Stop a client, connections and all.
+
+    It raises what it cancelled itself, a fetch that waits to be tried again as they do while a broker is away
+    (aiokafka#647), and has left its connections open then.
+
+    Args:     stop: what stops it, where that is not the client's own `stop` alone.
+    """
+    try:
+        await (stop or client.stop)()
+    except asyncio.CancelledError:
+        if is_cancelled():
+            raise
+        await client._client.close()  # noqa: SLF001 - nothing public closes them then

@@ -15,6 +15,7 @@ from faststream.middlewares import AckPolicy
 
 from libs.common.bus import metrics
 from libs.common.bus.client_watch import ClientStalled, ClientWatch
+from libs.common.bus.connection import stop_client
 from libs.common.bus.dead_letters import TooManyDeadLetters
 from libs.common.bus.envelope import Record
 from libs.common.bus.group import Group
@@ -199,24 +200,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         """Leave the group. A client that cannot would stay a member that takes nothing, so the process ends then."""
         try:
             async with asyncio.timeout(self._settings.client_patience_s):
-                await self._stop_client()
+                client, stop = self._subscriber.consumer, self._subscriber.stop
+                await (stop_client(client, stop) if client else stop())
         except TimeoutError:
             log.critical("consumer.cannot_leave", group=self.group.name)
             end_process()
-
-    async def _stop_client(self) -> None:
-        """Stop the client, connections and all.
-
-        It raises what it cancelled itself, a fetch that waits to be tried again as they do while a broker is away
-        (aiokafka#647), and has left its connections open then.
-        """
-        client = self._subscriber.consumer
-        try:
-            await self._subscriber.stop()
-        except asyncio.CancelledError:
-            if is_cancelled() or client is None:
-                raise
-            await client._client.close()  # noqa: SLF001 - nothing public closes them then
 
     async def _watch(self, consumer: AIOKafkaConsumer) -> None:
         """Look at the client until it stalls; what is waited for from it ends then. Raises: ClientStalled."""

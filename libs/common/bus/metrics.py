@@ -5,7 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 AGE_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 86400)
 BATCH_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
 
-OUTBOX_PENDING = Gauge("pixera_outbox_pending", "Events that wait to be published; counted by the relay.")
+OUTBOX_PENDING = Gauge("pixera_outbox_pending", "Events that wait to be published.")
 OUTBOX_OLDEST_AGE = Gauge("pixera_outbox_oldest_age_seconds", "Age of the event that has waited longest.")
 RELAY_LEADING = Gauge("pixera_relay_leading", "1 where this process holds its service's relay lease.")
 PUBLISHED = Counter("pixera_relay_published", "Events published and acknowledged.", ("topic",))

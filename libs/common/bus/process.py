@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable
 
-from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
 from libs.common.audit import Audit
@@ -28,13 +27,14 @@ from libs.common.bus.relay import Relay
 from libs.common.bus.settings import RETRY_BACKOFF_MS, BusSettings
 from libs.common.bus.settling import Settler
 from libs.common.bus.stream_worker import StreamWorker
-from libs.common.bus.topics import TopicsNotMade, dead_letter_topic, ensure_topics, event_topic
+from libs.common.bus.topics import dead_letter_topic, ensure_topics, event_topic
 from libs.common.bus.trouble import Backoff
 from libs.common.document import Document
 from libs.common.errors import Unavailable
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
 from libs.common.settings import CommonSettings
+from libs.common.stopping import is_cancelled
 from libs.common.work import UnitOfWork
 
 BUS_DOCUMENTS: tuple[type[Document], ...] = (OutboxRow, InboxRow, LeaseRow, DeadLetter, ParkedKey)
@@ -117,22 +117,37 @@ class Bus:
 
     async def healthy(self) -> dict[str, bool]:
         """Return, for the relay and each consumer group, whether it makes progress where there is work."""
-        return {"relay": self._relays()} | {each.group.name: each.healthy() for each in self._consumers}
+        begun = self._consumes()
+        return {"relay": self._relays()} | {
+            each.group.name: begun and each.healthy() for each in self._consumers
+        }
 
     async def live(self) -> dict[str, bool]:
         """Return the same as a new start could mend it.
 
         A group that stopped at its dead-letter limit counts as well: begun anew, it would give up as many again.
         """
-        return {"relay": self._relays()} | {each.group.name: not each.stuck for each in self._consumers}
+        begun = self._consumes()
+        return {"relay": self._relays()} | {
+            each.group.name: begun and not each.stuck for each in self._consumers
+        }
 
     async def none_halted(self) -> None:
         """Raises: Unavailable: a group stopped at its dead-letter limit."""
         if halted := [consumer.group.name for consumer in self._consumers if consumer.halted]:
             raise Unavailable(f"stopped at the dead-letter limit: {', '.join(halted)}")
 
+    async def measure(self) -> None:
+        """Measure the outbox for as long as the process lives, whoever publishes it, and if nobody does."""
+        await self._relay.measure_for_ever()
+
     def _relays(self) -> bool:
         return self._relay.healthy() and not self._tasks[0].done()
+
+    def _consumes(self) -> bool:
+        """Tell whether the consumers run, or will; each that was halted or stopped has ended well."""
+        task = self._tasks[1]
+        return not task.done() or (not task.cancelled() and task.exception() is None)
 
     def _consumer(self, parts: Parts) -> Consumer:
         worker = StreamWorker(parts) if parts.group.io else BatchWorker(parts)
@@ -170,7 +185,9 @@ class Bus:
         while topics:
             try:
                 await ensure_topics(self._bootstrap, topics)
-            except (KafkaError, OSError, TopicsNotMade) as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if is_cancelled():
+                    raise
                 log.warning("bus.no_topics_yet", service=self._name, exc_info=error)
                 await asyncio.sleep(backoff.next())
             else:

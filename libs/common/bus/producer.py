@@ -12,6 +12,8 @@ from libs.common.bus.connection import connection
 from libs.common.bus.settings import RETRY_BACKOFF_MS
 from libs.common.logging import logger
 
+Answer = asyncio.Future[RecordMetadata]
+
 BATCH_BYTES = 131_072  # eight times the default: 2x the throughput (shared guide, performance)
 REQUEST_TIMEOUT_MS = 15_000
 
@@ -55,8 +57,7 @@ class Producer:
         Raises:   KafkaError: there is no connection; nothing was sent.
         """
         producer = await self._started()
-        sent = [await self._send(producer, message) for message in messages]
-        answers = await asyncio.gather(*sent, return_exceptions=True)
+        answers = await asyncio.gather(*await self._queued(producer, messages), return_exceptions=True)
         failures = [answer for answer in answers if isinstance(answer, Exception)]
         if any(not isinstance(failure, MessageSizeTooLargeError) for failure in failures):
             await self._discard(producer)
@@ -67,15 +68,25 @@ class Producer:
         if self._live is not None:
             await self._discard(self._live)
 
-    async def _send(self, producer: AIOKafkaProducer, message: Message) -> "asyncio.Future[RecordMetadata]":
-        try:
-            future: asyncio.Future[RecordMetadata] = await producer.send(
-                message.topic, message.value, key=message.key, headers=message.headers
-            )
-        except KafkaError as error:  # refused before it was queued: too large, or its topic is unknown
-            future = asyncio.get_running_loop().create_future()
-            future.set_exception(error)
-        return future
+    async def _queued(self, producer: AIOKafkaProducer, messages: Iterable[Message]) -> list[Answer]:
+        """Hand messages over in their order; behind one that found no room, or no topic, none is: it would overtake.
+
+        One that is too large never goes, so nothing can overtake it.
+        """
+        queued: list[Answer] = []
+        refused: KafkaError | None = None
+        for each in messages:
+            if refused is not None:
+                queued.append(_failed(refused))
+                continue
+            try:
+                queued.append(await producer.send(each.topic, each.value, key=each.key, headers=each.headers))
+            except MessageSizeTooLargeError as error:
+                queued.append(_failed(error))
+            except KafkaError as error:
+                refused = error
+                queued.append(_failed(refused))
+        return queued
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:
@@ -104,3 +115,10 @@ class Producer:
             await producer.stop()
         except KafkaError as error:
             log.warning("producer.stopped_badly", exc_info=error)
+
+
+def _failed(error: KafkaError) -> Answer:
+    """Return the answer to a message that was not handed over."""
+    answer: Answer = asyncio.get_running_loop().create_future()
+    answer.set_exception(error)
+    return answer

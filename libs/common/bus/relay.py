@@ -129,7 +129,6 @@ class Relay:
         await self._publish([self._queue.popleft() for _ in range(most)])
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + self._settings.sweep_every_s
-            await self._measure()
             missed_since = now() - timedelta(seconds=self._settings.sweep_older_than_s)
             await self._publish_stored({"time": {"$lt": missed_since}})
 
@@ -187,6 +186,12 @@ class Relay:
             await asyncio.gather(self._forgetting, return_exceptions=True)
         with suppress(PyMongoError):
             await self._rows.delete_many({"_id": {"$in": self._to_forget}})
+
+    async def measure_for_ever(self) -> None:
+        """Measure what waits, for as long as the process lives: also while another relays, or while Kafka is away."""
+        while True:
+            await self._measure()
+            await asyncio.sleep(self._settings.sweep_every_s)
 
     async def _measure(self) -> None:
         metrics.OUTBOX_PENDING.set(await self._rows.count({}, limit=COUNTED_AT_MOST))

@@ -14,10 +14,15 @@ from libs.common.bus.parts import Parts
 from libs.common.bus.settling import Abandoned, Outcome
 from libs.common.bus.window import Place, Window
 from libs.common.logging import logger
+from libs.common.stopping import is_cancelled
 
 LaneKey = tuple[str, int, bytes | None]
 
 log = logger("bus.consumer")
+
+
+class Interrupted(Exception):
+    """A job ended by a cancellation that nobody here asked for: a library's own."""
 
 
 @dataclass(slots=True)
@@ -78,6 +83,8 @@ class StreamWorker:
             await self._parts.settler.persist(records[0], self._parts.parking.refresh, ownership.pause)
             await self._pass_over(jobs, ownership)
         except Abandoned:
+            return
+        if ownership.ending:  # what has been let go meanwhile stays out of the lanes of who has it next
             return
         for job in jobs:
             if job.outcome is None:
@@ -152,6 +159,11 @@ class StreamWorker:
             log.debug("lane.abandoned", group=self._parts.group.name)
         except Exception as error:  # noqa: BLE001 - it must reach the consumer, which stops or starts over
             self._failure = error
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            self._failure = Interrupted()
+            self._failure.__cause__ = error
         finally:
             del lanes[key]
             self._changed.set()

@@ -29,14 +29,14 @@ class Refuses:
     """A handler that fails for some numbers for as long as it is told to, and has the usual effect otherwise."""
 
     def __init__(self, bench: Bench, *numbers: int, error: Exception | None = None) -> None:
-        self.bench, self._error = bench, error or Invalid()
+        self.bench, self.error = bench, error or Invalid()
         self.numbers = set(numbers)
         self.tries = 0
 
     async def __call__(self, event: Noted, *once: Once) -> None:
         if event.number in self.numbers:
             self.tries += 1
-            raise self._error
+            raise self.error
         if once:
             await self.bench.note_once(event, once[0])
         else:

@@ -6,9 +6,15 @@ from collections.abc import Callable
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from libs.common.bus import consumer
+from libs.common.bus import archive, consumer
+from libs.common.bus.archive import Again, Reader
 from libs.common.bus.consumer import Consumer
 from libs.common.bus.consumes import Once
+from libs.common.bus.envelope import headers_of
+from libs.common.bus.outbox import OutboxRow
+from libs.common.bus.ownership import Ownership
+from libs.common.bus.stream_worker import StreamWorker
+from libs.common.testing.kafka import records_of
 from tests.common.bus.events import Noted
 from tests.common.bus.harness import QUICK, Bench
 
@@ -130,3 +136,52 @@ async def test_a_worker_that_takes_its_time_keeps_its_client(bench: Bench) -> No
     assert client_of(bus._consumers[0]) is client
     let_go.set()
     await bench.effects_reach(5)
+
+
+@BOTH
+async def test_a_handler_that_ends_by_its_librarys_cancellation_is_begun_anew(bench: Bench, io: bool) -> None:
+    """Nobody wants its task to end: its record must not wait for the next rebalance, unseen."""
+    troubles = [1, 2]
+
+    async def cancelled(event: Noted, *once: Once) -> None:
+        if event.number == 0 and troubles:
+            troubles.pop()
+            raise asyncio.CancelledError
+        await (bench.note_once(event, *once) if once else bench.note(event))
+
+    await bench.bus(bench.subscription(cancelled, io=io), tuned=IMPATIENT).start()
+    await bench.publish_numbers(3)
+    assert sorted(await bench.effects_reach(3)) == [0, 1, 2]
+    assert troubles == []
+
+
+async def test_what_was_taken_of_partitions_that_are_let_go_is_not_begun(bench: Bench) -> None:
+    """It would queue in the lanes of who has them next, and take those along when it is given up."""
+    bus = bench.bus(bench.subscription(bench.note_once, io=True))
+    worker = bus._consumers[0]._worker
+    assert isinstance(worker, StreamWorker)
+    await bench.publish_numbers(1)
+    row = OutboxRow.from_mongo((await bench.mongo.collection(OutboxRow).find({}))[0])
+    record = Again(bench.topic, 0, 0, 0, row.key.encode(), row.body, headers_of(row))
+    gone = Ownership(AIOKafkaConsumer(bootstrap_servers=bench.bootstrap), bench.group, 1.0)
+    gone.end_soon()
+    await worker.take([record], gone)
+    assert worker._lanes == {}
+    bench.buses.clear()
+
+
+async def test_a_reader_whose_client_does_not_get_on_has_another_the_next_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "READ_S", 1.5)
+    await bench.bus(bench.subscription(bench.note)).start()
+    await bench.publish_numbers(1)
+    await bench.effects_reach(1)
+    partition = next(each.partition for each in await records_of(bench.bootstrap, bench.topic))
+    reader = Reader(bench.bootstrap)
+    assert (await reader.read(bench.topic, partition, 0)).offset == 0
+    fetcher(reader._live).cancel()
+    with pytest.raises(TimeoutError):
+        await reader.read(bench.topic, partition, 0)
+    assert (await reader.read(bench.topic, partition, 0)).offset == 0
+    await reader.close()

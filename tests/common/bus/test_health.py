@@ -2,8 +2,15 @@
 
 import asyncio
 import time
+from functools import partial
+from typing import Any
 
+import pytest
+
+from libs.common.bus import process
 from libs.common.bus.consumes import Once
+from libs.common.bus.process import Bus
+from libs.common.bus.topics import ensure_topics
 from libs.common.testing.metrics import metric
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import Noted
@@ -47,11 +54,58 @@ async def test_a_consumer_that_ended_though_nobody_stopped_it_is_not_alive(bench
     await bench.effects_reach(1)
     assert await bus.live() == {"relay": True, bench.group: True}
     bus._tasks[1].cancel()
+    await eventually(partial(_is_dead, bus, bench.group))
 
-    async def is_dead() -> bool:
-        return not (await bus.live())[bench.group]
 
-    await eventually(is_dead)
+@pytest.mark.parametrize("error", [KeyError("a topic"), asyncio.CancelledError()], ids=["bug", "library's"])
+async def test_a_consumer_begins_whatever_kept_its_topics_from_being_made(
+    bench: Bench, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    troubles = [error]
+
+    async def fails_once(*asked: Any) -> None:
+        if troubles:
+            raise troubles.pop()
+        await ensure_topics(*asked)
+
+    monkeypatch.setattr(process, "ensure_topics", fails_once)
+    await bench.bus(bench.subscription(bench.note)).start()
+    await bench.publish_numbers(1)
+    await bench.effects_reach(1)
+
+
+async def test_consumers_that_never_began_are_not_alive(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ends() -> None:
+        raise SystemError
+
+    bus = bench.bus(bench.subscription(bench.note))
+    monkeypatch.setattr(bus, "ensure_topics", ends)
+    await bus.start()
+    assert await eventually(partial(_is_dead, bus, bench.group))
+    assert not (await bus.healthy())[bench.group]
+
+
+async def _is_dead(bus: Bus, group: str) -> bool:
+    return not (await bus.live())[group]
+
+
+async def test_how_old_the_outbox_is_shows_while_nobody_can_publish(bench: Bench) -> None:
+    """As long as Kafka is away a publication has no end, and the relay waits for it."""
+    nowhere = bench.settings
+    bench.settings = nowhere.model_copy(update={"kafka_bootstrap": "127.0.0.1:9"})
+    bus = bench.bus(bench.subscription(bench.note))
+    measuring = asyncio.create_task(bus.measure())  # the relay has not even begun
+    await bench.publish_numbers(3)
+
+    async def shows() -> bool:
+        return metric("pixera_outbox_oldest_age_seconds") > 0 and metric("pixera_outbox_pending") == 3
+
+    await eventually(shows)
+    measuring.cancel()
+    bench.buses.clear()
+    bench.settings = nowhere
 
 
 async def test_what_happens_is_counted(bench: Bench) -> None:

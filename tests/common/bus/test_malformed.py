@@ -3,7 +3,9 @@
 from uuid import uuid4
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from libs.common.bus.archive import original
 from libs.common.bus.consumes import Subscription
 from libs.common.bus.envelope import Headers, first_of, headers_of
 from libs.common.bus.letters.rows import DeadLetter, State
@@ -107,6 +109,44 @@ async def test_the_body_is_wrong(bench: Bench, what: str, io: bool) -> None:
     key, _, headers = good(bench)
     await send(bench, key, value, headers)
     assert (await the_letter(bench, io=io)).code == f"malformed.{code}"
+
+
+@BOTH
+async def test_there_is_nothing_at_all(bench: Bench, io: bool) -> None:
+    """No key and no value: aiokafka reads such a record and refuses to write one, so it is stored with a mark."""
+    async with raw_producer(bench.bootstrap) as producer:
+        batch = producer.create_batch()
+        batch.append(key=None, value=None, timestamp=None)
+        await (await producer.send_batch(batch, bench.topic, partition=0))
+    await send(bench, *good(bench))
+    await bench.bus(bench.subscription(bench.note_once if io else bench.note, io=io)).start()
+    assert await bench.effects_reach(1) == [1]
+    (letter,) = await letters_reach(bench, 1)
+    assert (letter.code, letter.whole) == ("malformed.tombstone", True)
+    (stored,) = await records_of(bench.bootstrap, f"{bench.group}.dlq")
+    again = original(stored, letter.topic, letter.partition, letter.offset)
+    assert (again.key, again.value, list(again.headers)) == (None, None, [])
+
+
+@BOTH
+@pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "without a key"])
+async def test_it_is_too_large_to_be_stored(bench: Bench, keyed: bool, io: bool) -> None:
+    """A batch that is compressed gets past every limit on what is stored: the letter says where it lies."""
+    key, _, headers = good(bench)
+    large = {"max_batch_size": 4_000_000, "max_request_size": 4_000_000, "compression_type": "gzip"}
+    async with AIOKafkaProducer(bootstrap_servers=bench.bootstrap, **large) as producer:
+        body = b"x" * 2_000_000
+        await producer.send_and_wait(
+            bench.topic, body, key=key if keyed else None, headers=headers, partition=0
+        )
+    await send(bench, *good(bench))
+    await bench.bus(bench.subscription(bench.note_once if io else bench.note, io=io)).start()
+    assert await bench.effects_reach(1) == [1]
+    (letter,) = await letters_reach(bench, 1)
+    assert (letter.code, letter.whole) == ("malformed.oversized", False)
+    (stored,) = await records_of(bench.bootstrap, f"{bench.group}.dlq")
+    assert stored.value == b""
+    assert first_of(stored.headers, "dlq_error_code") == letter.code
 
 
 @BOTH

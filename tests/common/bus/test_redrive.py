@@ -6,15 +6,19 @@ from uuid import UUID, uuid4
 import pytest
 
 from libs.common.audit import Audit, staff_actor
-from libs.common.bus import metrics
+from libs.common.bus import metrics, redelivery
+from libs.common.bus.consumes import Once
+from libs.common.bus.letters import box as box_module
+from libs.common.bus.letters import redriver
 from libs.common.bus.letters.box import LetterBox
 from libs.common.bus.letters.errors import LetterNotFound, LetterSettled, LetterWaits
 from libs.common.bus.letters.rows import DeadLetter, State
 from libs.common.bus.settling import Outcome
+from libs.common.errors import Unavailable
 from libs.common.events.privacy import ActionRecordedV1
 from libs.common.testing.kafka import records_of, rewind
 from libs.common.testing.waiting import eventually
-from tests.common.bus.events import noted
+from tests.common.bus.events import Noted, noted
 from tests.common.bus.harness import Bench
 from tests.common.bus.letters import Refuses, lanes, letters, letters_reach, of_person
 from tests.common.bus.test_dead_letters import all_is_committed
@@ -121,15 +125,77 @@ async def test_the_audit_is_told_who_redrove_and_why_once(bench: Bench) -> None:
     refuses.numbers.clear()
     await box(bench).ask(first.id, STAFF, "bug-1234")
     head, behind = await all_settled(bench)
-    (told,) = await eventually(lambda: actions(bench, head.id))
-    assert (told.action, told.actor, told.ground) == (
-        "dead-letter.redriven",
-        staff_actor(STAFF),
-        "bug-1234",
-    )
-    assert told.user_id == person
-    (told,) = await eventually(lambda: actions(bench, behind.id))
-    assert (told.actor, told.ground) == ("system", "was-parked")
+
+    async def both() -> list[ActionRecordedV1]:
+        found = await actions(bench, head.id)
+        return found if len(found) == 2 else []
+
+    told = {each.action: each for each in await eventually(both)}
+    assert told.keys() == {"dead-letter.redrive-asked", "dead-letter.redriven"}
+    for each in told.values():
+        assert (each.actor, each.ground, each.user_id) == (staff_actor(STAFF), "bug-1234", person)
+    (waited,) = await eventually(lambda: actions(bench, behind.id))
+    assert (waited.actor, waited.ground) == ("system", "was-parked")
+
+
+async def test_a_lane_that_does_not_get_on_holds_up_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One lane is looked at in each round; what the first one's letter needs is away for long."""
+    monkeypatch.setattr(box_module, "LANES_AT_ONCE", 1)
+    monkeypatch.setattr(redelivery, "PATIENCE_S", 0.1)
+    stuck, other, refuses = uuid4(), uuid4(), Refuses(bench, 0, 1)
+    await bench.publish(bench.event(user_id=stuck, number=0))
+    await bench.bus(bench.subscription(refuses)).start()
+    (first,) = await letters_reach(bench, 1)
+    await bench.publish(bench.event(user_id=other, number=1))
+    (second,) = [each for each in await letters_reach(bench, 2) if each.user_id == other]
+    refuses.numbers, refuses.error = {0}, Unavailable()
+    await box(bench).ask(first.id, STAFF, "bug-1234")
+    await box(bench).ask(second.id, STAFF, "bug-1234")
+    assert await bench.effects_reach(1, within_s=10) == [1]
+    refuses.numbers.clear()
+    await all_settled(bench)
+
+
+async def test_a_long_lane_is_delivered_in_slices(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redriver, "SLICE_S", 0.0)
+    person, refuses = uuid4(), Refuses(bench, 0)
+    first = await stopped_at(bench, person, refuses, io=False)
+    before = (await lanes(bench))[0].at
+    refuses.numbers.clear()
+    await box(bench).ask(first.id, STAFF, "bug-1234")
+
+    async def put_last() -> bool:
+        found = await lanes(bench)
+        return not found or found[0].at > before
+
+    await eventually(put_last)
+    assert len(await letters(bench, State.PARKED)) > 0, "all of it was delivered at one go"
+    await all_settled(bench)
+    assert await of_person(bench, person) == [0, 1, 2, 3, 4, 5]
+
+
+async def test_gauges_are_shown_while_a_letter_is_delivered(bench: Bench) -> None:
+    person, refuses, let_go = uuid4(), Refuses(bench, 0), asyncio.Event()
+
+    async def slow(event: Noted, once: Once) -> None:
+        if not refuses.numbers and event.number == 0:
+            await let_go.wait()
+        await refuses(event, once)
+
+    await bench.publish(bench.event(user_id=person, number=0))
+    await bench.bus(bench.subscription(slow, io=True)).start()
+    (first,) = await letters_reach(bench, 1)
+    refuses.numbers.clear()
+    await box(bench).ask(first.id, STAFF, "bug-1234")
+
+    async def shown() -> bool:
+        return float(metrics.DLQ_DEPTH.labels(bench.group, "redriving")._value.get()) == 1
+
+    await eventually(shown)
+    let_go.set()
+    await all_settled(bench)
 
 
 @BOTH

@@ -11,7 +11,8 @@ from libs.common.bus.settling import NotDelivered, Outcome
 from libs.common.clock import now
 from libs.common.mongo import Filter, Mongo
 
-REDRIVEN, DISCARDED = "dead-letter.redriven", "dead-letter.discarded"
+ASKED, REDRIVEN = "dead-letter.redrive-asked", "dead-letter.redriven"
+DISCARDED = "dead-letter.discarded"
 BEHIND = "was-parked"
 """The ground on which what waited behind a letter is delivered."""
 
@@ -54,7 +55,7 @@ class LetterBox:
         """Ask for a letter to be redriven; asked twice, it is asked for once.
 
         Raises:   LetterNotFound (404).  LetterSettled, LetterWaits (409).
-        Effects:  a redriver takes it up shortly.
+        Effects:  a redriver takes it up shortly; records dead-letter.redrive-asked.
         """
         return await self._mongo.transaction(lambda: self._ask(letter_id, staff_id, reason))
 
@@ -67,11 +68,15 @@ class LetterBox:
         return await self._mongo.transaction(lambda: self._discard(letter_id, staff_id, reason))
 
     async def draining(self) -> list[UUID]:
-        """Return lanes whose first letter has its turn."""
+        """Return some lanes whose first letter has its turn, those that waited longest for it."""
         rows = await self._lanes.find(
             {"draining": True}, sort=[("at", 1)], limit=LANES_AT_ONCE, projection={"_id": 1}
         )
         return [row["_id"] for row in rows]
+
+    async def put_last(self, lane: UUID) -> None:
+        """Let all other lanes have their turn before this one, if it is there still."""
+        await self._lanes.update_one({"_id": lane}, {"$set": {"at": now()}})
 
     async def asked_alone(self) -> list[DeadLetter]:
         """Return letters that were asked for and that nothing waits behind."""
@@ -111,6 +116,7 @@ class LetterBox:
         asked = {"state": State.REDRIVING, "asked_by": staff_id, "asked_at": now(), "reason": reason}
         await self._set(letter, asked)
         await self._let_run(letter.lane)
+        await self._record(ASKED, letter, staff_actor(staff_id), reason)
         return letter.model_copy(update=asked)
 
     async def _discard(self, letter_id: UUID, staff_id: UUID, reason: str) -> DeadLetter:

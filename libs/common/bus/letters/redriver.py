@@ -1,6 +1,7 @@
 """The redriver: delivers the letters that were asked for, and in their order what waited behind them."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from libs.common.stopping import is_cancelled
 
 REDRIVER_LEASE = "redriver"
 LANES_SIDE_BY_SIDE = 8
+SLICE_S = 5.0
 LOOK_EVERY_S = 0.5
 
 log = logger("bus.redriver")
@@ -64,15 +66,25 @@ class Redriver:
                 self._depths.forget()
 
     async def _lead(self, backoff: Backoff) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._redrive_on(backoff))
+            tasks.create_task(self._show_on())
+
+    async def _redrive_on(self, backoff: Backoff) -> None:
         while True:
             self._lease.require()
             await self._round()
-            await self._depths.show()
             backoff.count = 0
             await asyncio.sleep(LOOK_EVERY_S)
 
+    async def _show_on(self) -> None:
+        """Show how much waits, however long a round takes."""
+        while True:
+            await self._depths.show()
+            await asyncio.sleep(LOOK_EVERY_S)
+
     async def _round(self) -> None:
-        """Deliver what has its turn now: lanes side by side, each in order."""
+        """Deliver some of what has its turn now: lanes side by side, each in order."""
         room = asyncio.Semaphore(LANES_SIDE_BY_SIDE)
         lanes, alone = await self._box.draining(), await self._box.asked_alone()
         async with asyncio.TaskGroup() as tasks:
@@ -82,9 +94,12 @@ class Redriver:
                 tasks.create_task(self._alone(letter, room))
 
     async def _drain(self, lane: UUID, room: asyncio.Semaphore) -> None:
+        """Deliver a lane's letters for a while; the rest comes after the other lanes: many, or not getting on."""
         async with room:
+            until = time.monotonic() + SLICE_S
             while letter := await self._box.next_of(lane):
-                if not await self._redrive(letter):
+                if not await self._redrive(letter) or time.monotonic() > until:
+                    await self._box.put_last(lane)
                     return
 
     async def _alone(self, letter: DeadLetter, room: asyncio.Semaphore) -> None:

@@ -1,0 +1,85 @@
+"""Which sessions have ended is read for as long as a process lives, also past a client that does not get on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from libs.common import revocations
+from libs.common.bus.topics import ensure_topics, event_topic
+from libs.common.events.auth import SessionRevokedV1
+from libs.common.revocations import TOPICS, Revocations
+from libs.common.settings import CommonSettings
+from libs.common.tasks import Background
+from libs.common.testing.kafka import raw_producer
+from libs.common.testing.metrics import metric
+from libs.common.testing.waiting import eventually
+
+
+class Follower:
+    """A process that follows, and the clients that it has had."""
+
+    def __init__(self, settings: CommonSettings, clients: list[AIOKafkaConsumer]) -> None:
+        self.settings, self.clients, self.looks = settings, clients, 0
+        self.revocations = Revocations(settings, patience_s=1.5)
+
+    async def hears(self, session_id: UUID) -> bool:
+        """End a session; tell whether it is heard of."""
+        event = SessionRevokedV1(user_id=uuid4(), session_id=session_id, reason="signed-out")
+        async with raw_producer(self.settings.kafka_bootstrap) as producer:
+            await producer.send_and_wait(event.topic, event.model_dump_json().encode())
+
+        async def heard() -> bool:
+            return self.revocations.ended(uuid4(), session_id)
+
+        return await eventually(heard)
+
+
+@pytest.fixture
+async def follower(
+    common_settings: CommonSettings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Follower]:
+    clients: list[AIOKafkaConsumer] = []
+
+    class Client(AIOKafkaConsumer):  # type: ignore[misc]
+        def __init__(self, *topics: str, **options: object) -> None:
+            super().__init__(*topics, **options)
+            clients.append(self)
+
+    monkeypatch.setattr(revocations, "AIOKafkaConsumer", Client)
+    await ensure_topics(common_settings.kafka_bootstrap, [event_topic(name) for name in TOPICS])
+    follower = Follower(common_settings, clients)
+    background = Background([follower.revocations.follow])
+    background.start()
+    yield follower
+    await background.stop()
+
+
+async def test_a_client_that_does_not_get_on_is_replaced(follower: Follower) -> None:
+    assert await follower.hears(uuid4())
+    (client,) = follower.clients
+    client._fetcher._fetch_task.cancel()  # it ends without a word, and `getmany` returns nothing for ever
+    await asyncio.sleep(2 * revocations.POLL_MS / 1_000)  # so does what it had asked for
+    assert await follower.hears(uuid4())
+    assert len(follower.clients) == 2
+    assert metric("pixera_background_restarts_total", task="Revocations.follow") == 1
+
+
+async def test_a_client_that_has_nothing_to_hand_over_is_left_alone(follower: Follower) -> None:
+    assert await follower.hears(uuid4())
+    quiet_since = len(follower.clients)
+
+    async def looked_often() -> bool:
+        return follower.looks >= 8
+
+    is_well = follower.revocations._is_well
+
+    async def counted(client: AIOKafkaConsumer) -> bool:
+        follower.looks += 1
+        return await is_well(client)
+
+    follower.revocations._is_well = counted  # type: ignore[assignment, method-assign]
+    await eventually(looked_often)
+    assert len(follower.clients) == quiet_since
