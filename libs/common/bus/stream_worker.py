@@ -1,7 +1,7 @@
 """I/O handlers: many at once over different keys, in order within a key, committing as they finish."""
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -49,6 +49,7 @@ class StreamWorker:
         self._most = max(parts.group.batch, 2 * parts.group.concurrency)
         self._places = asyncio.Semaphore(parts.group.concurrency)
         self._working_on: dict[str, asyncio.Event] = {}
+        self._begun: OrderedDict[str, None] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._committing: asyncio.Task[None] | None = None
@@ -181,6 +182,7 @@ class StreamWorker:
                 raise Abandoned
             received = self._parts.receive(job.record)
             await self._await_earlier(received)
+            await self._require_fresh(received)
             over = self._working_on[received.id] = asyncio.Event()
             try:
                 await perform(self._parts, received)
@@ -197,6 +199,17 @@ class StreamWorker:
             await earlier.wait()
             if await self._parts.inbox.known([received.id]):
                 raise AlreadyDone(received.id)
+
+    async def _require_fresh(self, received: Received) -> None:
+        """Look once more at an event that was begun not long ago: a relay that was killed has published it twice.
+
+        Both may be taken before either is done. Raises: AlreadyDone: it had its effect.
+        """
+        if received.id in self._begun and await self._parts.inbox.known([received.id]):
+            raise AlreadyDone(received.id)
+        self._begun[received.id] = None
+        while len(self._begun) > 2 * self._most:
+            self._begun.popitem(last=False)
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         job.place.settled = True

@@ -10,11 +10,15 @@ from uuid import uuid4
 
 import pytest
 
+from libs.common.bus.consumes import Once
+from libs.common.bus.envelope import headers_of
 from libs.common.bus.outbox import OutboxRow
-from libs.common.testing.kafka import committed, records_of
+from libs.common.testing.kafka import committed, raw_producer, records_of
 from libs.common.testing.processes import tied
 from libs.common.testing.waiting import eventually
+from tests.common.bus.events import Noted
 from tests.common.bus.harness import NO_SWEEP, Bench
+from tests.common.bus.test_dead_letters import all_is_committed
 
 MODULE = "tests.common.bus.crashing"
 KILLED = -signal.SIGKILL
@@ -64,6 +68,24 @@ async def test_killed_between_publish_and_forgetting(bench: Bench) -> None:
     assert await records_of(bench.bootstrap, bench.topic)
     await bench.bus(bench.subscription(bench.note)).start()
     await everything_is_passed(bench)
+    assert sorted(await bench.effects()) == list(range(20))
+
+
+async def test_what_a_killed_relay_published_twice_is_begun_once(bench: Bench) -> None:
+    """Both are taken at once, when neither is done: a second mail could not be called back."""
+    begun: list[int] = []
+
+    async def mails(event: Noted, once: Once) -> None:
+        begun.append(event.number)
+        await bench.note_once(event, once)
+
+    rows = [OutboxRow.of(bench.event(user_id=uuid4(), number=number), "/tests") for number in range(20)]
+    async with raw_producer(bench.bootstrap) as producer:
+        for row in (*rows, *rows):
+            await producer.send(bench.topic, row.body, key=row.key.encode(), headers=headers_of(row))
+    await bench.bus(bench.subscription(mails, io=True, concurrency=4)).start()
+    await all_is_committed(bench, 2 * len(rows))
+    assert sorted(begun) == list(range(20))
     assert sorted(await bench.effects()) == list(range(20))
 
 
