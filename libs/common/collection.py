@@ -73,6 +73,25 @@ class Collection:
         async for row in cursor:
             yield row
 
+    async def pages(
+        self, query: Filter, *, by: str = "_id", size: int, projection: Filter | None = None
+    ) -> AsyncIterator[list[Row]]:
+        """Yield the rows that match in the order of a field, page by page, each looked for behind the last.
+
+        No cursor is open while somebody works on a page, and a row that stays as it is comes once: for sweeps, where
+        `stream` would lose its cursor and a first page would never end.
+
+        Args:     by: a field that is not sealed, which each of these rows has, and the projection.
+        """
+        order = list(dict.fromkeys([(by, 1), ("_id", 1)]))
+        behind: Filter = {}
+        while rows := await self.find(
+            {"$and": [query, behind]}, sort=order, limit=size, projection=projection
+        ):
+            yield rows
+            last = rows[-1]
+            behind = {"$or": [{by: {"$gt": last[by]}}, {by: last[by], "_id": {"$gt": last["_id"]}}]}
+
     async def count(self, query: Filter, *, limit: int = 0) -> int:
         """Count the rows that match, by counting them (not from statistics)."""
         options = {"limit": limit} if limit else {}

@@ -1,9 +1,7 @@
 """The end of an account: hidden at once, its person free to come back for a while, then closed and erased."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 from libs.common.clock import new_id, now
@@ -21,9 +19,6 @@ from services.auth.rows.users import Due
 from services.auth.sessions import SessionKeeper
 from services.auth.settings import AuthSettings
 from services.auth.standing import Standing
-
-Page = Callable[[Due | None], Awaitable[list[Due]]]
-"""Returns some of the accounts that are due, behind one."""
 
 log = logger("auth.leaving")
 
@@ -134,7 +129,8 @@ class Leaving:
 
         Where it stands is in the rows: a process that is killed leaves what it has not closed to the next one.
         """
-        return await self._close_each(partial(self._store.users.due, now()), "grace-ended")
+        due = self._store.users.due(now())
+        return sum([await self._closed(each, "grace-ended") async for each in due])
 
     async def close_unverified(self) -> int:
         """Delete accounts whose address was never verified in the time for it; return how many.
@@ -142,15 +138,8 @@ class Leaving:
         Source:   GDPR Art. 5(1)(e): the address may be somebody else's, who never asked for an account.
         """
         before = now() - self._settings.unverified_lifetime
-        return await self._close_each(partial(self._store.users.unverified_since, before), "never-verified")
-
-    async def _close_each(self, page: Page, reason: str) -> int:
-        """Close all accounts that are due, a page at a time; return how many. One that stays is passed by."""
-        closed, after = 0, None
-        while due := await page(after):
-            closed += sum([await self._closed(each, reason) for each in due])
-            after = due[-1]
-        return closed
+        due = self._store.users.unverified_since(before)
+        return sum([await self._closed(each, "never-verified") async for each in due])
 
     async def _closed(self, account: Due, reason: str) -> bool:
         """Close one account; return whether it was. One that cannot be closed is left for the next time."""

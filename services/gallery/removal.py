@@ -66,10 +66,9 @@ class Removal:
 
         The row goes first: whoever is completing the upload at this moment finds it gone and keeps nothing.
         """
-        ended, after = 0, None
-        while old := await self._uploads.begun_before(now() - self._expires_after, after=after):
+        ended = 0
+        async for old in self._uploads.begun_before(now() - self._expires_after):
             ended += sum(await asyncio.gather(*map(self._expire, old)))
-            after = old[-1]
         if ended:
             EXPIRED.inc(ended)
             log.info("gallery.uploads_expired", uploads=ended)
@@ -80,10 +79,9 @@ class Removal:
 
         A frozen person's are left to the erasure.
         """
-        gone, after = 0, None
-        while waiting := await self._images.let_go(after=after):
+        gone = 0
+        async for waiting in self._images.let_go():
             gone += sum([await self._finish(row["user_id"], row["_id"]) for row in waiting])
-            after = waiting[-1]["_id"]
         DELETED.inc(gone)
         return gone
 

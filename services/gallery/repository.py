@@ -1,8 +1,7 @@
 """The only door to gallery's collections. Every query names the owner; what does not is maintenance."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from libs.common.mongo import Collection as MongoCollection
@@ -13,7 +12,6 @@ from services.gallery.errors import AlreadyCompleted
 from services.gallery.models import Image, ImageState, Upload
 
 NEWEST_FIRST = (("created_at", -1), ("_id", -1))
-OLDEST_FIRST = (("created_at", 1), ("_id", 1))
 SHOWN = {"state": {"$ne": ImageState.DELETING.value}}
 BATCH = 32
 
@@ -77,13 +75,10 @@ class ImageRepository:
         query = {"_id": image_id, "user_id": user_id, "state": ImageState.DELETING.value, HELD: {"$ne": None}}
         return bool(await self._rows.update_one(query, {"$set": {"deletion_waits": True}}))
 
-    async def let_go(self, *, after: UUID | None) -> list[Row]:
-        """Return whose and which images were deleted while held, and are held no more, whoever's, behind one."""
-        query: dict[str, Any] = {"deletion_waits": True, HELD: None}
-        if after is not None:
-            query["_id"] = {"$gt": after}
-        wanted = {"_id": 1, "user_id": 1}
-        return await self._rows.find(query, sort=[("_id", 1)], limit=BATCH, projection=wanted)
+    def let_go(self) -> AsyncIterator[list[Row]]:
+        """Yield, in pages, whose and which images were deleted while held, and are held no more, whoever's."""
+        query = {"deletion_waits": True, HELD: None}
+        return self._rows.pages(query, size=BATCH, projection={"_id": 1, "user_id": 1})
 
     async def remove(self, user_id: UUID, image_id: UUID) -> None:
         """Delete the row of an image whose objects are gone."""
@@ -123,14 +118,10 @@ class UploadRepository:
         """Delete an upload's row; False where it is gone."""
         return bool(await self._rows.delete_one({"_id": upload_id, "user_id": user_id}))
 
-    async def begun_before(self, moment: datetime, *, after: Upload | None) -> list[Upload]:
-        """Return the oldest uploads begun before a moment, whoever they belong to, behind one: to end them."""
-        query: dict[str, Any] = {"created_at": {"$lte": moment}}
-        if after is not None:
-            behind = [{"created_at": after.created_at, "_id": {"$gt": after.id}}]
-            query["$or"] = [{"created_at": {"$gt": after.created_at}}, *behind]
-        rows = await self._rows.find(query, sort=OLDEST_FIRST, limit=BATCH)
-        return [Upload.from_mongo(row) for row in rows]
+    async def begun_before(self, moment: datetime) -> AsyncIterator[list[Upload]]:
+        """Yield the uploads begun before a moment, in pages, oldest first, whoever they belong to: to end them."""
+        async for page in self._rows.pages({"created_at": {"$lte": moment}}, by="created_at", size=BATCH):
+            yield [Upload.from_mongo(row) for row in page]
 
     async def existing(self, upload_ids: Iterable[UUID]) -> set[UUID]:
         """Return which of these uploads there are, whoever they belong to: for the removal of orphans only."""

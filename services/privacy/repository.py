@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.certificate import GENESIS
-from libs.common.mongo import Filter, Mongo
+from libs.common.mongo import Mongo
 from services.privacy.errors import CaseChanged
 from services.privacy.models import Case, Certificate, ChainHead
 from services.privacy.protocol import Phase
@@ -65,15 +65,9 @@ class CaseRepository:
     async def due(self, moment: datetime) -> AsyncIterator[UUID]:
         """Yield the open cases that want a Tick, the longest waiting first; one that stays due is yielded once."""
         wants = {"open": True, "wake_at": {"$lte": moment}}
-        order, wanted = [("wake_at", 1), ("_id", 1)], {"wake_at": 1}
-        behind: Filter = {}
-        while rows := await self._rows.find(
-            {"$and": [wants, behind]}, sort=order, limit=DUE_AT_ONCE, projection=wanted
-        ):
-            for row in rows:
+        async for page in self._rows.pages(wants, by="wake_at", size=DUE_AT_ONCE, projection={"wake_at": 1}):
+            for row in page:
                 yield row["_id"]
-            at, case_id = rows[-1]["wake_at"], rows[-1]["_id"]
-            behind = {"$or": [{"wake_at": {"$gt": at}}, {"wake_at": at, "_id": {"$gt": case_id}}]}
 
     async def to_look_at(self, moment: datetime, limit: int) -> list[Case]:
         """Return VERIFIED cases of which the law lets something go, the longest waiting first."""

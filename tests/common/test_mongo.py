@@ -91,6 +91,21 @@ async def test_reading(things: Collection) -> None:
     assert projected == {"number": 4}
 
 
+@pytest.mark.parametrize("by", ["_id", "number"])
+async def test_pages_have_each_row_once_whatever_becomes_of_those_before(things: Collection, by: str) -> None:
+    """Also where a page ends between rows whose field is the same, and where some are gone by then."""
+    await things.insert_many([thing(number // 4) for number in range(15)])
+    seen: list[list[int]] = []
+    async for page in things.pages({"number": {"$lt": 3}}, by=by, size=5, projection={"number": 1}):
+        seen.append([row["number"] for row in page])
+        await things.delete_one({"_id": page[-1]["_id"]})
+    assert [len(page) for page in seen] == [5, 5, 2]
+    numbers = [number for page in seen for number in page]
+    assert sorted(numbers) == [0] * 4 + [1] * 4 + [2] * 4
+    if by == "number":
+        assert numbers == sorted(numbers)
+
+
 async def test_writing(things: Collection) -> None:
     row = thing(1)
     assert await things.update_one({"_id": row["_id"]}, {"$set": row | {"number": 2}}, upsert=True) == 1

@@ -1,6 +1,6 @@
 """Accounts, their names, what their people accepted, and the tokens that verify their addresses."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An account that is due to be closed, and since when.
+    """An account that is due to be closed.
 
     Nothing of it is sealed: one whose address nobody can open is closed like any other.
     """
@@ -39,7 +39,6 @@ class Due:
     id: UUID
     status: Status
     case_id: UUID | None
-    since: datetime
 
 
 class Users:
@@ -70,15 +69,13 @@ class Users:
         """Return what is known of the account that has a username."""
         return await self._known({"username_key": self._look_ups.username(username)})
 
-    async def unverified_since(self, before: datetime, after: Due | None) -> list[Due]:
-        """Return accounts that were opened before a moment and never verified, oldest first, behind one."""
-        query = {"status": Status.UNVERIFIED, "created_at": {"$lt": before}}
-        return await self._due(query, "created_at", after)
+    def unverified_since(self, before: datetime) -> AsyncIterator[Due]:
+        """Yield the accounts that were opened before a moment and never verified, oldest first."""
+        return self._due({"status": Status.UNVERIFIED, "created_at": {"$lt": before}}, by="created_at")
 
-    async def due(self, at: datetime, after: Due | None) -> list[Due]:
-        """Return hidden accounts whose time to come back has ended, the longest ago first, behind one."""
-        query = {"status": Status.HIDDEN, "erased_from": {"$lte": at}}
-        return await self._due(query, "erased_from", after)
+    def due(self, at: datetime) -> AsyncIterator[Due]:
+        """Yield the hidden accounts whose time to come back has ended, the longest ago first."""
+        return self._due({"status": Status.HIDDEN, "erased_from": {"$lte": at}}, by="erased_from")
 
     async def turn(
         self, user_id: UUID, *, only: Status, having: dict[str, Any] | None = None, **fields: Any
@@ -105,14 +102,11 @@ class Users:
         except DuplicateKeyError as error:
             raise UsernameTaken from error
 
-    async def _due(self, query: dict[str, Any], since: str, after: Due | None) -> list[Due]:
-        if after is not None:
-            behind = [{since: after.since, "_id": {"$gt": after.id}}]
-            query["$or"] = [{since: {"$gt": after.since}}, *behind]
-        wanted = dict.fromkeys(("status", "case_id", since), 1)
-        order = [(since, 1), ("_id", 1)]
-        rows = await self._rows.find(query, sort=order, limit=MOST_AT_ONCE, projection=wanted)
-        return [Due(row["_id"], Status(row["status"]), row.get("case_id"), row[since]) for row in rows]
+    async def _due(self, query: dict[str, Any], *, by: str) -> AsyncIterator[Due]:
+        wanted = dict.fromkeys(("status", "case_id", by), 1)
+        async for page in self._rows.pages(query, by=by, size=MOST_AT_ONCE, projection=wanted):
+            for row in page:
+                yield Due(row["_id"], Status(row["status"]), row.get("case_id"))
 
     async def _known(self, query: dict[str, Any]) -> Known | None:
         row = await self._rows.find_one(query, projection=KNOWN)

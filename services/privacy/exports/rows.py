@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.clock import now
-from libs.common.mongo import Filter, Mongo
+from libs.common.mongo import Mongo
 from services.privacy.exports.models import Export, ExportedPart, ExportRequest, ExportState
 
 LONGEST_WAIT = timedelta(minutes=5)
@@ -91,11 +91,9 @@ class ExportRows:
     async def expired(self, moment: datetime) -> AsyncIterator[Export]:
         """Yield the exports whose time is over, and whose archives are still there, each once."""
         over = {"state": ExportState.READY.value, "expires_at": {"$lte": moment}}
-        behind: Filter = {}
-        while rows := await self._rows.find({**over, **behind}, sort=[("_id", 1)], limit=SWEPT_AT_ONCE):
-            for row in rows:
+        async for page in self._rows.pages(over, size=SWEPT_AT_ONCE):
+            for row in page:
                 yield Export.from_mongo(row)
-            behind = {"_id": {"$gt": rows[-1]["_id"]}}
 
     async def oldest_open(self) -> datetime | None:
         """Return since when the oldest open export is waited for."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from libs.common.mongo import Filter, Mongo
+from libs.common.mongo import Mongo
 from libs.common.pagination import after_cursor
 from services.privacy.errors import HoldNotFound
 from services.privacy.holds.models import Hold, HoldKind, HoldState
@@ -61,14 +61,10 @@ class HoldRows:
 
     async def over(self, moment: datetime) -> AsyncIterator[UUID]:
         """Yield the open holds whose end has come; one that stays open is yielded once."""
-        due, wanted = {**OPEN, "until": {"$lte": moment}}, {"_id": 1}
-        behind: Filter = {}
-        while rows := await self._rows.find(
-            {**due, **behind}, sort=[("_id", 1)], limit=ENDED_AT_ONCE, projection=wanted
-        ):
-            for row in rows:
+        due = {**OPEN, "until": {"$lte": moment}}
+        async for page in self._rows.pages(due, size=ENDED_AT_ONCE, projection={"_id": 1}):
+            for row in page:
                 yield row["_id"]
-            behind = {"_id": {"$gt": rows[-1]["_id"]}}
 
     async def in_force_on_accounts(self, limit: int) -> list[Hold]:
         """Return holds that are in force on accounts, the latest confirmed first."""

@@ -93,8 +93,8 @@ async def _is_dead(bus: Bus, group: str) -> bool:
 
 async def test_how_old_the_outbox_is_shows_while_nobody_can_publish(bench: Bench) -> None:
     """As long as Kafka is away a publication has no end, and the relay waits for it."""
-    nowhere = bench.settings
-    bench.settings = nowhere.model_copy(update={"kafka_bootstrap": "127.0.0.1:9"})
+    settings = bench.settings
+    bench.settings = settings.model_copy(update={"kafka_bootstrap": "127.0.0.1:9"})
     bus = bench.bus(bench.subscription(bench.note))
     measuring = asyncio.create_task(bus.measure())  # the relay has not even begun
     await bench.publish_numbers(3)
@@ -105,7 +105,7 @@ async def test_how_old_the_outbox_is_shows_while_nobody_can_publish(bench: Bench
     await eventually(shows)
     measuring.cancel()
     bench.buses.clear()
-    bench.settings = nowhere
+    bench.settings = settings
 
 
 async def test_what_happens_is_counted(bench: Bench) -> None:

@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaProducer
 
 from libs.common.bus.archive import original
 from libs.common.bus.consumes import Subscription
-from libs.common.bus.envelope import Headers, first_of, headers_of
+from libs.common.bus.envelope import Headers, Record, first_of, headers_of
 from libs.common.bus.letters.rows import DeadLetter, State
 from libs.common.bus.outbox import OutboxRow
 from libs.common.bus.topics import Topic, ensure_topics
@@ -111,6 +111,16 @@ async def test_the_body_is_wrong(bench: Bench, what: str, io: bool) -> None:
     assert (await the_letter(bench, io=io)).code == f"malformed.{code}"
 
 
+async def letter_beside(bench: Bench, *, io: bool) -> tuple[DeadLetter, Record]:
+    """Consume what was sent and an event behind it; return the letter, and the record as it is stored."""
+    await send(bench, *good(bench))
+    await bench.bus(bench.subscription(bench.note_once if io else bench.note, io=io)).start()
+    assert await bench.effects_reach(1) == [1]
+    (letter,) = await letters_reach(bench, 1)
+    (stored,) = await records_of(bench.bootstrap, f"{bench.group}.dlq")
+    return letter, stored
+
+
 @BOTH
 async def test_there_is_nothing_at_all(bench: Bench, io: bool) -> None:
     """No key and no value: aiokafka reads such a record and refuses to write one, so it is stored with a mark."""
@@ -118,12 +128,8 @@ async def test_there_is_nothing_at_all(bench: Bench, io: bool) -> None:
         batch = producer.create_batch()
         batch.append(key=None, value=None, timestamp=None)
         await (await producer.send_batch(batch, bench.topic, partition=0))
-    await send(bench, *good(bench))
-    await bench.bus(bench.subscription(bench.note_once if io else bench.note, io=io)).start()
-    assert await bench.effects_reach(1) == [1]
-    (letter,) = await letters_reach(bench, 1)
+    letter, stored = await letter_beside(bench, io=io)
     assert (letter.code, letter.whole) == ("malformed.tombstone", True)
-    (stored,) = await records_of(bench.bootstrap, f"{bench.group}.dlq")
     again = original(stored, letter.topic, letter.partition, letter.offset)
     assert (again.key, again.value, list(again.headers)) == (None, None, [])
 
@@ -139,12 +145,8 @@ async def test_it_is_too_large_to_be_stored(bench: Bench, keyed: bool, io: bool)
         await producer.send_and_wait(
             bench.topic, body, key=key if keyed else None, headers=headers, partition=0
         )
-    await send(bench, *good(bench))
-    await bench.bus(bench.subscription(bench.note_once if io else bench.note, io=io)).start()
-    assert await bench.effects_reach(1) == [1]
-    (letter,) = await letters_reach(bench, 1)
+    letter, stored = await letter_beside(bench, io=io)
     assert (letter.code, letter.whole) == ("malformed.oversized", False)
-    (stored,) = await records_of(bench.bootstrap, f"{bench.group}.dlq")
     assert stored.value == b""
     assert first_of(stored.headers, "dlq_error_code") == letter.code
 
