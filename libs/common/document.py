@@ -51,10 +51,17 @@ class Document(BaseModel):
     restored: ClassVar[Restored] = Restored.AS_SAVED
     sealed_for: ClassVar[str] = "user_id"
 
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        """Take what is meant for the checks below, which pydantic makes once the fields are there."""
+        super().__init_subclass__(**kwargs)
+
     @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse a silent field, a row without a home, and a seal that could not work."""
-        if not cls.collection:
+    def __pydantic_init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        """Refuse a silent field, a row without a home, and a seal that could not work.
+
+        Args:     abstract: no row by itself: what several kinds of rows have in common.
+        """
+        if not cls.collection and not abstract:
             raise TypeError(f"{cls.__name__} names no collection")
         require_declared(cls)
         _require_sealable(cls)

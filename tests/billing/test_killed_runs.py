@@ -14,7 +14,8 @@ from libs.common.events.billing import AccountOpenedV1, CreditsGrantedV1
 from libs.common.rebuild.rebuilds import Rebuilds
 from libs.common.rebuild.runs import RebuildRun
 from libs.common.replays.replays import Replays
-from libs.common.replays.runs import ReplayRun, State
+from libs.common.replays.runs import ReplayRun
+from libs.common.runs import State
 from libs.common.testing.kafka import raw_producer
 from libs.common.testing.log import begin_anew
 from libs.common.testing.processes import Process, environment, free_port, running

@@ -10,6 +10,7 @@ import pytest
 
 from libs.common.bus.envelope import headers_of
 from libs.common.bus.outbox import OutboxRow
+from libs.common.bus.replay import LogUnavailable, Reading
 from libs.common.clock import now
 from libs.common.errors import SubjectErased
 from libs.common.events.auth import UserRegisteredV1, UserVerifiedV1
@@ -21,7 +22,8 @@ from libs.common.events.generation import (
 )
 from libs.common.mongo import row_bytes
 from libs.common.rebuild.rebuilds import Rebuilds, RebuildUnderWay, UnknownModel
-from libs.common.rebuild.runs import RebuildRun, State
+from libs.common.rebuild.runs import RebuildRun
+from libs.common.runs import MOST_TRIES, State
 from libs.common.testing.kafka import raw_producer
 from libs.common.testing.log import all_published, begin_anew, relaying
 from libs.common.testing.waiting import eventually
@@ -127,6 +129,24 @@ class Life:
         else:
             failed = GenerationFailedV1(user_id=user_id, job_id=job_id, credits=1, reason="cancelled")
             await self.billing.deliver("release-credits", failed)
+
+
+async def test_an_outage_uses_up_no_tries(billing: Billing, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object, **__: object) -> None:
+        raise LogUnavailable
+
+    rebuilds = rebuilds_of(billing)
+    await rebuilds.prepare()
+    run = await rebuilds.ask("billing.balances", STAFF, swap=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(Reading, "open", away)
+        for _ in range(MOST_TRIES + 2):
+            with pytest.raises(LogUnavailable):
+                await rebuilds.work_for_ever()
+    working = asyncio.create_task(rebuilds.work_for_ever())
+    assert (await done(billing, run)).state is State.DONE
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
 
 
 @pytest.mark.parametrize("seed", [4, 2026])

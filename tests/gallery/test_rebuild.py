@@ -13,7 +13,8 @@ from libs.common.events.gallery import ImageCaptionedV1
 from libs.common.mongo import row_bytes
 from libs.common.privacy.purposes import Decision
 from libs.common.rebuild.rebuilds import Rebuilds
-from libs.common.rebuild.runs import RebuildRun, State
+from libs.common.rebuild.runs import RebuildRun
+from libs.common.runs import State
 from libs.common.testing.log import begin_anew
 from libs.common.testing.tokens import bearer
 from libs.common.testing.waiting import eventually

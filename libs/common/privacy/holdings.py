@@ -324,10 +324,11 @@ class UndeclaredHolding(TypeError):
 
 
 def all_documents() -> Iterator[type[Document]]:
-    """Yield every Document class that has been defined in this process."""
+    """Yield every Document class with rows that has been defined in this process."""
     found = list(Document.__subclasses__())
     for document in found:
-        yield document
+        if document.collection:
+            yield document
         found.extend(document.__subclasses__())
 
 

@@ -12,14 +12,14 @@ from libs.common.bus.selection import Selection
 from libs.common.mongo import Collection, Mongo
 from libs.common.privacy.tombstones import Tombstones
 from libs.common.rebuild.model import ReadModel
-from libs.common.rebuild.runs import RebuildRun, Runs, positions_of
+from libs.common.rebuild.runs import RebuildRun, RebuildRuns
 
 
 class Folding:
     """Reads what the log has, adds it to the facts, and tells whose rows that moved."""
 
     def __init__(
-        self, mongo: Mongo, tombstones: Tombstones, runs: Runs, model: ReadModel, run: RebuildRun
+        self, mongo: Mongo, tombstones: Tombstones, runs: RebuildRuns, model: ReadModel, run: RebuildRun
     ) -> None:
         self._mongo, self._tombstones, self._runs = mongo, tombstones, runs
         self._model, self._run = model, run
@@ -34,8 +34,7 @@ class Folding:
         if not self._run.positions:
             await self.clear()
         topics = tuple(sorted({event.topic for event in self._model.events}))
-        positions = positions_of(self._run)
-        self._reading = await Reading.open(bootstrap, Selection(topics), positions=positions)
+        self._reading = await Reading.open(bootstrap, Selection(topics), positions=self._run.begins())
 
     async def close(self) -> None:
         """Stop reading."""
@@ -58,6 +57,11 @@ class Folding:
         async for records in reading.batches():
             touched |= await self._take(records)
         return touched
+
+    async def catch_up_first(self) -> None:
+        """Fold all that there is before anything is compared. Raises: LogUnavailable."""
+        await self.catch_up()
+        await self._runs.note_caught_up(self._run)
 
     async def _take(self, records: list[Record]) -> set[Any]:
         received = {one.id: one for one in self._readable_of(records)}

@@ -33,7 +33,7 @@ class Rebuilding:
         """
         await self._folding.open(bootstrap)
         try:
-            await self._folding.catch_up()
+            await self._folding.catch_up_first()
             moving = {owner async for owners in self._everyone() for owner in await self._settle(owners)}
             self.verdict.unsettled = len(await self._wait_for(moving))
         finally:

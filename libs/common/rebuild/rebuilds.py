@@ -8,6 +8,7 @@ from uuid import UUID
 
 from libs.common.audit import Audit, staff_actor
 from libs.common.bus.lease import Lease
+from libs.common.bus.replay import LogUnavailable
 from libs.common.errors import Conflict, Invalid, NotFound
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
@@ -15,7 +16,7 @@ from libs.common.rebuild.comparing import Comparing
 from libs.common.rebuild.folding import Folding
 from libs.common.rebuild.model import ReadModel
 from libs.common.rebuild.rebuilding import Rebuilding
-from libs.common.rebuild.runs import RebuildRun, Runs
+from libs.common.rebuild.runs import RebuildRun, RebuildRuns
 from libs.common.work import UnitOfWork
 
 LOOK_EVERY_S = 1.0
@@ -50,7 +51,7 @@ class Rebuilds:
     ) -> None:
         self._bootstrap, self._mongo, self._work, self._audit = bootstrap, mongo, work, audit
         self._models = {model.name: model for model in models}
-        self._runs = Runs(mongo)
+        self._runs = RebuildRuns(mongo)
 
     async def prepare(self) -> None:
         """Make the collection of the rebuilds."""
@@ -64,7 +65,7 @@ class Rebuilds:
         """
         if model not in self._models:
             raise UnknownModel
-        if await self._runs.open_of(model):
+        if await self._runs.next(model=model):
             raise RebuildUnderWay
         run = RebuildRun(model=model, swap=swap)
         await self._work.run(partial(self._ask, run, staff_id))
@@ -87,11 +88,19 @@ class Rebuilds:
 
     async def _work_off(self, lease: Lease) -> None:
         while run := await self._runs.next():
-            if begun := await self._runs.begin(run):
-                await self._carry_out(begun, lease)
-                log.info("rebuild.done", model=run.model)
+            if await self._runs.begin(run):
+                await self._attempt(run, lease)
             else:
                 log.error("rebuild.failed", model=run.model, tries=run.tries)
+
+    async def _attempt(self, run: RebuildRun, lease: Lease) -> None:
+        """Carry a rebuild out. Raises LogUnavailable, LeaseLost: another try goes on from there."""
+        try:
+            await self._carry_out(run, lease)
+        except LogUnavailable:
+            await self._runs.put_off(run)
+            raise
+        log.info("rebuild.done", model=run.model)
 
     async def _carry_out(self, run: RebuildRun, lease: Lease) -> None:
         model, tombstones = self._models[run.model], self._work.tombstones
@@ -99,11 +108,10 @@ class Rebuilds:
         comparing = Comparing(self._mongo, tombstones, model)
         rebuilding = Rebuilding(folding, comparing, model, run, lease)
         verdict = await rebuilding.run(self._bootstrap)
-        await self._runs.begin_anew(
-            run
-        )  # whoever succeeds us between these three finds nothing half thrown away
+        # whoever succeeds us between these three finds nothing half thrown away
+        await self._runs.begin_anew(run)
         await folding.clear()
-        await self._runs.end(run, asdict(verdict), equal=verdict.equal)
+        await self._runs.conclude(run, asdict(verdict), equal=verdict.equal)
 
     async def _ask(self, run: RebuildRun, staff_id: UUID) -> None:
         await self._runs.add(run)

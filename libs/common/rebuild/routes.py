@@ -11,7 +11,8 @@ from libs.common.errors import Forbidden, problems
 from libs.common.events.base import Code
 from libs.common.identity import Staff
 from libs.common.rebuild.rebuilds import RebuildNotFound, Rebuilds, RebuildUnderWay, UnknownModel
-from libs.common.rebuild.runs import RebuildRun, State
+from libs.common.rebuild.runs import RebuildRun
+from libs.common.runs import State
 
 
 class RebuildIn(BaseModel):

@@ -15,16 +15,18 @@ from libs.common.bus.redelivery import Redelivery
 from libs.common.bus.replay import LogUnavailable, Reading
 from libs.common.bus.selection import Selection, paced, slice_of
 from libs.common.bus.settling import Abandoned
-from libs.common.errors import Invalid, NotFound
+from libs.common.errors import Conflict, Invalid, NotFound
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
 from libs.common.replays.handover import Handover
 from libs.common.replays.lanes import Lanes
-from libs.common.replays.runs import ReplayRun, Runs, State
+from libs.common.replays.runs import ReplayRun, ReplayRuns
+from libs.common.runs import State
 from libs.common.work import UnitOfWork
 
 LOOK_EVERY_S = 1.0
 LEASE_S = 6.0
+MOST_LISTED = 50
 MOST_FAILED = 1_000
 """Keys of which an event failed: where there are more, the fault is not in the events, and the replay ends."""
 
@@ -49,6 +51,12 @@ class ReplayNotFound(NotFound):
     code, title = "replay-not-found", "There is no such replay"
 
 
+class ReplayOver(Conflict):
+    """It has come to its end already."""
+
+    code, title = "replay-over", "This replay is over already"
+
+
 class Replays:
     """Takes orders, and tells or does what they ask for, one at a time.
 
@@ -65,7 +73,7 @@ class Replays:
     ) -> None:
         self._bootstrap, self._mongo, self._work, self._audit = bootstrap, mongo, work, audit
         self._groups = {group.name: group for group in groups_of(subscriptions)}
-        self._runs = Runs(mongo)
+        self._runs = ReplayRuns(mongo)
 
     async def ask(self, run: ReplayRun, staff_id: UUID) -> ReplayRun:
         """Order a replay.
@@ -86,6 +94,20 @@ class Replays:
         if run := await self._runs.find(run_id):
             return run
         raise ReplayNotFound
+
+    async def latest(self) -> list[ReplayRun]:
+        """Return replays, the latest ordered first."""
+        return await self._runs.latest(MOST_LISTED)
+
+    async def stop(self, run_id: UUID, staff_id: UUID) -> ReplayRun:
+        """Have a replay stopped: at most what its worker is at is delivered still.
+
+        Raises:   ReplayNotFound (404).  ReplayOver (409).
+        Effects:  publishes action.recorded.
+        """
+        run = await self.find(run_id)
+        await self._work.run(partial(self._stop, run, staff_id))
+        return await self.find(run_id)
 
     async def work_for_ever(self, redeliveries: Mapping[str, Redelivery]) -> None:
         """Carry out what is ordered, for as long as the process lives; one worker of the service does."""
@@ -125,21 +147,30 @@ class Replays:
                 run.counts = dict(Counter(run.counts) + await take(records))
                 run.lanes = list(lanes.failed)
                 positions = {partition: span.position for partition, span in reading.spans.items()}
-                await self._runs.note(run, positions, reading.read, reading.total)
-                if len(run.lanes) > MOST_FAILED:
+                so_far = {"counts": run.counts, "lanes": run.lanes}
+                goes_on = await self._runs.note(run, positions, reading.read, reading.total, **so_far)
+                if not goes_on or len(run.lanes) > MOST_FAILED:
                     break
         finally:
             await reading.close()
         await self._end(run)
 
     async def _end(self, run: ReplayRun) -> None:
-        """End a replay that is through, or of which so much failed that it is not to go on."""
-        if len(run.lanes) > MOST_FAILED:
-            await self._runs.end(run, State.FAILED)
+        """End a replay that is through, or of which so much failed that it is not to go on, or that was stopped."""
+        given_up = len(run.lanes) > MOST_FAILED
+        if not await self._runs.end(run, State.FAILED if given_up else State.DONE):
+            log.info("replay.stopped", group=run.group, delivered=run.deliver)
+        elif given_up:
             log.error("replay.given_up", group=run.group, keys=len(run.lanes))
         else:
-            await self._runs.end(run, State.DONE)
             log.info("replay.done", group=run.group, delivered=run.deliver)
+
+    async def _stop(self, run: ReplayRun, staff_id: UUID) -> None:
+        if not await self._runs.end(run, State.STOPPED):
+            raise ReplayOver
+        await self._audit.record(
+            "events.redelivery-stopped", ground="operations", actor=staff_actor(staff_id), target=run.group
+        )
 
     async def _ask(self, run: ReplayRun, staff_id: UUID) -> None:
         await self._runs.add(run)

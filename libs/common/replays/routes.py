@@ -10,8 +10,9 @@ from pydantic import AwareDatetime, BaseModel, Field
 from libs.common.errors import Forbidden, problems
 from libs.common.events.base import Code
 from libs.common.identity import Staff
-from libs.common.replays.replays import ReplayNotFound, Replays, UnknownGroup, UnreadTopics
-from libs.common.replays.runs import ReplayRun, State
+from libs.common.replays.replays import ReplayNotFound, ReplayOver, Replays, UnknownGroup, UnreadTopics
+from libs.common.replays.runs import ReplayRun
+from libs.common.runs import State
 
 MOST_NAMES = 50
 
@@ -52,6 +53,12 @@ class ReplayOut(BaseModel):
         return cls.model_validate(run.model_dump())
 
 
+class ReplaysOut(BaseModel):
+    """The latest replays, the latest ordered first."""
+
+    items: list[ReplayOut]
+
+
 async def _replays(request: Request) -> Replays:
     found: Replays = request.app.state.replays
     return found
@@ -75,6 +82,20 @@ def replay_routes(service: str) -> APIRouter:
         Effects:  the order, which a worker carries out; publishes action.recorded.
         """
         return ReplayOut.of(await replays.ask(ReplayRun(**wanted.model_dump()), staff.id))
+
+    @router.get("", responses=problems(Forbidden))
+    async def list_replays(_: Staff, replays: Known) -> ReplaysOut:
+        """Return the latest replays to the service's groups, and how far each is."""
+        return ReplaysOut(items=[ReplayOut.of(run) for run in await replays.latest()])
+
+    @router.post("/{run_id}/stop", responses=problems(Forbidden, ReplayNotFound, ReplayOver))
+    async def stop_replay(run_id: UUID, staff: Staff, replays: Known) -> ReplayOut:
+        """Stop a replay: what was handed over stays so, and at most what its worker is at is delivered still.
+
+        Raises:   ReplayNotFound (404).  ReplayOver (409).
+        Effects:  publishes action.recorded.
+        """
+        return ReplayOut.of(await replays.stop(run_id, staff.id))
 
     @router.get("/{run_id}", responses=problems(Forbidden, ReplayNotFound))
     async def show_replay(run_id: UUID, _: Staff, replays: Known) -> ReplayOut:

@@ -1,13 +1,15 @@
 """A replay to a group keeps the order of each key: nothing that it hands over overtakes what has failed."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from libs.common.bus.letters.rows import State as Letter
 from libs.common.replays.replays import Replays
-from libs.common.replays.runs import ReplayRun, Runs, State
+from libs.common.replays.runs import ReplayRun, ReplayRuns
+from libs.common.runs import State
 from tests.common.bus.harness import Bench
 from tests.common.bus.letters import Refuses, letters, letters_reach, of_person
 from tests.common.bus.test_redrive import all_settled, box
@@ -62,10 +64,10 @@ async def test_whoever_succeeds_knows_what_failed_before(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At a rate of one after the other, so that what failed is noted before what follows it has its turn."""
-    person, refuses, note, died = uuid4(), Refuses(bench), Runs.note, asyncio.Event()
+    person, refuses, note, died = uuid4(), Refuses(bench), ReplayRuns.note, asyncio.Event()
 
-    async def dying(self: Runs, run: ReplayRun, *far: object) -> None:
-        await note(self, run, *far)  # type: ignore[arg-type]
+    async def dying(self: ReplayRuns, run: ReplayRun, *far: Any, **more: Any) -> None:
+        await note(self, run, *far, **more)
         if "failed" in run.counts and not died.is_set():
             died.set()
             raise asyncio.CancelledError
@@ -75,7 +77,7 @@ async def test_whoever_succeeds_knows_what_failed_before(
         await bench.effects_reach(4)
         await forget(bench)
         refuses.numbers.add(1)
-        monkeypatch.setattr(Runs, "note", dying)
+        monkeypatch.setattr(ReplayRuns, "note", dying)
         run = await replays.ask(ReplayRun(group=bench.group, deliver=True, rate=10), STAFF)
         await asyncio.wait_for(died.wait(), 60)
         refuses.numbers.clear()

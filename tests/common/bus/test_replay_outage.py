@@ -12,7 +12,8 @@ from libs.common.bus.redelivery import Redelivery
 from libs.common.bus.replay import LogUnavailable, Reading
 from libs.common.bus.settling import Abandoned
 from libs.common.replays.replays import Replays
-from libs.common.replays.runs import MOST_TRIES, ReplayRun, Runs, State
+from libs.common.replays.runs import ReplayRun, ReplayRuns
+from libs.common.runs import MOST_TRIES, State
 from tests.common.bus.harness import Bench
 from tests.common.bus.test_replay_to_group import STAFF, done
 
@@ -74,7 +75,7 @@ async def test_one_that_goes_on_for_too_long_does(
     async def away(*_: object, **__: object) -> None:
         raise LogUnavailable
 
-    monkeypatch.setattr("libs.common.replays.runs.PATIENCE", timedelta(0))
+    monkeypatch.setattr("libs.common.runs.PATIENCE", timedelta(0))
     monkeypatch.setattr(Reading, "open", away)
     run = await replays.ask(ReplayRun(group=bench.group), STAFF)
     await interrupted(replays, bench, LogUnavailable(), MOST_TRIES)
@@ -83,7 +84,7 @@ async def test_one_that_goes_on_for_too_long_does(
 
 async def test_tries_begin_anew_where_it_gets_on_and_only_there(bench: Bench) -> None:
     await bench.mongo.prepare([ReplayRun])
-    runs, run = Runs(bench.mongo), ReplayRun(group=bench.group)
+    runs, run = ReplayRuns(bench.mongo), ReplayRun(group=bench.group)
     await runs.add(run)
 
     async def begun(read: int) -> bool:
@@ -100,3 +101,17 @@ async def test_tries_begin_anew_where_it_gets_on_and_only_there(bench: Bench) ->
     ended = await runs.find(run.id)
     assert ended is not None
     assert ended.state is State.FAILED
+
+
+async def test_what_comes_once_it_has_caught_up_is_no_sign_that_it_gets_on(bench: Bench) -> None:
+    """People go on writing: what fails behind that would be begun without end, before all that is ordered later."""
+    await bench.mongo.prepare([ReplayRun])
+    runs, run = ReplayRuns(bench.mongo), ReplayRun(group=bench.group)
+    await runs.add(run)
+    tries = 0
+    while (found := await runs.next()) and await runs.begin(found):
+        tries += 1
+        await runs.note(found, {TopicPartition(bench.topic, 0): tries}, 1, 100)
+        await runs.note_caught_up(found)
+        await runs.note(found, {TopicPartition(bench.topic, 0): tries}, 2, 100)
+    assert tries == MOST_TRIES + 1  # the first got on

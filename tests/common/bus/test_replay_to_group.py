@@ -13,8 +13,9 @@ from libs.common.bus.inbox import InboxRow
 from libs.common.bus.redelivery import Redelivery
 from libs.common.bus.topics import Topic, ensure_topics
 from libs.common.events.base import Event
-from libs.common.replays.replays import Replays, UnknownGroup, UnreadTopics
-from libs.common.replays.runs import ReplayRun, State
+from libs.common.replays.replays import ReplayOver, Replays, UnknownGroup, UnreadTopics
+from libs.common.replays.runs import ReplayRun
+from libs.common.runs import State
 from libs.common.testing.kafka import remove_topics
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import noted
@@ -48,7 +49,7 @@ async def replaying(
 
 async def done(replays: Replays, run: ReplayRun) -> ReplayRun:
     async def over() -> bool:
-        return (await replays.find(run.id)).state in (State.DONE, State.FAILED)
+        return (await replays.find(run.id)).state not in (State.WAITING, State.RUNNING)
 
     await eventually(over, within_s=120)
     return await replays.find(run.id)
@@ -110,6 +111,23 @@ async def test_a_worker_that_dies_is_succeeded_where_it_was(
         assert (await done(replays, run)).state is State.DONE
         working.cancel()
         assert sorted(await bench.effects()) == list(range(30))
+
+
+async def test_one_that_is_stopped_hands_over_no_more_and_makes_room_for_the_next(bench: Bench) -> None:
+    async with replaying(bench, io=False) as replays:
+        await bench.publish_numbers(30)
+        await bench.effects_reach(30, within_s=60)
+        await forget(bench)
+        run = await replays.ask(ReplayRun(group=bench.group, deliver=True, rate=2), STAFF)
+        await bench.effects_reach(1, within_s=60)
+        assert (await replays.stop(run.id, STAFF)).state is State.STOPPED
+        following = await replays.ask(ReplayRun(group=bench.group), STAFF)
+        told = await done(replays, following)
+        assert 0 < told.counts["deliverable"] < 30
+        with pytest.raises(ReplayOver):
+            await replays.stop(run.id, STAFF)
+        assert [each.id for each in await replays.latest()] == [following.id, run.id]
+        assert (await replays.find(run.id)).state is State.STOPPED
 
 
 async def test_whom_a_replay_was_about_is_forgotten_with_it(bench: Bench) -> None:
