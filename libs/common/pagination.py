@@ -48,9 +48,12 @@ def decode_cursor(cursor: str) -> tuple[datetime, UUID]:
         raise InvalidCursor from error
 
 
-def after_cursor(cursor: str | None, *, made_at: str = "created_at", key: str = "_id") -> dict[str, Any]:
-    """Return the filter for what comes behind a cursor, newest first; empty without one."""
+def after_cursor(
+    cursor: str | None, *, made_at: str = "created_at", key: str = "_id", oldest_first: bool = False
+) -> dict[str, Any]:
+    """Return the filter for what comes behind a cursor, newest first if not said otherwise; empty without one."""
     if cursor is None:
         return {}
     moment, row_id = decode_cursor(cursor)
-    return {"$or": [{made_at: {"$lt": moment}}, {made_at: moment, key: {"$lt": row_id}}]}
+    behind = "$gt" if oldest_first else "$lt"
+    return {"$or": [{made_at: {behind: moment}}, {made_at: moment, key: {behind: row_id}}]}

@@ -128,6 +128,7 @@ async def test_of_what_is_no_event_only_size_and_beginning_are_shown(desk: Desk)
 
 async def test_one_letter_is_redriven(desk: Desk) -> None:
     letter = await desk.fail(uuid4(), 300, 301)
+    assert (await desk.get(f"/{letter.id}")).json()["waiting_behind"] == 1
     desk.refuses.numbers.clear()
     answer = await desk.post(f"/{letter.id}/redrive", {"reason": "bug-1234"})
     assert (answer.status_code, answer.json()["state"]) == (202, "redriving")
@@ -142,11 +143,28 @@ async def test_all_letters_that_fit_are_redriven(desk: Desk) -> None:
         await desk.fail(uuid4(), number)
     desk.refuses.numbers.clear()
     other = await desk.post("/redrive", {"reason": "bug-1234", "code": "conflict"})
-    assert other.json() == {"asked": 0, "more": False}
+    assert other.json() == {"letters": [], "next_cursor": None}
     answer = await desk.post("/redrive", {"reason": "bug-1234", "group": desk.bench.group})
-    assert (answer.status_code, answer.json()) == (202, {"asked": 3, "more": False})
+    assert (answer.status_code, len(answer.json()["letters"]), answer.json()["next_cursor"]) == (202, 3, None)
     await settled(desk)
     assert {400, 410, 420} <= set(await desk.bench.effects())
+
+
+async def test_pages_of_letters_that_fail_again_come_to_an_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.common.bus.letters.desk.MOST_AT_ONCE", 2)
+    failing = [await desk.fail(uuid4(), number) for number in (430, 440, 450, 460, 470)]
+    body, asked = {"reason": "bug-1234", "group": desk.bench.group}, list[str]()
+    cursor: str | None = ""
+    while cursor is not None:
+        answer = (await desk.post("/redrive", body | ({"cursor": cursor} if cursor else {}))).json()
+        asked += [letter["id"] for letter in answer["letters"]]
+        cursor = answer["next_cursor"]
+        await none_under_way(desk)  # all of the page failed again, and are the oldest open ones
+    assert asked == [str(letter.id) for letter in failing]
+    for letter in failing:
+        await desk.post(f"/{letter.id}/discard", {"reason": "test-data"})
 
 
 async def test_discarding_asks_for_a_reason_that_is_a_code(desk: Desk) -> None:
@@ -160,11 +178,21 @@ async def test_discarding_asks_for_a_reason_that_is_a_code(desk: Desk) -> None:
     assert 500 not in await desk.bench.effects()
 
 
+async def none_under_way(desk: Desk) -> None:
+    """Wait until nothing is being delivered."""
+
+    async def look() -> bool:
+        groups = (await desk.get("/depth")).json()["groups"]
+        return not any(group["redriving"] or group["lanes"] for group in groups)
+
+    await eventually(look)
+
+
 async def settled(desk: Desk) -> None:
     """Wait until nothing waits."""
 
     async def look() -> bool:
         groups = (await desk.get("/depth")).json()["groups"]
-        return all(group["open"] == group["parked"] == group["redriving"] == 0 for group in groups)
+        return not any(group[what] for group in groups for what in ("open", "parked", "redriving", "lanes"))
 
     await eventually(look)

@@ -11,7 +11,7 @@ from libs.common.bus.consumes import Once
 from libs.common.bus.letters import box as box_module
 from libs.common.bus.letters import redriver
 from libs.common.bus.letters.box import LetterBox
-from libs.common.bus.letters.errors import LetterNotFound, LetterSettled, LetterWaits
+from libs.common.bus.letters.errors import LetterNotFound, LetterSettled, LetterUnderWay, LetterWaits
 from libs.common.bus.letters.rows import DeadLetter, State
 from libs.common.bus.settling import Outcome
 from libs.common.errors import Unavailable
@@ -98,6 +98,18 @@ async def test_what_fails_again_is_open_again_and_the_rest_goes_on_waiting(bench
     await box(bench).ask(fourth.id, STAFF, "bug-1234")
     await all_settled(bench)
     assert await of_person(bench, person) == [0, 1, 2, 3, 4, 5]
+
+
+async def test_what_has_its_turn_cannot_be_discarded_meanwhile(bench: Bench) -> None:
+    """It may be on its way to its handler: the ledger would say that it was given up, and its mail be sent."""
+    first = await stopped_at(bench, uuid4(), Refuses(bench, 0), io=True, count=3)
+    await bench.buses[0].stop()
+    await box(bench).ask(first.id, STAFF, "bug-1234")
+    await box(bench).redriven(await box(bench).find(first.id), Outcome.DONE)
+    second, third = await letters(bench, State.PARKED)
+    with pytest.raises(LetterUnderWay):
+        await box(bench).discard(second.id, STAFF, "bug-1234")
+    assert (await box(bench).discard(third.id, STAFF, "bug-1234")).state is State.DISCARDED
 
 
 async def letters_with_number_four(bench: Bench, first_id: UUID) -> list[DeadLetter]:

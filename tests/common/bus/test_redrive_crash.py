@@ -170,8 +170,8 @@ async def test_asking_for_a_letter_just_as_its_lane_stands_still_lets_the_lane_r
 
 async def ask_for_all(bench: Bench) -> None:
     """Ask for every letter that failed."""
-    for letter_id in await box(bench).open_letters({}, 1_000):
-        await box(bench).ask(letter_id, STAFF, "bug-1234")
+    for letter in await box(bench).open_letters({}, 1_000):
+        await box(bench).ask(letter.id, STAFF, "bug-1234")
 
 
 async def until_all_is_had(bench: Bench, count: int) -> None:

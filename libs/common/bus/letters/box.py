@@ -45,11 +45,18 @@ class LetterBox:
         rows = await self._letters.find(query, sort=NEWEST_FIRST, limit=limit)
         return [DeadLetter.from_mongo(row) for row in rows]
 
-    async def open_letters(self, query: Filter, limit: int) -> list[UUID]:
+    async def open_letters(self, query: Filter, limit: int) -> list[DeadLetter]:
         """Return letters that failed and that nobody deals with yet, the oldest first."""
         wanted = {**query, "state": State.OPEN}
-        rows = await self._letters.find(wanted, sort=OLDEST_FIRST, limit=limit, projection={"_id": 1})
-        return [row["_id"] for row in rows]
+        rows = await self._letters.find(wanted, sort=OLDEST_FIRST, limit=limit)
+        return [DeadLetter.from_mongo(row) for row in rows]
+
+    async def waiting_behind(self, letter: DeadLetter) -> int:
+        """Return how many letters of its lane come after one."""
+        if letter.lane is None:
+            return 0
+        behind = {"lane": letter.lane, "place": {"$gt": letter.place}, "state": {"$in": WAITING}}
+        return await self._letters.count(behind)
 
     async def ask(self, letter_id: UUID, staff_id: UUID, reason: str) -> DeadLetter:
         """Ask for a letter to be redriven; asked twice, it is asked for once.
@@ -121,7 +128,7 @@ class LetterBox:
 
     async def _discard(self, letter_id: UUID, staff_id: UUID, reason: str) -> DeadLetter:
         letter = await self._unsettled(letter_id)
-        if letter.state is State.REDRIVING:
+        if letter.state is State.REDRIVING or await self._has_its_turn(letter):
             raise LetterUnderWay
         settled = {"state": State.DISCARDED, "asked_by": staff_id, "reason": reason, "settled_at": now()}
         await self._set(letter, settled)
@@ -174,6 +181,13 @@ class LetterBox:
     async def _earlier(self, letter: DeadLetter, states: Sequence[State]) -> bool:
         before = {"lane": letter.lane, "place": {"$lt": letter.place}, "state": {"$in": states}}
         return await self._letters.find_one(before, projection={"_id": 1}) is not None
+
+    async def _has_its_turn(self, letter: DeadLetter) -> bool:
+        """Tell whether what waited behind others is first of a lane that runs: it may be being delivered."""
+        if letter.state is not State.PARKED or letter.lane is None:
+            return False
+        runs = await self._lanes.find_one({"_id": letter.lane, "draining": True}, projection={"_id": 1})
+        return runs is not None and not await self._earlier(letter, WAITING)
 
     async def _set(self, letter: DeadLetter, changed: Filter, states: Sequence[State] = WAITING) -> bool:
         still = {"_id": letter.id, "state": {"$in": states}}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.common.bus import metrics
-from libs.common.bus.letters.rows import WAITING, DeadLetter, State
+from libs.common.bus.letters.rows import WAITING, DeadLetter, ParkedKey, State
 from libs.common.clock import now
 from libs.common.mongo import Filter, Mongo
 
@@ -16,12 +16,17 @@ SHOW_EVERY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class GroupDepth:
-    """One group's letters that wait. Args: oldest_age_s: of the open one that waits longest, 0 where none is."""
+    """One group's letters that wait.
+
+    Args:     lanes: keys whose letters are being delivered, one after the other; oldest_age_s: of the open one that
+              waits longest, 0 where none is.
+    """
 
     group: str
     open: int
     parked: int
     redriving: int
+    lanes: int
     oldest_age_s: float
 
 
@@ -35,17 +40,28 @@ async def measure_depths(mongo: Mongo, groups: Iterable[str]) -> list[GroupDepth
     pipeline: list[Filter] = [{"$match": {"state": {"$in": WAITING}}}, {"$group": by_state}]
     rows = await mongo.collection(DeadLetter).aggregate(pipeline)
     counts = {(row["_id"]["group"], row["_id"]["state"]): row for row in rows}
+    lanes = await _lanes(mongo)
     names = {*groups, *(group for group, _ in counts)}
     return [
-        _depth(name, {state: counts.get((name, state), {}) for state in WAITING}) for name in sorted(names)
+        _depth(name, {state: counts.get((name, state), {}) for state in WAITING}, lanes.get(name, 0))
+        for name in sorted(names)
     ]
 
 
-def _depth(group: str, rows: dict[State, dict[str, object]]) -> GroupDepth:
+async def _lanes(mongo: Mongo) -> dict[str, int]:
+    """Return how many lanes of each group run."""
+    pipeline: list[Filter] = [
+        {"$match": {"draining": True}},
+        {"$group": {"_id": "$group", "count": {"$sum": 1}}},
+    ]
+    return {row["_id"]: row["count"] for row in await mongo.collection(ParkedKey).aggregate(pipeline)}
+
+
+def _depth(group: str, rows: dict[State, dict[str, object]], lanes: int) -> GroupDepth:
     oldest = rows[State.OPEN].get("oldest")
     age_s = (now() - oldest).total_seconds() if isinstance(oldest, datetime) else 0.0
     counts = {state.value: int(str(row.get("count", 0))) for state, row in rows.items()}
-    return GroupDepth(group, oldest_age_s=max(0.0, age_s), **counts)
+    return GroupDepth(group, lanes=lanes, oldest_age_s=max(0.0, age_s), **counts)
 
 
 class Depths:

@@ -12,12 +12,21 @@ from libs.common.bus.letters.depth import GroupDepth, measure_depths
 from libs.common.bus.letters.errors import LetterNotFound, LetterSettled, LetterWaits
 from libs.common.bus.letters.redriver import stored_record
 from libs.common.bus.letters.rows import DeadLetter
-from libs.common.bus.letters.schemas import LetterOut, LetterShownOut, RecordOut, RedriveIn, record_of
+from libs.common.bus.letters.schemas import (
+    LetterOut,
+    LetterShownOut,
+    RecordOut,
+    RedriveIn,
+    RedrivenOut,
+    record_of,
+)
 from libs.common.clock import now
 from libs.common.errors import Unavailable
 from libs.common.mongo import Filter, Mongo
+from libs.common.pagination import after_cursor, encode_cursor
 
-MOST_AT_ONCE = 500
+MOST_AT_ONCE = 100
+"""A transaction each, within the time that a gateway waits for an answer."""
 
 
 class ArchiveUnavailable(Unavailable):
@@ -36,28 +45,33 @@ class Desk:
         """Return a letter with its record. Raises: LetterNotFound (404), ArchiveUnavailable (503)."""
         letter = await self.box.find(letter_id)
         shown = LetterOut.of(letter).model_dump()
-        return LetterShownOut(**shown, record=await self._record(letter))
+        behind = await self.box.waiting_behind(letter)
+        return LetterShownOut(**shown, waiting_behind=behind, record=await self._record(letter))
 
-    async def redrive(self, asked: RedriveIn, staff_id: UUID) -> tuple[int, bool]:
-        """Ask for many open letters, the oldest first; return how many, and whether there are more.
+    async def redrive(self, asked: RedriveIn, staff_id: UUID) -> RedrivenOut:
+        """Ask for many open letters, the oldest first, a page at a time: one that fails again is not met again.
 
         One that waits for an earlier letter which is not asked for is left out.
+
+        Raises:   InvalidCursor (422).
         """
         wanted = matching(asked.group, asked.topic, asked.code, asked.older_than)
-        found = await self.box.open_letters(wanted, MOST_AT_ONCE + 1)
-        taken = [await self._ask(each, staff_id, asked.reason) for each in found[:MOST_AT_ONCE]]
-        return sum(taken), len(found) > MOST_AT_ONCE
+        behind = after_cursor(asked.cursor, made_at="at", oldest_first=True)
+        found = await self.box.open_letters({"$and": [wanted, behind]}, MOST_AT_ONCE + 1)
+        page = found[:MOST_AT_ONCE]
+        taken = [await self._ask(letter.id, staff_id, asked.reason) for letter in page]
+        more = encode_cursor(page[-1].at, page[-1].id) if len(found) > MOST_AT_ONCE else None
+        return RedrivenOut(letters=[LetterOut.of(letter) for letter in taken if letter], next_cursor=more)
 
     async def depths(self) -> list[GroupDepth]:
         """Return how many letters wait, by group."""
         return await measure_depths(self._mongo, self._groups)
 
-    async def _ask(self, letter_id: UUID, staff_id: UUID, reason: str) -> bool:
+    async def _ask(self, letter_id: UUID, staff_id: UUID, reason: str) -> DeadLetter | None:
         try:
-            await self.box.ask(letter_id, staff_id, reason)
+            return await self.box.ask(letter_id, staff_id, reason)
         except (LetterNotFound, LetterSettled, LetterWaits):
-            return False
-        return True
+            return None
 
     async def _record(self, letter: DeadLetter) -> RecordOut | None:
         try:

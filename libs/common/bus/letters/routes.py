@@ -80,14 +80,13 @@ def _reading(router: APIRouter) -> None:
 
 
 def _doing(router: APIRouter) -> None:
-    @router.post("/redrive", status_code=202, responses=problems(*LET_IN, Invalid))
+    @router.post("/redrive", status_code=202, responses=problems(*LET_IN, Invalid, InvalidCursor))
     async def redrive_letters(asked: RedriveIn, staff: Staff, desk: TheDesk) -> RedrivenOut:
         """Ask for the open letters that fit to be delivered again, the oldest first, so many at once.
 
         Effects:  each is delivered shortly, under its own id and trace, then what waits behind it.
         """
-        count, more = await desk.redrive(asked, staff.id)
-        return RedrivenOut(asked=count, more=more)
+        return await desk.redrive(asked, staff.id)
 
     @router.post(
         "/{letter_id}/redrive",

@@ -73,6 +73,7 @@ class RecordOut(BaseModel):
 class LetterShownOut(LetterOut):
     """A dead letter with its record; `record` is null once the topic's retention is over."""
 
+    waiting_behind: int = Field(description="later events of its key, which wait until it is settled")
     record: RecordOut | None
 
 
@@ -83,19 +84,20 @@ class ReasonIn(BaseModel):
 
 
 class RedriveIn(ReasonIn):
-    """Why, and which open letters; the audit keeps the reason."""
+    """Why, and which open letters; the audit keeps the reason. `cursor` is `next_cursor` of the page before."""
 
     group: str | None = None
     topic: str | None = None
     code: str | None = None
     older_than: float | None = Field(None, ge=0, description="seconds since it came")
+    cursor: str | None = Field(None, max_length=64)
 
 
 class RedrivenOut(BaseModel):
-    """How many letters were asked for; `more` tells that others fit as well: ask again."""
+    """The letters that were asked for; with `next_cursor` others fit as well: ask again from there."""
 
-    asked: int
-    more: bool
+    letters: list[LetterOut]
+    next_cursor: str | None
 
 
 class DepthsOut(BaseModel):
