@@ -276,6 +276,16 @@ ERASURE = (
         ),  # the tests' time begins at 0
         silent=((f"pixera_backup_last_success_timestamp_seconds{{{PRIVACY}}}", "-60000x40"),),
     ),
+    Alert(
+        "PixeraBackupNotRemoved",
+        "max by (kind) (pixera_backup_not_removed) > 0",
+        "1h",
+        TICKET,
+        "{{ $value }} backups ({{ $labels.kind }}) are past their time and cannot be removed",
+        fires=((f'pixera_backup_not_removed{{{PRIVACY},kind="platform"}}', "1x120"),),
+        silent=((f'pixera_backup_not_removed{{{PRIVACY},kind="platform"}}', "1x20 0x100"),),
+        after="100m",
+    ),
 )
 MONEY_AND_STORES = (
     Alert(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from libs.common.audit import Audit
+from libs.common.backup.errors import BackupNotFound
 from libs.common.backup.folder import Folder
 from libs.common.backup.maker import Maker, Progress
 from libs.common.backup.manifest import Manifest
@@ -17,16 +18,23 @@ from libs.common.errors import PixeraError
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
 from libs.common.work import UnitOfWork
-from services.privacy.backup_repository import BackupRepository, RestoreRepository
-from services.privacy.metrics import BACKUP_LAST, BACKUP_OLDEST, BACKUP_SECONDS, BACKUPS_REMOVED
-from services.privacy.models import BackupState
+from services.privacy.backup_repository import BackupRepository, RemovalRepository, RestoreRepository
+from services.privacy.metrics import (
+    BACKUP_LAST,
+    BACKUP_OLDEST,
+    BACKUP_SECONDS,
+    BACKUPS_NOT_REMOVED,
+    BACKUPS_REMOVED,
+)
+from services.privacy.models import BackupRemoval, BackupState
 
-MADE, REMOVED, RESTORED = "backup.made", "backup.removed", "backup.restored"
-RETENTION_OVER, DISASTER = "retention-over", "disaster-recovery"
+MADE, FAILED = "backup.made", "backup.failed"
+REMOVED, RESTORED = "backup.removed", "backup.restored"
+ON_DEMAND, RETENTION_OVER, DISASTER = "on-demand", "retention-over", "disaster-recovery"
 LEASE, LEASE_S = "backup", 8.0
 LOOK_EVERY_S = 1.0
 TELL_EVERY_S = 0.5
-UNEXPECTED = "failed"
+UNEXPECTED, INTERRUPTED = "failed", "interrupted"
 
 log = logger("privacy.backup")
 
@@ -38,13 +46,14 @@ class BackingUp:
         self,
         rows: BackupRepository,
         restores: RestoreRepository,
+        removals: RemovalRepository,
         maker: Maker,
         work: UnitOfWork,
         audit: Audit,
         settings: BackupSettings,
         mongo: Mongo,
     ) -> None:
-        self._rows, self._restores, self.maker = rows, restores, maker
+        self._rows, self._restores, self._removals, self.maker = rows, restores, removals, maker
         self._work, self._audit, self._settings = work, audit, settings
         self._lease = Lease(mongo, LEASE, LEASE_S)
 
@@ -77,6 +86,7 @@ class BackingUp:
             folder, kind = Folder(*self._settings.place(vault=vault)), "vault" if vault else "platform"
             lasts = self._settings.vault_kept if vault else self._settings.kept
             await self._remove_expired(folder, kind, at, lasts)
+            await self._tell_of_removals(folder, kind)
             kept = await asyncio.to_thread(folder.whole)
             oldest = kept[0].made_at if kept else at
             BACKUP_OLDEST.labels(kind).set((at - oldest).total_seconds())
@@ -88,10 +98,21 @@ class BackingUp:
     async def _remove_expired(self, folder: Folder, kind: str, at: datetime, lasts: timedelta) -> None:
         """Remove what is expired; what cannot be removed holds up no other, and the next sweep tries again."""
         for backup, manifest in (await asyncio.to_thread(folder.expired, at, lasts)).items():
-            await self._work.run(partial(self._tell_of_removal, f"{kind}:{backup}", manifest))
+            rows = manifest.rows() if manifest else None
+            await self._removals.begin(
+                BackupRemoval(id=f"{kind}:{backup}", kind=kind, backup=backup, rows=rows)
+            )
             if not await asyncio.to_thread(folder.remove, backup):
                 log.warning("backup.not_removed", backup=backup)
+
+    async def _tell_of_removals(self, folder: Folder, kind: str) -> None:
+        """Tell the audit of what is gone, also of what a process before this one removed; count what stands still."""
+        begun = await self._removals.begun(kind)
+        gone = [each for each in begun if not await asyncio.to_thread(folder.is_whole, each.backup)]
+        for removal in gone:
+            await self._work.run(partial(self._tell_of_removal, removal))
             BACKUPS_REMOVED.labels(kind).inc()
+        BACKUPS_NOT_REMOVED.labels(kind).set(len(begun) - len(gone))
 
     async def _make(self, backup: str) -> None:
         """Make one that waits. What fails is said on its row and leaves nothing behind."""
@@ -101,7 +122,7 @@ class BackingUp:
         try:
             manifest = await self.maker.make(backup, _Telling(self._rows, self._lease, backup).tell)
             self._lease.require()
-            await self._work.run(partial(self._conclude, manifest))
+            await self._conclude(manifest)
             outcome = "made"
             BACKUP_LAST.set(manifest.made_at.timestamp())
         except Exception as error:
@@ -112,10 +133,20 @@ class BackingUp:
             BACKUP_SECONDS.labels(outcome).observe(time.monotonic() - started)
 
     async def _conclude(self, manifest: Manifest) -> None:
-        """Note that it is made, inside the open transaction. Raises LeaseLost: another worker has ended it."""
-        if not await self._rows.end(manifest.id, now()):
+        """Note that one is made. Raises LeaseLost: another worker has ended it."""
+        if not await self._end(manifest.id, manifest):
             raise LeaseLost(LEASE)
-        await self._audit.record(MADE, ground="on-demand", target=manifest.id, count=manifest.rows())
+
+    async def _end(self, backup: str, manifest: Manifest | None, reason: str | None = None) -> bool:
+        """Note what became of a backup, and tell the audit; False where it has ended already: it ends once."""
+        return await self._work.run(partial(self._note_end, backup, manifest, reason))
+
+    async def _note_end(self, backup: str, manifest: Manifest | None, reason: str | None) -> bool:
+        if not await self._rows.end(backup, now(), reason):
+            return False
+        action, rows = (MADE, manifest.rows()) if manifest else (FAILED, None)
+        await self._audit.record(action, ground=ON_DEMAND, target=backup, count=rows)
+        return True
 
     async def _drop(self, backup: str, reason: str) -> None:
         """Remove one that failed, and say why on its row; what was noted as made meanwhile stays.
@@ -125,19 +156,29 @@ class BackingUp:
         """
         if not await asyncio.to_thread(Folder(*self._settings.place()).is_whole, backup):
             await asyncio.to_thread(self._clean, backup)
-        await self._rows.end(backup, now(), reason)
+        await self._end(backup, None, reason)
         row = await self._rows.get(backup)
         if row and row.state is BackupState.FAILED:
             await asyncio.to_thread(self._clean, backup)
 
     async def settle_what_died(self) -> None:
         """End what a process before this one began, and remove every half; a whole one was only not noted."""
-        folder = Folder(*self._settings.place())
         for dead in await self._rows.unfinished():
-            if dead.state == "running":
-                whole = await asyncio.to_thread(folder.is_whole, dead.id)
-                await self._rows.end(dead.id, now(), None if whole else "interrupted")
+            if dead.state is BackupState.RUNNING:
+                await self._settle(dead.id)
         await self._remove_halves()
+
+    async def _settle(self, backup: str) -> None:
+        """End one; one that cannot be opened fails, and holds up no other."""
+        folder = Folder(*self._settings.place())
+        try:
+            opened = await asyncio.to_thread(folder.open, backup)
+        except BackupNotFound:
+            await self._end(backup, None, INTERRUPTED)
+        except PixeraError as error:
+            await self._end(backup, None, error.code)
+        else:
+            await self._end(backup, opened.manifest)
 
     async def _remove_halves(self) -> None:
         for vault in (False, True):
@@ -150,9 +191,9 @@ class BackingUp:
         for vault in (False, True):
             Folder(*self._settings.place(vault=vault)).remove(backup)
 
-    async def _tell_of_removal(self, target: str, manifest: Manifest | None) -> None:
-        rows = manifest.rows() if manifest else None
-        await self._audit.record(REMOVED, ground=RETENTION_OVER, target=target, count=rows)
+    async def _tell_of_removal(self, removal: BackupRemoval) -> None:
+        if await self._removals.end(removal):
+            await self._audit.record(REMOVED, ground=RETENTION_OVER, target=removal.id, count=removal.rows)
 
     async def record_restores(self) -> None:
         """Tell the audit of restores that it has not heard of."""

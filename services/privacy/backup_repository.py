@@ -1,4 +1,4 @@
-"""The only access to the collections about backups and restores."""
+"""The only access to the collections about backups, their removal, and restores."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 from libs.common.backup.maker import Progress
 from libs.common.backup.report import RestoreReport
 from libs.common.mongo import Mongo
-from services.privacy.models import Backup, BackupState
+from services.privacy.models import Backup, BackupRemoval, BackupState
 
 UNFINISHED = (BackupState.WAITING.value, BackupState.RUNNING.value)
 MOST_UNFINISHED = 100
@@ -65,3 +65,23 @@ class RestoreRepository:
         return bool(
             await self._rows.update_one({"_id": restore, "recorded": False}, {"$set": {"recorded": True}})
         )
+
+
+class RemovalRepository:
+    """Backups that are being removed."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._rows = mongo.collection(BackupRemoval)
+
+    async def begin(self, removal: BackupRemoval) -> None:
+        """Note that one is going to be removed; noted again, it is noted once."""
+        row = removal.to_mongo()
+        await self._rows.update_one({"_id": row.pop("_id")}, {"$setOnInsert": row}, upsert=True)
+
+    async def begun(self, kind: str) -> list[BackupRemoval]:
+        """Return those of a kind that are noted."""
+        return [BackupRemoval.from_mongo(row) for row in await self._rows.find({"kind": kind})]
+
+    async def end(self, removal: BackupRemoval) -> bool:
+        """Forget one that is gone; tell whether it was not forgotten before."""
+        return bool(await self._rows.delete_one({"_id": removal.id}))

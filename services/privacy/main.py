@@ -24,7 +24,7 @@ from services.privacy.auditing.checkpoints import Checkpoints
 from services.privacy.auditing.ledger import AuditLedger
 from services.privacy.auditing.rows import AuditRows
 from services.privacy.backing_up import BackingUp
-from services.privacy.backup_repository import BackupRepository, RestoreRepository
+from services.privacy.backup_repository import BackupRepository, RemovalRepository, RestoreRepository
 from services.privacy.backup_routes import router as backup_router
 from services.privacy.backups import Backups
 from services.privacy.casework import Casework
@@ -194,6 +194,7 @@ def backing_up_of(
     return BackingUp(
         BackupRepository(platform.mongo),
         RestoreRepository(platform.mongo),
+        RemovalRepository(platform.mongo),
         Maker(client, storage, settings, backups, contents),
         platform.work,
         platform.audit,

@@ -66,4 +66,7 @@ BACKUP_SECONDS = Histogram(
     ("outcome",),
     buckets=(1, 5, 15, 60, 300, 900, 3_600, 14_400),
 )
+BACKUPS_NOT_REMOVED = Gauge(
+    "pixera_backup_not_removed", "Backups whose time is over and that could not be removed.", ("kind",)
+)
 BACKUPS_REMOVED = Counter("pixera_backup_removed", "Backups whose retention was over.", ("kind",))

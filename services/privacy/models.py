@@ -128,3 +128,18 @@ class Backup(Document):
     objects: Operational[int] = 0
     reason: Operational[str | None] = None
     ended_at: Operational[datetime | None] = None
+
+
+class BackupRemoval(Document):
+    """A backup whose time is over: noted before it is removed, told to the audit once it is gone, and then no more.
+
+    Args:     rows: how many it held, where it could be read.
+    """
+
+    collection: ClassVar[str] = "backup_removals"
+    restored: ClassVar[Restored] = Restored.ANEW
+
+    id: Operational[str] = Field(alias="_id")
+    kind: Operational[str]
+    backup: Operational[str]
+    rows: Operational[int | None]

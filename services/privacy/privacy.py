@@ -23,7 +23,7 @@ from libs.common.privacy.processors import MAIL_SERVER, OBJECT_STORAGE
 from services.privacy.auditing.models import AuditCheckpoint, AuditEntry, AuditHead
 from services.privacy.exports.models import Export
 from services.privacy.holds.models import Hold
-from services.privacy.models import Backup, Case, Certificate, ChainHead
+from services.privacy.models import Backup, BackupRemoval, Case, Certificate, ChainHead
 from services.privacy.policies.models import PolicyPublication
 from services.privacy.requests.models import PersonRequest, RequestLink, RequestMessage, SpentChallenge
 
@@ -72,6 +72,7 @@ HOLDINGS = Holdings(
         AuditCheckpoint,
         PolicyPublication,
         Backup,
+        BackupRemoval,
         RestoreReport,
     ),
 )

@@ -1,8 +1,11 @@
 """Backups as operators and the worker see them: made whole, told to the audit, gone when their time is over."""
 
+import asyncio
 import base64
 import json
+import os
 import shutil
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from libs.common.backup import manifest as manifests
 from libs.common.backup.errors import BackupNotFound, BackupsOff
 from libs.common.backup.folder import Draft, Folder
 from libs.common.backup.maker import Contents, Maker, Progress, Tell
@@ -23,9 +27,10 @@ from libs.common.bus.outbox import OutboxRow
 from libs.common.clock import now
 from libs.common.mongo import Mongo
 from libs.common.storage import Storage
+from libs.common.testing.metrics import metric
 from libs.common.testing.waiting import eventually
 from services.privacy.backing_up import LEASE, BackingUp
-from services.privacy.backup_repository import BackupRepository, RestoreRepository
+from services.privacy.backup_repository import BackupRepository, RemovalRepository, RestoreRepository
 from services.privacy.backups import Backups
 from services.privacy.errors import BackupUnderWay
 from services.privacy.models import Backup, BackupState
@@ -100,7 +105,14 @@ async def safe(privacy: Privacy, tmp_path: Path) -> AsyncIterator[Safe]:
         lambda: Contents(frozenset({("gallery", "sessions")}), "0" * 16),
     )
     worker = BackingUp(
-        rows, RestoreRepository(privacy.mongo), maker, platform.work, platform.audit, settings, privacy.mongo
+        rows,
+        RestoreRepository(privacy.mongo),
+        RemovalRepository(privacy.mongo),
+        maker,
+        platform.work,
+        platform.audit,
+        settings,
+        privacy.mongo,
     )
     gallery = privacy.mongo.beside(f"{privacy.settings.mongo_database_prefix}gallery")
     await gallery.drop("images")
@@ -222,7 +234,7 @@ async def test_a_worker_that_lost_the_lease_in_the_middle_of_a_backup_leaves_it_
         await safe.worker.make_waiting()
     assert await safe.outcome(asked.id) == (BackupState.FAILED, "interrupted")
     assert (safe.left(), finished) == ([[], []], [])
-    assert [action for action, *_ in await audited(privacy)] == ["backup.requested"]
+    assert [action for action, *_ in await audited(privacy)] == ["backup.requested", "backup.failed"]
 
 
 def before_the_end(monkeypatch: pytest.MonkeyPatch, happens: Callable[[str], Awaitable[object]]) -> None:
@@ -238,7 +250,7 @@ def before_the_end(monkeypatch: pytest.MonkeyPatch, happens: Callable[[str], Awa
 
 
 async def test_a_backup_that_a_successor_found_whole_stays(
-    safe: Safe, monkeypatch: pytest.MonkeyPatch
+    privacy: Privacy, safe: Safe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before_the_end(monkeypatch, lambda _: safe.taken_over())
     asked = await safe.backups.request("staff:tests")
@@ -247,6 +259,31 @@ async def test_a_backup_that_a_successor_found_whole_stays(
     assert await safe.outcome(asked.id) == (BackupState.DONE, None)
     opened = await safe.backups.open(asked.id)
     assert [error async for _, error in safe.backups.verified(opened) if error] == []
+    told = [(action, count) for action, _, count in await audited(privacy)]
+    assert told == [("backup.requested", None), ("backup.made", opened.manifest.rows())]
+
+
+async def test_one_that_cannot_be_opened_holds_up_no_other_that_died(safe: Safe) -> None:
+    asked, later = await safe.made(), await safe.made()
+    (safe.folder().path / asked / manifests.NAME).write_bytes(b"changed")
+    running = {"$set": {"state": BackupState.RUNNING.value}}
+    await safe.rows._rows.update_many({"_id": {"$in": [asked, later]}}, running)
+    await safe.worker.settle_what_died()
+    assert await safe.outcome(asked) == (BackupState.FAILED, "backup-damaged")
+    assert await safe.outcome(later) == (BackupState.DONE, None)
+
+
+async def test_the_disk_is_waited_for_in_threads(safe: Safe, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync, waited = os.fsync, list[bool]()
+
+    def watched(descriptor: int) -> None:
+        waited.append(threading.current_thread() is threading.main_thread())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    await safe.made()
+    assert waited
+    assert not any(waited)
 
 
 async def test_without_the_lease_nothing_is_called_made(safe: Safe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,6 +369,35 @@ async def test_what_could_not_be_removed_goes_with_a_later_sweep_and_what_is_bei
     await safe.rows.end(asked.id, now(), "failed")
     await safe.worker.sweep(after)
     assert safe.left() == [[], []]
+
+
+async def test_the_audit_is_told_of_a_removal_once_it_is_one(
+    privacy: Privacy, safe: Safe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup, after = await safe.made(), now() + timedelta(days=4)  # the vault's time is over
+    await privacy.mongo.collection(OutboxRow).delete_many({})
+    with monkeypatch.context() as read_only:
+        read_only.setattr(Folder, "remove", lambda *_: False)
+        for _ in range(2):
+            await safe.worker.sweep(after)
+    assert await audited(privacy) == []
+    assert metric("pixera_backup_not_removed", kind="vault") == 1
+    with monkeypatch.context() as killed:
+        killed.setattr(BackingUp, "_tell_of_removal", cancelled)
+        with pytest.raises(asyncio.CancelledError):
+            await safe.worker.sweep(after)
+    assert (safe.left()[1], await audited(privacy)) == ([], [])
+    for _ in range(2):
+        await safe.worker.sweep(after)
+    assert [(action, target) for action, target, _ in await audited(privacy)] == [
+        ("backup.removed", f"vault:{backup}")
+    ]
+    assert metric("pixera_backup_not_removed", kind="vault") == 0
+
+
+async def cancelled(*_: object) -> None:
+    """End as a process does that is killed here."""
+    raise asyncio.CancelledError
 
 
 async def test_a_restore_is_told_to_the_audit_once(privacy: Privacy, safe: Safe) -> None:

@@ -31,7 +31,7 @@ async def save(
     files = []
     for bucket in sorted(set(await storage.buckets()) - IN_NONE):
         count = 0
-        with draft.writer(f"objects/{bucket}.{number}.pack") as pack:
+        async with draft.writer(f"objects/{bucket}.{number}.pack") as pack:
             async for names in _few(storage.stored_since(bucket, since)):
                 copies = [
                     copy for copy in await together(_copy(storage, bucket, name) for name in names) if copy

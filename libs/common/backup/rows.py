@@ -128,12 +128,12 @@ async def _save(
     mongo: Mongo, definition: Definition, at: Timestamp, draft: Draft, counted: Counted
 ) -> list[FileEntry]:
     base, count = f"dump/{mongo.database}/{definition.name}", 0
-    with draft.writer(f"{base}.bson") as rows:
+    async with draft.writer(f"{base}.bson") as rows:
         async for batch in read_at(mongo, definition.name, at):
             await asyncio.to_thread(rows.write, b"".join(row.raw for row in batch))
             count += len(batch)
             await counted(len(batch))
-    with draft.writer(f"{base}{METADATA}") as about:
+    async with draft.writer(f"{base}{METADATA}") as about:
         about.write(definition.as_text().encode())
     return [
         FileEntry(name=file.name, count=number, size=file.size, sha256=file.sha256)

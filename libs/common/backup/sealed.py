@@ -6,6 +6,7 @@ that is moved, cut short, or stitched together does not open. The last chunk say
 Source:   libs.common.stream_cipher; HKDF, RFC 5869.
 """
 
+import asyncio
 import hashlib
 import os
 from collections.abc import Iterator
@@ -59,6 +60,14 @@ class SealedWriter:
             self._file.flush()
             os.fsync(self._file.fileno())
         self._file.close()
+
+    async def __aenter__(self) -> "SealedWriter":
+        """Begin the file in a thread."""
+        return await asyncio.to_thread(self.__enter__)
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        """End the file in a thread: a disk may take seconds to have it."""
+        await asyncio.to_thread(self.__exit__, kind, error, trace)
 
     def write(self, data: bytes) -> None:
         """Add bytes."""
