@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from libs.common.logging import logger
@@ -35,14 +36,18 @@ class Background:
 
 
 async def _forever(loop: Loop) -> None:
+    """Begin a loop again whenever it ends; the waits begin anew where it went well for longer than the longest."""
     wait = FIRST_WAIT_S
     while True:
+        began = time.monotonic()
         try:
             await loop()
             wait = FIRST_WAIT_S
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled():
                 raise
+            if time.monotonic() - began > LONGEST_WAIT_S:
+                wait = FIRST_WAIT_S
             TASK_RESTARTS.labels(_name(loop)).inc()
             log.warning("background.restarted", task=_name(loop), exc_info=error, wait_s=wait)
         await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret

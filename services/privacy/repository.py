@@ -62,18 +62,13 @@ class CaseRepository:
         waits = {"open": True, "phase": Phase.WAITING.value, "saga.waited": hold_id}
         return [row["_id"] for row in await self._rows.find(waits, projection={"_id": 1})]
 
-    async def due(self, moment: datetime) -> AsyncIterator[UUID]:
+    def due(self, moment: datetime) -> AsyncIterator[UUID]:
         """Yield the open cases that want a Tick, the longest waiting first; one that stays due is yielded once."""
-        wants = {"open": True, "wake_at": {"$lte": moment}}
-        async for page in self._rows.pages(wants, by="wake_at", size=DUE_AT_ONCE, projection={"wake_at": 1}):
-            for row in page:
-                yield row["_id"]
+        return self._awake(moment, open_=True)
 
-    async def to_look_at(self, moment: datetime, limit: int) -> list[Case]:
-        """Return VERIFIED cases of which the law lets something go, the longest waiting first."""
-        due = {"open": False, "wake_at": {"$lte": moment}}
-        rows = await self._rows.find(due, sort=[("wake_at", 1)], limit=limit)
-        return [Case.from_mongo(row) for row in rows]
+    def to_look_at(self, moment: datetime) -> AsyncIterator[UUID]:
+        """Yield the VERIFIED cases of which the law lets something go, likewise."""
+        return self._awake(moment, open_=False)
 
     async def claim_scan(self, claim: UUID, moment: datetime, until: datetime) -> Case | None:
         """Take a case that waits to be scanned, or whose scanner has died."""
@@ -118,6 +113,12 @@ class CaseRepository:
         }
         rows = await self._rows.aggregate([{"$match": {"open": True}}, {"$group": grouped}])
         return [OpenCases(phase=Phase(row.pop("_id")), **row) for row in rows]
+
+    async def _awake(self, moment: datetime, *, open_: bool) -> AsyncIterator[UUID]:
+        wants = {"open": open_, "wake_at": {"$lte": moment}}
+        async for page in self._rows.pages(wants, by="wake_at", size=DUE_AT_ONCE, projection={"wake_at": 1}):
+            for row in page:
+                yield row["_id"]
 
 
 def _behind(after: tuple[bool, datetime, UUID] | None) -> dict[str, Any]:

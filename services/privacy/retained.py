@@ -10,7 +10,6 @@ from services.privacy.models import Case
 from services.privacy.repository import CaseRepository
 from services.privacy.service import PrivacyService
 
-CASES_AT_ONCE = 100
 LOOK_EVERY_S = 60.0
 A_DAY = timedelta(days=1)
 """A date is all that a certificate says: what is kept until a day goes in the course of it."""
@@ -35,18 +34,19 @@ class Retained:
     async def run(self) -> None:
         """Look from time to time, for as long as the process lives."""
         while True:
-            if not await self.look(now()):
-                await asyncio.sleep(LOOK_EVERY_S)
+            await self.look(now())
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self, moment: datetime) -> int:
-        """Look for what is over at a moment; return for how many cases that was done."""
-        due, looked = await self._cases.to_look_at(moment, CASES_AT_ONCE), 0
-        for case in due:
+        """Look for what is over at a moment, case by case; return for how many that could be done."""
+        looked = 0
+        async for case_id in self._cases.to_look_at(moment):
             try:
+                case = await self._service.case(case_id)
                 await self._service.note_retained(case.id, moment, await self._gone(case, moment))
                 looked += 1
             except Exception as error:
-                log.warning("retained.not_looked", case_id=str(case.id), exc_info=error)
+                log.warning("retained.not_looked", case_id=str(case_id), exc_info=error)
         return looked
 
     async def _gone(self, case: Case, moment: datetime) -> tuple[str, ...]:

@@ -23,7 +23,8 @@ from services.privacy.holds.orders import Wanted
 from services.privacy.models import Case
 from services.privacy.protocol import HOLDERS, Phase
 from services.privacy.repository import CaseRepository
-from services.privacy.scanner import Finding, ScanReport
+from services.privacy.retained import Retained
+from services.privacy.scanner import Finding, Scanner, ScanReport
 from services.privacy.watching import Watching
 from tests.privacy.conftest import KEY, Erasure, Privacy
 
@@ -198,6 +199,26 @@ async def test_cases_that_became_due_at_the_same_moment_are_all_told(
     erasures = await due_cases(privacy, 5, **{"saga.asked_at": at, "wake_at": at})
     assert await privacy.service.tick_due() == 5
     assert [(await privacy.case(erasure)).saga.silences for erasure in erasures] == [1] * 5
+
+
+async def test_verified_cases_that_cannot_be_read_hold_up_no_look_at_others(
+    privacy: Privacy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "DUE_AT_ONCE", 2)
+    at, cases = now() - timedelta(days=1), privacy.mongo.collection(Case)
+    erasures = [Erasure() for _ in range(4)]
+    for number, erasure in enumerate(erasures):
+        await privacy.deliver(*erasure.honest_story())
+        await privacy.service.finish_scan(erasure.case_id, 1, report())
+        due = {"wake_at": at + timedelta(seconds=number)}
+        await cases.update_one({"_id": erasure.case_id}, {"$set": due})
+    *broken, _behind = [erasure.case_id for erasure in erasures]
+    await cases.update_many({"_id": {"$in": broken}}, {"$set": {"phase": "no such phase"}})
+    scanner = Scanner(privacy.mongo, privacy.storage, privacy.settings)
+    try:
+        assert await Retained(CaseRepository(privacy.mongo), privacy.service, scanner).look(now()) == 1
+    finally:
+        await cases.delete_many({"_id": {"$in": broken}})
 
 
 async def test_workers_that_tell_a_case_at_the_same_time_move_it_once(privacy: Privacy) -> None:

@@ -36,10 +36,11 @@ class Checking:
         """Check all that is there now; say what is broken in the log and the metrics."""
         started, began = perf_counter(), now()
         checkpoints, forged = await self._checkpoints.read_all()
+        names = await self._rows.streams()  # first: a stream that begins in between has its head by then
         heads = {head.id: head for head in await self._rows.heads()}
         ends = tuple(chain_of(head).head(name) for name, head in heads.items())
         looked = LedgerCheck([*checkpoints, Checkpoint(f"{iso(began)} (its head)", ends)])
-        for name in sorted({*heads, *await self._rows.streams()}):
+        for name in sorted({*heads, *names}):
             await self._check_stream(looked, name, heads.get(name))
         found = looked.report()
         faults = [

@@ -78,12 +78,15 @@ class Checkpoints:
 
     async def read_all(self) -> tuple[list[Checkpoint], list[str]]:
         """Return all that are genuine, and what is wrong with each of the others."""
-        genuine, forged, after = [], [], None
+        genuine, forged, after = list[Checkpoint](), list[str](), None
         while rows := await self._rows.checkpoints(after, READ_AT_ONCE):
-            for row in rows:
-                try:
-                    genuine.append(read_checkpoint(row.signed, self._keys))
-                except CheckpointInvalid as error:
-                    forged.append(f"{row.id}: {error}")
+            await asyncio.to_thread(self._read, rows, genuine, forged)
             after = rows[-1].id
         return genuine, forged
+
+    def _read(self, rows: list[AuditCheckpoint], genuine: list[Checkpoint], forged: list[str]) -> None:
+        for row in rows:
+            try:
+                genuine.append(read_checkpoint(row.signed, self._keys))
+            except CheckpointInvalid as error:
+                forged.append(f"{row.id}: {error}")
