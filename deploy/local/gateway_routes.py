@@ -69,7 +69,7 @@ PAGES = ("/privacy", "/contacts", "/requests")
 """Privacy's pages: the policy, the contact form, and what a mailed link to a request leads to."""
 STREAMS = {
     "generation": r"/api/generation/v1/jobs/[^/]+/events",
-    "privacy": r"/api/privacy/v1/(staff/events(/timeline)?|exports/[^/]+/archive)",
+    "privacy": r"/api/privacy/v1/(staff/(events(/timeline)?|backups/[^/]+/verification)|exports/[^/]+/archive)",
 }
 """What is answered bit by bit, for as long as there is more of it."""
 

@@ -1,9 +1,10 @@
 """Backups over HTTP, for operators."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
@@ -73,6 +74,10 @@ class BackupsOut(BaseModel):
     items: list[BackupOut]
 
 
+T = TypeVar("T")
+TICK_S = 5.0
+"""A file may take minutes to read, and who hears nothing for so long gives up."""
+
 router = APIRouter(prefix="/api/privacy/v1/staff/backups", tags=["privacy"])
 
 
@@ -109,11 +114,29 @@ async def verify_backup(backup_id: str, _: Staff, service: Service) -> Streaming
 
 async def _lines(service: Backups, opened: Opened) -> AsyncIterator[bytes]:
     damaged = []
-    async for name, error in service.verified(opened):
+    async for checked in _ticking(service.verified(opened)):
+        if checked is None:
+            yield _line(kind="working")
+            continue
+        name, error = checked
         if error:
             damaged.append(name)
         yield _line(kind="file", file=name, whole=error is None, of=len(opened.manifest.files))
     yield _line(kind="end", whole=not damaged, damaged=damaged)
+
+
+async def _ticking(items: AsyncIterator[T]) -> AsyncIterator[T | None]:
+    """Yield what comes, and None whenever nothing came for a while: who listens knows that there is somebody."""
+    while True:
+        step = asyncio.ensure_future(anext(items))
+        try:
+            while not (await asyncio.wait({step}, timeout=TICK_S))[0]:
+                yield None
+            yield step.result()
+        except StopAsyncIteration:
+            return
+        finally:
+            step.cancel()
 
 
 def _line(**said: object) -> bytes:
