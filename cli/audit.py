@@ -9,7 +9,7 @@ import typer
 
 from cli.output import NO, AsJson, console, emit, fail, mark, moment, table, working
 from cli.platform import Platform
-from cli.saving import saved
+from cli.saving import require_new, saved
 from cli.times import Since, Until, dated
 from cli.trust import keys_of
 from libs.common.audit_ledger import Checkpoint, CheckpointInvalid, is_checkpoint, read_checkpoint
@@ -49,6 +49,8 @@ def list_entries(  # noqa: PLR0917 - typer passes options by name
 @app.command("checkpoint")
 def make_checkpoint(to: To = None, as_json: AsJson = False) -> None:
     """Have the ledger's present state signed. Keep it where nobody of the platform can change it."""
+    if to is not None:
+        require_new(to)
     made = Platform().staff("POST", "privacy", "/audit/checkpoints")
     if to is not None:
         with saved(to) as file:
@@ -68,6 +70,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Take the whole ledger away: every checkpoint, a fresh one, then every entry, byte for byte, one a line."""
+    require_new(to)
     platform = Platform()
     platform.staff("POST", "privacy", "/audit/checkpoints")
     checkpoints = platform.staff_pages("privacy", "/audit/checkpoints", "after")

@@ -1,16 +1,13 @@
 """`pixera backup` and `pixera restore`: saving everything as it is at one moment, and coming back to it."""
 
-import time
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress
 
+from cli.orders import Order, Told, followed
 from cli.output import NO, AsJson, console, emit, fail, mark, progress, table
 from cli.platform import Platform
 
-LOOK_EVERY_S = 0.3
-ENDED = ("done", "failed")
 COLUMNS = ("backup", "made", "expires", "rows", "objects", "bytes", "key")
 NAMES = ("id", "made_at", "expires_at", "rows", "objects", "size_bytes", "key_id")
 
@@ -26,8 +23,9 @@ def make(context: typer.Context, as_json: AsJson = False) -> None:
         return
     platform = Platform()
     asked = platform.staff("POST", "privacy", "/backups")
-    with progress() as bar:
-        made = _followed(platform, asked["id"], bar)
+    path = f"/backups/{asked['id']}"
+    goes_on = f"`pixera backup show {asked['id']}` tells how far it is."
+    made = followed(asked, lambda: platform.staff("GET", "privacy", path), _told, goes_on)
     if as_json:
         emit(made)
     elif made["state"] == "done":
@@ -66,7 +64,7 @@ def verify(backup: BackupId, as_json: AsJson = False) -> None:
         for line in Platform().staff_lines("privacy", f"/backups/{backup}/verification", {}):
             if line["kind"] == "end":
                 end = line
-            else:
+            elif line["kind"] == "file":
                 bar.update(task, advance=1, total=line["of"])
     if not end:
         fail(f"{backup} was not read to its end.")
@@ -92,7 +90,7 @@ def restore(
     from cli.restoring import run  # noqa: PLC0415 - it loads every service, which no other command needs
 
     if not yes:
-        typer.confirm(f"Everything since {backup} is lost. Restore it?", abort=True)
+        typer.confirm(f"Everything since {backup} is lost. Restore it?", abort=True, err=True)
     with progress() as bar:
         report = run(backup, Platform(), bar)
     if as_json:
@@ -104,13 +102,8 @@ def restore(
     table("Lost: events since, which have no effect", ("event", "times"), report["lost"])
 
 
-def _followed(platform: Platform, backup: str, bar: Progress) -> dict[str, Any]:
-    """Return a backup once it is made, or failed."""
-    task = bar.add_task("waiting", total=None)
-    while True:
-        found: dict[str, Any] = platform.staff("GET", "privacy", f"/backups/{backup}")
-        said = f"{found['step']} ({found['objects']:,} objects)"
-        bar.update(task, description=said, completed=found["rows"], total=found["rows_of"] or None)
-        if found["state"] in ENDED:
-            return found
-        time.sleep(LOOK_EVERY_S)
+def _told(backup: Order) -> Told:
+    """Return how far a backup is."""
+    if backup["state"] == "waiting":
+        return "waiting for a worker", 0, None
+    return f"{backup['step']} ({backup['objects']:,} objects)", backup["rows"], backup["rows_of"] or None

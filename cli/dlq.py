@@ -1,12 +1,13 @@
 """`pixera dlq`: what services gave up on, delivering it again, and giving it up for good."""
 
+from collections import Counter
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import typer
 
 from cli.letters import Chosen, Letter, seconds
-from cli.output import NO, AsJson, console, emit, fail, moment, plain, table
+from cli.output import NO, AsJson, console, emit, fail, moment, note, plain, table
 
 app = typer.Typer(help="Look at dead letters, redrive or discard them.", no_args_is_help=True)
 
@@ -43,8 +44,11 @@ def list_letters(  # noqa: PLR0917 - typer passes options by name
         emit(found)
     elif found:
         table("Dead letters", COLUMNS, map(_row, found))
-    else:
+    elif not chosen.unanswered:
         console().print("There are no dead letters.")
+    if limit in Counter(letter["service"] for letter in found).values():
+        note(f"Of a service with {limit} there may be more: --limit.")
+    chosen.end()
 
 
 @app.command("show")
@@ -77,21 +81,17 @@ def redrive(  # noqa: PLR0917 - typer passes options by name
     wait: Annotated[float, typer.Option(min=0, help="How many seconds to follow it, at most.")] = 60.0,
     as_json: AsJson = False,
 ) -> None:
-    """Deliver letters again, and what waits behind each after it, in order: exit 1 where one is open still."""
-    if letter_id is not None:
-        _redrive_one(Chosen(service), letter_id, reason, wait, as_json=as_json)
-    wanted = _narrowed(_wanted(group, topic, error, older_than), everything=everything)
+    """Deliver letters again, and what waits behind each after it, in order: exit 1 where one is not delivered."""
+    wanted = _chosen(letter_id, _wanted(group, topic, error, older_than), everything=everything)
     chosen = Chosen(service, wanted)
-    asked = chosen.redrive_all(reason)
-    chosen.follow(wait)
-    left = [*chosen.letters(state="open"), *chosen.letters(state="redriving")]
-    counts = {name: sum(letter["service"] == name for letter in left) for name in asked}
-    if as_json:
-        emit([{"service": name, "asked": count, "left": counts[name]} for name, count in asked.items()])
+    asked = [chosen.redrive(letter_id, reason)] if letter_id else chosen.redrive_all(reason)
+    chosen.follow(asked, wait)
+    left = chosen.left_of(asked)
+    if letter_id:
+        _show_redriven(chosen.show(letter_id), as_json=as_json)
     else:
-        rows = [(name, count, counts[name]) for name, count in asked.items()]
-        table("Redriven", ("service", "asked for", "open still"), rows)
-    raise typer.Exit(NO if left else 0)
+        _show_counts(asked, left, as_json=as_json)
+    chosen.end(NO if left else 0)
 
 
 @app.command("discard")
@@ -107,27 +107,31 @@ def discard(  # noqa: PLR0917 - typer passes options by name
     as_json: AsJson = False,
 ) -> None:
     """Give letters up for good; what waits behind each has its turn. The audit keeps who did it and why."""
-    if letter_id is not None:
-        gone = [Chosen(service).discard(letter_id, reason)]
-    else:
-        wanted = _narrowed(_wanted(group, topic, error, older_than), everything=everything)
-        found = Chosen(service, wanted).letters(state="open")
-        gone = [Chosen(each["service"]).discard(UUID(each["id"]), reason) for each in found]
+    wanted = _chosen(letter_id, _wanted(group, topic, error, older_than), everything=everything)
+    chosen = Chosen(service, wanted)
+    gone = [chosen.discard(letter_id, reason)] if letter_id else chosen.discard_all(reason)
     if as_json:
         emit(gone)
     else:
         table(f"Discarded: {len(gone)}", COLUMNS, map(_row, gone))
+    chosen.end()
 
 
-def _redrive_one(chosen: Chosen, letter_id: UUID, reason: str, wait: float, *, as_json: bool) -> None:
-    service = chosen.redrive(letter_id, reason)["service"]
-    Chosen(service, platform=chosen.platform).follow(wait)
-    letter = chosen.show(letter_id)
+def _show_redriven(letter: Letter, *, as_json: bool) -> None:
     if as_json:
         emit(letter)
     else:
         table("Redriven", COLUMNS, [_row(letter)])
-    raise typer.Exit(0 if letter["state"] == "redriven" else NO)
+
+
+def _show_counts(asked: list[Letter], left: list[Letter], *, as_json: bool) -> None:
+    """Show of each service how many letters were asked for, and what of them and behind them is not delivered."""
+    names, open_still = (Counter(letter["service"] for letter in letters) for letters in (asked, left))
+    if as_json:
+        emit([{"service": name, "asked": count, "left": open_still[name]} for name, count in names.items()])
+    else:
+        rows = [(name, count, open_still[name]) for name, count in names.items()]
+        table("Redriven", ("service", "asked for", "not delivered"), rows)
 
 
 def _wanted(group: str | None, topic: str | None, code: str | None, older_than: str | None) -> dict[str, Any]:
@@ -135,8 +139,11 @@ def _wanted(group: str | None, topic: str | None, code: str | None, older_than: 
     return {name: value for name, value in named.items() if value is not None}
 
 
-def _narrowed(wanted: dict[str, Any], *, everything: bool) -> dict[str, Any]:
-    if not wanted and not everything:
+def _chosen(letter_id: UUID | None, wanted: dict[str, Any], *, everything: bool) -> dict[str, Any]:
+    """Return the filter of the letters that are meant; exit 2 where two things are meant, or nothing."""
+    if letter_id and (wanted or everything):
+        fail("Name a letter, or say which ones are meant: not both.")
+    if not letter_id and not wanted and not everything:
         fail(
             "Which letters? Name one, narrow them down (--group, --topic, --error, --older-than), or say --all."
         )

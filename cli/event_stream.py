@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-import os
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rich.progress import Progress
 
 from cli.output import fail, progress
+from cli.saving import saved
 
 Line = dict[str, Any]
 
@@ -34,34 +33,24 @@ def write_lines(lines: Iterator[Line]) -> None:
     """Print records as lines of JSON."""
     for line in lines:
         sys.stdout.write(_text(line))
+    sys.stdout.flush()
 
 
 def write_file(path: Path, lines: Iterator[Line]) -> Line:
-    """Write records and a manifest into a file; it appears with its last byte, or not at all.
+    """Write records and a manifest into a new file; it appears with its last byte, or not at all.
 
     Returns:  the manifest, which is the file's last line.
     """
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                manifest = _write(file, lines)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink()
-                raise
-    except OSError as error:
-        fail(f"{path} cannot be written: {error.strerror}.")
-    return manifest
+    with saved(path) as file:
+        return _write(file, lines)
 
 
-def _write(file: Any, lines: Iterator[Line]) -> Line:
+def _write(file: BinaryIO, lines: Iterator[Line]) -> Line:
     digest, kinds, types = hashlib.sha256(), Counter[str](), Counter[str]()
     for line in lines:
-        text = _text(line)
+        text = _text(line).encode()
         file.write(text)
-        digest.update(text.encode())
+        digest.update(text)
         kinds[line["kind"]] += 1
         types[str(line.get("type") or line["code"])] += 1
     manifest = {
@@ -71,7 +60,7 @@ def _write(file: Any, lines: Iterator[Line]) -> Line:
         "by_type": dict(sorted(types.items())),
         "sha256": digest.hexdigest(),
     }
-    file.write(_text(manifest))
+    file.write(_text(manifest).encode())
     return manifest
 
 

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.event_stream import Line, followed, write_file, write_lines
-from cli.handing_over import hand_over
-from cli.output import AsJson, emit, table
+from cli.handing_over import hand_over, list_replays, stop_replay
+from cli.output import AsJson, emit, fail, note, table
 from cli.platform import Platform
 from cli.rebuilds import rebuild
+from cli.saving import require_new
 from cli.times import Since, Until, dated
 
 STDOUT, GROUP = "stdout", "group:"
@@ -25,6 +26,8 @@ TRACE_ID = slice(3, 35)
 app = typer.Typer(help="Read the log of events again, for operators.", no_args_is_help=True)
 
 app.command("rebuild")(rebuild)
+app.command("replays")(list_replays)
+app.command("stop")(stop_replay)
 
 
 @app.command("timeline")
@@ -75,6 +78,10 @@ def replay(
         wanted = {"types": types or [], "topics": topics or [], "subject": subject and str(subject)}
         order = {"rate": rate, "deliver": yes} | dated(since, until)
         hand_over(to.removeprefix(GROUP), wanted | order, as_json=as_json)
+    if yes:
+        fail(f"--yes is for handing events over: --to {GROUP}{to} if that is a group.")
+    if to != STDOUT:
+        require_new(Path(to))
     asked = {"type": types, "topic": topics, "subject": subject and str(subject), "rate": rate}
     params = {name: value for name, value in asked.items() if value} | dated(since, until)
     with followed(Platform().staff_lines("privacy", "/events", params)) as lines:
@@ -99,7 +106,7 @@ def _show(lines: Iterator[Line]) -> None:
     more = sum(1 for _ in lines)
     table("Events", COLUMNS, rows)
     if more:
-        Console(stderr=True).print(f"{more} more are not shown: use --json, or --to a file.")
+        note(f"{more} more are not shown: use --json, or --to a file.")
 
 
 def _row(line: Line) -> tuple[Any, ...]:

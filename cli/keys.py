@@ -7,8 +7,13 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.output import NO, AsJson, Level, console, emit, fail, mark, progress, table, told
+from cli.output import NO, AsJson, Level, console, emit, fail, mark, note, progress, table, told
 from cli.platform import Platform
+
+KEEP_OLD = (
+    "Keep the old master key for as long as backups of the vault are kept (PIXERA_BACKUP_VAULT_DAYS): those "
+    "that were made before open with nothing else."
+)
 
 app = typer.Typer(help="See the platform's keys, and change them.", no_args_is_help=True)
 
@@ -49,9 +54,9 @@ def rotate(
 ) -> None:
     """Say how the key that signs tokens is changed; with --master, wrap people's keys by a new master key.
 
-    The new one is put first in PIXERA_VAULT_MASTER_KEY before, the old one behind it; it may go when none waits.
-    Either may be the ARN of a key of AWS KMS. All keys stay in use meanwhile, and an order that broke off is taken
-    up by the next one.
+    The new one is put first in PIXERA_VAULT_MASTER_KEY before, the old one behind it. It may go when none waits and
+    no backup of the vault is left that was made before. Either may be the ARN of a key of AWS KMS. All keys stay in
+    use meanwhile, and an order that broke off is taken up by the next one.
     """
     if master:
         _rewrap(Platform(), as_json=as_json)
@@ -82,6 +87,7 @@ def _rewrap(platform: Platform, *, as_json: bool) -> None:
             f"All {state['keys']} keys of people are wrapped by {state['master']}; {done} were wrapped anew."
         )
         console().print(mark(good=True), told_so)
+        note(KEEP_OLD)
 
 
 def _keys(platform: Platform) -> list[dict[str, Any]]:

@@ -62,6 +62,11 @@ def complain(reason: str) -> None:
     Console(stderr=True, highlight=False).print(Text(plain(reason), style="red"), soft_wrap=True)
 
 
+def note(what: str) -> None:
+    """Say something beside what was asked for, on stderr."""
+    Console(stderr=True, highlight=False).print(Text(plain(what)), soft_wrap=True)
+
+
 def fail(reason: str) -> NoReturn:
     """Say on stderr why it could not be found out, and end."""
     complain(reason)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from getpass import getpass
 from http import HTTPStatus
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ TIMEOUT_S = 10.0
 SILENCE_S = 45.0
 """A stream that says nothing for so long is dead: it tells how far it is every second or so."""
 PAGE = 100
+ALLOW_HTTP = "PIXERA_ALLOW_HTTP"
 LEAST_LEFT_S = 30.0
 """A token that lasts no longer than this is not used for another request."""
 
@@ -38,6 +40,11 @@ class Unanswered(Exception):
         super().__init__(reason)
         self.code, self.status = code, status
 
+    @property
+    def silent(self) -> bool:
+        """Tell whether nobody was there to answer: trying again may help."""
+        return self.status is None or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
 
 @dataclass(frozen=True)
 class Token:
@@ -52,7 +59,7 @@ class Platform:
     """A platform: the one that `make run` started here, or the one that the environment names.
 
     Environment: PIXERA_URL (the gateway), PIXERA_STAFF_NAME, PIXERA_STAFF_PASSWORD, PIXERA_HOME (the stack's folder,
-    `.pixera` by default).
+    `.pixera` by default), PIXERA_ALLOW_HTTP (sign in to another machine without TLS).
     """
 
     home: Path = field(
@@ -67,12 +74,13 @@ class Platform:
 
     @cached_property
     def stack(self) -> dict[str, Any]:
-        """Return what the running stack says of itself, empty where none runs here."""
+        """Return what the running stack says of itself; empty where none runs here, or another platform is meant."""
         try:
             state: dict[str, Any] = json.loads((self.home / "run" / "stack.json").read_text())
         except (OSError, ValueError):
             return {}
-        return state
+        named = os.environ.get("PIXERA_URL")
+        return state if not named or _same(named, state.get("gateway") or "") else {}
 
     @property
     def ports(self) -> dict[str, int]:
@@ -141,7 +149,7 @@ class Platform:
         timeout = httpx.Timeout(TIMEOUT_S, read=SILENCE_S)
         try:
             with httpx.stream("GET", url, params=params, headers=headers, timeout=timeout) as answer:
-                if answer.is_error:
+                if not answer.is_success:
                     answer.read()
                     raise _refusal(answer)
                 yield from map(json.loads, answer.iter_lines())
@@ -149,23 +157,44 @@ class Platform:
             raise Unanswered(f"{url} broke off ({type(error).__name__}).") from error
 
     def _sign_in(self) -> Token:
-        name = os.environ.get("PIXERA_STAFF_NAME") or DEFAULT_STAFF
-        body = {"name": name, "password": self._password(name)}
+        self._require_privacy()
+        body = {"name": self._staff_name, "password": self._password}
         signed = _json(self._answer("POST", f"{self.gateway}/api/auth/v1/staff/sessions", json=body))
         return Token(signed["access_token"], time.monotonic() + signed["expires_in"] - LEAST_LEFT_S)
 
-    def _password(self, name: str) -> str:
-        """Return the operator's password, from the environment, the stack's secrets or a hidden prompt."""
+    def _require_privacy(self) -> None:
+        """Refuse to send a password where anybody on the way can read it."""
+        address = httpx.URL(self.gateway)
+        if address.scheme == "http" and not _is_here(address.host) and not os.environ.get(ALLOW_HTTP):
+            raise Unanswered(
+                f"{self.gateway} would be told the password unencrypted: name it with https, or set {ALLOW_HTTP}=1."
+            )
+
+    @property
+    def _staff_name(self) -> str:
+        return os.environ.get("PIXERA_STAFF_NAME") or DEFAULT_STAFF
+
+    @cached_property
+    def _password(self) -> str:
+        """Return the operator's password, from the environment, the stack's secrets or one hidden prompt."""
         if given := os.environ.get("PIXERA_STAFF_PASSWORD"):
             return given
+        if (own := self._of_the_stack()) is not None:
+            return own
+        if sys.stdin.isatty():
+            return getpass(f"Password of {self._staff_name}: ")
+        raise Unanswered(
+            f"Nobody to sign in as: set PIXERA_STAFF_PASSWORD, or run beside the stack ({self.home})."
+        )
+
+    def _of_the_stack(self) -> str | None:
+        """Return the password that the stack here was started with; it is sent to no other platform."""
+        if os.environ.get("PIXERA_URL") and not self.stack:
+            return None
         try:
             return (self.home / "secrets" / "PIXERA_STAFF_PASSWORD").read_text().strip()
         except OSError:
-            if sys.stdin.isatty():
-                return getpass(f"Password of {name}: ")
-            raise Unanswered(
-                f"Nobody to sign in as: set PIXERA_STAFF_PASSWORD, or run beside the stack ({self.home})."
-            ) from None
+            return None
 
     def _answer(self, method: str, url: str, **how: Any) -> httpx.Response:
         try:
@@ -174,9 +203,24 @@ class Platform:
             raise Unanswered(
                 f"{url} does not answer ({type(error).__name__}). Does the platform run? Try `pixera status`."
             ) from error
-        if answer.is_error:
+        if not answer.is_success:
             raise _refusal(answer)
         return answer
+
+
+def _same(one: str, other: str) -> bool:
+    """Tell whether two addresses are one gateway's."""
+    first, second = httpx.URL(one), httpx.URL(other)
+    both_here = _is_here(first.host) and _is_here(second.host)
+    return first.port == second.port and (both_here or first.host == second.host)
+
+
+def _is_here(host: str) -> bool:
+    """Tell whether an address is this machine's own."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _json(answer: httpx.Response) -> Any:
@@ -189,6 +233,10 @@ def _json(answer: httpx.Response) -> Any:
 
 
 def _refusal(answer: httpx.Response) -> Unanswered:
+    if answer.is_redirect:
+        return Unanswered(
+            f"{answer.url} leads to {answer.headers['location']}: set PIXERA_URL to that gateway."
+        )
     code = NO if answer.status_code == HTTPStatus.CONFLICT else UNKNOWN
     return Unanswered(f"{_detail(answer)} ({answer.status_code} from {answer.url})", code, answer.status_code)
 

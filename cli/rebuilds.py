@@ -1,15 +1,14 @@
 """`pixera events rebuild`: a read model rebuilt from the log, and held against the live one."""
 
-import time
 from typing import Annotated, Any
 
 import typer
 
-from cli.output import NO, AsJson, console, emit, fail, mark, progress, table
+from cli.orders import followed, reading
+from cli.output import NO, AsJson, console, emit, fail, mark, table
 from cli.platform import Platform
 
-LOOK_EVERY_S = 0.5
-OVER = frozenset({"done", "failed"})
+GOES_ON = "order it again once it is over to see what came of it."
 SERVICES = {"billing.balances": "billing", "gallery.images": "gallery"}
 """The read models that can be rebuilt, and whose they are."""
 
@@ -29,11 +28,13 @@ def rebuild(
     Exit 0: every row is, byte for byte, what the log says (or was made so); 1: not, or the log does not reach back
     far enough to say so; 2: it could not be found out.
     """
+    if yes and not swap:
+        fail("--yes is for replacing rows: --swap --yes.")
     if model not in SERVICES:
         fail(f"{model} cannot be rebuilt; what can is: {', '.join(SERVICES)}.")
     platform, service = Platform(), SERVICES[model]
     run = platform.staff("POST", service, "/rebuilds", json={"model": model, "swap": swap and yes})
-    run = _followed(platform, service, run)
+    run = followed(run, lambda: platform.staff("GET", service, f"/rebuilds/{run['id']}"), reading, GOES_ON)
     if run["state"] == "failed":
         fail("The rebuild failed again and again: see the worker's log.")
     if as_json:
@@ -41,17 +42,6 @@ def rebuild(
     else:
         _show(run, only_asked=swap and not yes)
     raise typer.Exit(0 if run["equal"] else NO)
-
-
-def _followed(platform: Platform, service: str, run: dict[str, Any]) -> dict[str, Any]:
-    """Return a rebuild once it is over, with a bar of how much of the log was read."""
-    with progress() as bar:
-        task = bar.add_task("reading the log", total=None)
-        while run["state"] not in OVER:
-            time.sleep(LOOK_EVERY_S)
-            run = platform.staff("GET", service, f"/rebuilds/{run['id']}")
-            bar.update(task, completed=run["read"], total=run["total"] or None)
-    return run
 
 
 def _show(run: dict[str, Any], *, only_asked: bool) -> None:

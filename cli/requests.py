@@ -125,7 +125,7 @@ def confirm(
 
 def _typed(what: str) -> str:
     """Return what the standard input says; it is asked for where somebody sits there."""
-    text = (typer.prompt(what) if sys.stdin.isatty() else sys.stdin.read()).strip()
+    text = (typer.prompt(what, err=True) if sys.stdin.isatty() else sys.stdin.read()).strip()
     if not text:
         fail(f"{what}: the standard input says nothing.")
     return str(text)

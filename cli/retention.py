@@ -6,7 +6,6 @@ import typer
 
 from cli.letters import Chosen
 from cli.output import HOUR, NO, AsJson, Level, console, emit, lasting, moment, table, told
-from cli.platform import Platform
 
 app = typer.Typer(help="See how retention is enforced.", no_args_is_help=True)
 
@@ -24,8 +23,8 @@ def report(
 
     Exit 1 where something should have gone two hours ago, or the database lacks an index that was to remove it.
     """
-    platform = Platform()
-    services = [platform.staff("GET", name, "/retention") for name in Chosen(service).services]
+    chosen = Chosen(service)
+    services = list(chosen.each(lambda name: chosen.platform.staff("GET", name, "/retention")).values())
     holdings = [held for each in services for held in each["holdings"]]
     if as_json:
         emit(services)
@@ -33,8 +32,7 @@ def report(
         table("Retention", COLUMNS, map(_row, holdings))
         for held in holdings:
             _explain(held)
-    if any(_level(held) is Level.FAILING for held in holdings):
-        raise typer.Exit(NO)
+    chosen.end(NO if any(_level(held) is Level.FAILING for held in holdings) else 0)
 
 
 def _level(held: dict[str, Any]) -> Level:

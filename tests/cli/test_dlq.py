@@ -1,5 +1,6 @@
 """The dead letters' commands against a whole service that fails when it is told to."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,7 +9,10 @@ from uuid import uuid4
 
 import pytest
 
+from cli.letters import Chosen
+from cli.platform import Platform, Token
 from libs.common.bus.letters.rows import DeadLetter, State
+from libs.common.errors import Conflict
 from libs.common.settings import CommonSettings
 from libs.common.testing.serving import serving
 from libs.common.testing.waiting import eventually
@@ -107,6 +111,55 @@ async def test_many_are_redriven_at_once_and_what_fails_again_is_told(house: Hou
     assert ran.code == 1
     assert json.loads(ran.out) == [{"service": "gallery", "asked": 2, "left": 1}]
     assert await house.bench.effects() == [10]
+
+
+async def test_what_fails_for_another_reason_is_not_taken_for_delivered(house: House) -> None:
+    """Nor is what waits behind: it fails with a code, and after the first, that nobody asked for."""
+    await house.fail(30)
+    await house.fail(40, 41)
+    await letters_reach(house.bench, 2, State.OPEN)
+    house.refuses.numbers, house.refuses.error = {30, 41}, Conflict()
+    ran = await house.dlq("redrive", "--error", "invalid", "--json")
+    assert json.loads(ran.out) == [{"service": "gallery", "asked": 2, "left": 2}]
+    assert (ran.code, await house.bench.effects()) == (1, [40])
+
+
+async def test_many_are_discarded_by_one_sign_in_and_told_also_where_one_is_not(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = [await house.fail(number) for number in (50, 60, 70)]
+    await house.bench.mongo.collection(DeadLetter).update_one(
+        {"_id": failed[1].id}, {"$set": {"state": State.REDRIVING.value, "lane": failed[0].lane}}
+    )
+    monkeypatch.setenv("PIXERA_URL", house.env["PIXERA_URL"])
+    monkeypatch.setenv("PIXERA_STAFF_PASSWORD", house.env["PIXERA_STAFF_PASSWORD"])
+    signed_in, sign_in = list[Token](), Platform._sign_in
+
+    def counted(platform: Platform) -> Token:
+        signed_in.append(sign_in(platform))
+        return signed_in[-1]
+
+    monkeypatch.setattr(Platform, "_sign_in", counted)
+    chosen, open_ = Chosen("gallery"), [{"service": "gallery", "id": str(each.id)} for each in failed]
+    monkeypatch.setattr(Chosen, "letters", lambda *_, **__: open_)
+    gone = await asyncio.to_thread(chosen.discard_all, "test-data")
+    assert [each["id"] for each in gone] == [str(failed[0].id), str(failed[2].id)]
+    assert [(error.status, error.code) for error in chosen.unanswered] == [(409, 1)]
+    assert len(signed_in) == 1
+
+
+async def test_a_service_that_does_not_answer_hides_no_other(house: House) -> None:
+    letter = await house.fail(80)
+    ran = await pixera("dlq", "list", "--json", **house.env)  # of five services one is there
+    assert (ran.code, [each["id"] for each in json.loads(ran.out)]) == (2, [str(letter.id)])
+    shown = await pixera("dlq", "show", str(letter.id), "--json", **house.env)
+    assert (shown.code, json.loads(shown.out)["id"]) == (0, str(letter.id))
+
+
+async def test_a_letter_and_a_filter_are_two_things(house: House) -> None:
+    for command in ("redrive", "discard"):
+        ran = await house.dlq(command, str(uuid4()), "--group", "gallery.other", "--reason", "test-data")
+        assert (ran.code, "not both" in ran.err) == (2, True)
 
 
 async def test_discarding_needs_a_reason_that_is_a_code(house: House) -> None:

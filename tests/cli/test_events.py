@@ -56,14 +56,33 @@ async def test_a_replay_goes_to_stdout_or_a_file_with_a_manifest(
     assert json.loads(file.read_bytes().splitlines()[-1]) == manifest
 
 
-def test_a_stream_that_breaks_off_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+def test_a_stream_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
     file = tmp_path / "log.jsonl"
-    file.write_text("before")
     event: Line = {"kind": "event", "type": "pixera.user.verified.v1"}
     progress: Line = {"kind": "progress", "read": 1, "of": 2, "events": 1, "malformed": 0}
     for lines in ([event, progress], [event, progress | {"kind": "failed", "code": "log-unavailable"}]):
         with pytest.raises(typer.Exit) as raised, followed(iter(lines)) as records:
             write_file(file, records)
         assert raised.value.exit_code == UNKNOWN
-        assert [each.name for each in tmp_path.iterdir()] == ["log.jsonl"]
-        assert file.read_text() == "before"
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_no_file_is_written_over(tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    file.write_text("before")
+    with pytest.raises(typer.Exit) as raised:
+        write_file(file, iter([]))
+    assert (raised.value.exit_code, file.read_text()) == (UNKNOWN, "before")
+
+
+async def test_what_makes_no_sense_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    file.write_text("before")
+    for arguments, said in (
+        (("replay", "--to", "billing.grant-credits", "--yes"), "--to group:billing.grant-credits"),
+        (("replay", "--to", str(file)), "exists already"),
+        (("replay", "--to", "group:nobody.reads"), "begin with their service"),
+        (("rebuild", "gallery.images", "--yes"), "--swap --yes"),
+    ):
+        ran = await pixera("events", *arguments, PIXERA_URL="http://127.0.0.1:9")
+        assert (ran.code, said in ran.err) == (2, True), ran.err

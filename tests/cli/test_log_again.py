@@ -91,6 +91,18 @@ async def test_a_replay_to_a_group_is_only_told_until_it_is_wanted(
     )
 
 
+async def test_replays_are_listed_and_stopped(house: House, person: Person, api: dict[str, str]) -> None:
+    replay = ("events", "replay", "--subject", str(person.id), "--to", THUMBNAILS, "--json")
+    ran = await pixera(*replay, **api)
+    assert ran.code == 0, ran.err
+    replay_id = json.loads(ran.out)["id"]
+    assert replay_id in ran.err, "who breaks off has no other way to it"
+    listed = await pixera("events", "replays", "--service", "gallery", "--json", **api)
+    assert replay_id in [each["id"] for each in json.loads(listed.out)]
+    over = await pixera("events", "stop", replay_id, "--service", "gallery", **api)
+    assert (over.code, "is over already" in over.err) == (1, True), over.err
+
+
 def key_behind_a_letter(person: Person) -> ParkedKey:
     """Return the row that says that the events of a person's images wait for their thumbnails."""
     group, key = THUMBNAILS.removeprefix("group:"), str(person.id)

@@ -122,9 +122,11 @@ async def test_without_the_staff_password_nothing_is_shown(api: dict[str, str], 
     assert "PIXERA_STAFF_PASSWORD" in nobody.err
     wrong = await pixera("erasure", "list", **without, PIXERA_STAFF_PASSWORD="wrong")
     assert (wrong.code, wrong.out) == (2, "")
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    (secrets / "PIXERA_STAFF_PASSWORD").write_text(api["PIXERA_STAFF_PASSWORD"])
+    for folder in ("secrets", "run"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "secrets" / "PIXERA_STAFF_PASSWORD").write_text(api["PIXERA_STAFF_PASSWORD"])
+    assert (await pixera("erasure", "list", PIXERA_HOME=str(tmp_path), **without)).code == 2, "whose is it?"
+    (tmp_path / "run" / "stack.json").write_text(json.dumps({"gateway": api["PIXERA_URL"]}))
     assert (await pixera("erasure", "list", PIXERA_HOME=str(tmp_path), **without)).code == 0
 
 

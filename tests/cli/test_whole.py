@@ -1,5 +1,6 @@
 """What holds for every command: it says what it is for and how it ends, speaks JSON, and is given no secret."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -57,6 +58,20 @@ def test_a_command_takes_no_secret(words: str) -> None:
         assert not any(word in names for word in SECRETS), f"{words} {names}"
         if isinstance(param, TyperOption) and "key" in names:
             assert "public key" in (param.help or ""), f"{words} {names}: whose key?"
+
+
+def named() -> Iterator[str]:
+    """Yield the commands that the page about the command names: a group once, then what is in it."""
+    group = ""
+    for cell in re.findall(r"^\| (`.+?) \|", (ROOT / "cli" / "README.md").read_text(), re.MULTILINE):
+        for words in re.findall(r"`([a-z -]+)`", cell):
+            *before, last = words.split()
+            group = before[0] if before else group
+            yield f"pixera {last}" if not before and f"pixera {last}" in EVERY else f"pixera {group} {last}"
+
+
+def test_the_page_names_every_command() -> None:
+    assert set(EVERY) - set(named()) == set()
 
 
 def test_there_are_commands_to_look_at() -> None:
