@@ -3,11 +3,9 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,42 +13,29 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from libs.common.testing.serving import serving
+from libs.common.testing.warm import Ran, Warm
 from services.auth.main import create_app as auth
 from services.auth.settings import AuthSettings
 from services.auth.tokens import AccessTokens
 from services.privacy.main import create_app
 from tests.privacy.conftest import Privacy, privacy, privacy_settings
 
-__all__ = ["privacy", "privacy_settings"]
+__all__ = ["Ran", "privacy", "privacy_settings"]
 
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass
-class Ran:
-    """What a run of the command came to."""
-
-    code: int
-    out: str
-    err: str
+@cache
+def command() -> Warm:
+    """Return what runs the command."""
+    return Warm("cli.__main__:main", "pydantic", "httpcore", "anyio", "h11", "typer.rich_utils", "zoneinfo")
 
 
 async def pixera(*arguments: str, typed: str = "", **env: str) -> Ran:
     """Run the command as a person does. Args: typed: what its standard input says."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PIXERA_")}
-    command = [sys.executable, "-m", "cli", *arguments]
-    done = await asyncio.to_thread(
-        subprocess.run,
-        command,
-        cwd=ROOT,
-        env=clean | {"COLUMNS": "200", "NO_COLOR": "1"} | env,
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)
+    given = clean | {"COLUMNS": "200", "NO_COLOR": "1"} | env
+    return await asyncio.to_thread(lambda: command().run(arguments, given, typed, timeout=60))
 
 
 @pytest.fixture(scope="module")
