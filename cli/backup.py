@@ -1,5 +1,6 @@
 """`pixera backup` and `pixera restore`: saving everything as it is at one moment, and coming back to it."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +9,8 @@ from cli.orders import Order, Told, followed
 from cli.output import NO, AsJson, console, emit, fail, mark, progress, table
 from cli.platform import Platform
 
+BEGINS_WITHIN_S = 120.0
+"""One is made at a time, and none is taken meanwhile: only a worker that is not there is waited for."""
 COLUMNS = ("backup", "made", "expires", "rows", "objects", "bytes", "key")
 NAMES = ("id", "made_at", "expires_at", "rows", "objects", "size_bytes", "key_id")
 
@@ -25,7 +28,8 @@ def make(context: typer.Context, as_json: AsJson = False) -> None:
     asked = platform.staff("POST", "privacy", "/backups")
     path = f"/backups/{asked['id']}"
     goes_on = f"`pixera backup show {asked['id']}` tells how far it is."
-    made = followed(asked, lambda: platform.staff("GET", "privacy", path), _told, goes_on)
+    look = partial(platform.staff, "GET", "privacy", path)
+    made = followed(asked, look, _told, goes_on, begins_within_s=BEGINS_WITHIN_S)
     if as_json:
         emit(made)
     elif made["state"] == "done":
