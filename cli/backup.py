@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.orders import Order, Told, followed
-from cli.output import NO, AsJson, console, emit, fail, mark, progress, table
+from cli.output import NO, AsJson, complain, console, emit, fail, mark, note, progress, table
 from cli.platform import Platform
 
 BEGINS_WITHIN_S = 120.0
@@ -87,6 +87,8 @@ def restore(
 ) -> None:
     """Restore a backup, while no service runs: exit 0 once it is whole, 1 if it is refused, 2 if it broke off.
 
+    It is 1 too where it is restored and people's keys are missing: what was sealed for them, nobody opens.
+
     Everything since the backup is lost, and people who left since stay gone. Start only the servers first
     (`python -m deploy.local.launch --no-services`), then this, then everything. It can be done again from the start
     until it has come to its end; before that, no service starts.
@@ -99,9 +101,23 @@ def restore(
         report = run(backup, Platform(), bar)
     if as_json:
         emit(report)
-        return
-    console().print(mark(good=True), f"{backup} is restored; services may start.", style="bold")
-    rows = [(name, report[name]) for name in ("made_at", "rows", "objects", "erased", "frozen")]
+    else:
+        _show(report)
+    if report["keys_back"] is None:
+        note(f"The vault has no backup {backup}: whose key was lost since, has none now.")
+    if report["keyless"]:
+        complain(
+            f"{report['keyless']} accounts have no key: what was sealed for them, nobody opens "
+            "(docs/runbooks/restore.md)."
+        )
+        raise typer.Exit(NO)
+
+
+def _show(report: dict[str, Any]) -> None:
+    whole = not report["keyless"]
+    console().print(mark(whole), f"{report['backup']} is restored; services may start.", style="bold")
+    shown = ("made_at", "rows", "objects", "keys_back", "erased", "frozen", "hidden")
+    rows = [(name, report[name]) for name in shown]
     table("Restored", ("", ""), [*rows, ("certificates lost", report["certificates_lost"] or "none")])
     table("Lost: events since, which have no effect", ("event", "times"), report["lost"])
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -9,56 +10,76 @@ import typer
 from pydantic import ValidationError
 from rich.progress import Progress
 
-from cli.output import NO, fail
+from cli.output import NO, complain, fail
 from cli.platform import Platform
 from libs.common.backup.maker import SERVICES
 from libs.common.backup.report import RestoreReport
-from libs.common.backup.restore import APPNAME_OF_RESTORES, Restore, Stored
+from libs.common.backup.restore import Restore, Stored, new_appname
 from libs.common.backup.settings import BackupSettings
 from libs.common.bus.consumes import subscriptions
 from libs.common.bus.group import Group, groups_of
 from libs.common.errors import Conflict, NotFound, PixeraError
 from libs.common.exporting.handlers import export_subscription
 from libs.common.exporting.parts import takes_part
-from libs.common.mongo import Mongo, PyMongoError
+from libs.common.mongo import Mongo
 from libs.common.privacy.handlers import privacy_subscription
 from libs.common.privacy.hold_handlers import hold_subscription
 from libs.common.settings import CommonSettings
 from libs.common.storage import Storage
+
+RUNBOOK = "docs/runbooks/restore.md"
 
 
 def run(backup: str, platform: Platform, bar: Progress) -> dict[str, Any]:
     """Restore a backup into the servers that the environment, or the stack on this machine, names."""
     for name, value in platform.stack.get("env", {}).items():
         os.environ.setdefault(name, value)
-    try:
-        report = asyncio.run(_restored(backup, bar))
-    except ValidationError as error:
-        missing = ", ".join(f"PIXERA_{each['loc'][0]}".upper() for each in error.errors() if each["loc"])
-        fail(f"Settings are missing or wrong: {missing or error.errors()[0]['msg']}. Do the servers run?")
-    except (Conflict, NotFound) as error:
-        _refuse(error)
-    except (PixeraError, PyMongoError, OSError) as error:
-        said = error.detail if isinstance(error, PixeraError) else type(error).__name__
-        fail(
-            f"The restore broke off ({said}). No service starts before it is done again: mend that, and repeat it."
-        )
+    report = asyncio.run(_restored(backup, *_settings(), bar))
     return report.model_dump(mode="json", by_alias=True)
 
 
-async def _restored(backup: str, bar: Progress) -> RestoreReport:
-    settings, backups = CommonSettings(), BackupSettings()
-    mongo = Mongo.connect(settings, "privacy", appname=APPNAME_OF_RESTORES)
-    storage, task = Storage(settings), bar.add_task("reading", total=None)
+def _settings() -> tuple[CommonSettings, BackupSettings]:
+    try:
+        return CommonSettings(), BackupSettings()
+    except ValidationError as error:
+        missing = ", ".join(f"PIXERA_{each['loc'][0]}".upper() for each in error.errors() if each["loc"])
+        fail(f"Settings are missing or wrong: {missing or error.errors()[0]['msg']}. Do the servers run?")
+
+
+async def _restored(
+    backup: str, settings: CommonSettings, backups: BackupSettings, bar: Progress
+) -> RestoreReport:
+    task, appname = bar.add_task("reading", total=None), new_appname()
+    restore: Restore | None = None
 
     async def tell(step: str, done: int, of: int) -> None:
         bar.update(task, description=step, completed=done, total=of or None)
 
-    try:
-        return await Restore(stored(), mongo, storage, settings, backups).run(backup, tell)
-    finally:
-        await storage.close()
-        await mongo.close()
+    async with AsyncExitStack() as opened:
+        try:
+            mongo, storage = Mongo.connect(settings, "privacy", appname=appname), Storage(settings)
+            opened.push_async_callback(mongo.close)
+            opened.push_async_callback(storage.close)
+            restore = Restore(stored(), mongo, appname, storage, settings, backups)
+            report = await restore.run(backup, tell)
+        except Exception as error:  # noqa: BLE001 - whatever it was, they have to hear whether services may start
+            give_up(error, locked=restore is not None and restore.locked)
+    return report
+
+
+def give_up(error: Exception, *, locked: bool) -> NoReturn:
+    """Say why a backup is not restored, and what to do now. Args: locked: services are locked out until it is."""
+    if os.environ.get("PIXERA_DEBUG"):
+        raise error
+    said = error.detail if isinstance(error, PixeraError) else type(error).__name__
+    if locked:
+        fail(
+            f"It is not restored: {said}. No service starts before it is: mend that, and repeat it ({RUNBOOK})."
+        )
+    if not isinstance(error, Conflict | NotFound):
+        fail(f"The restore could not begin: {said}. Nothing was changed: mend that, and repeat it.")
+    complain(f"Refused: {error.detail}. Nothing was changed ({RUNBOOK}).")
+    raise typer.Exit(NO)
 
 
 def stored() -> Stored:
@@ -75,8 +96,3 @@ def stored() -> Stored:
 
 async def _nothing() -> None:
     """Stand where a handler does: nothing is handled here."""
-
-
-def _refuse(error: PixeraError) -> NoReturn:
-    typer.echo(f"Refused: {error.detail}. Nothing was changed.", err=True)
-    raise typer.Exit(NO)

@@ -27,12 +27,19 @@ class Restored(StrEnum):
     """What a restore does with a collection (ADR 0025).
 
     AS_SAVED: it becomes what it was; KEPT: what is there stays, and the backup adds what is missing: for proof, which
-    never goes backwards; ANEW: it is in no backup and begins empty: for what must not come to life again.
+    never goes backwards; FURTHEST: so too, and of a row that both have, the one with the higher `sequence` stays: for
+    the ends of kept chains; ANEW: it is in no backup and begins empty: for what must not come to life again.
     """
 
     AS_SAVED = "as-saved"
     KEPT = "kept"
+    FURTHEST = "furthest"
     ANEW = "anew"
+
+    @property
+    def keeps(self) -> bool:
+        """Tell whether what is there stays."""
+        return self in {Restored.KEPT, Restored.FURTHEST}
 
 
 class Document(BaseModel):

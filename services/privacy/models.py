@@ -97,7 +97,7 @@ class ChainHead(Document):
     """The last certificate's number and hash; whoever issues the next one holds this row until it is committed."""
 
     collection: ClassVar[str] = "chain_heads"
-    restored: ClassVar[Restored] = Restored.KEPT
+    restored: ClassVar[Restored] = Restored.FURTHEST
 
     id: Operational[str] = Field(alias="_id")
     sequence: Operational[int] = 0

@@ -77,7 +77,9 @@ class Forgetting:
     async def _require_gone(self, holder: Holder, erasure: Erasure) -> None:
         left = [name for name, count in (await _held_here(holder, erasure)).items() if count]
         if left:
-            raise StillThere(f"case {erasure.case_id}", left=[*left])
+            raise StillThere(
+                f"{', '.join(left)} still holds who left in case {erasure.case_id}", left=[*left]
+            )
 
     def _holder(self, service: str) -> Holder:
         mongo, holdings = self._databases[service], self._holdings[service]

@@ -4,17 +4,25 @@ It lies in a database of its own, with the erasures that must be done again: it 
 """
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from dataclasses import dataclass
 
 from libs.common.backup.erasures import Erasure
 from libs.common.backup.errors import AnotherRestore, RestoreUnderWay
-from libs.common.clock import now
+from libs.common.clock import new_id, now
 from libs.common.mongo import Mongo, Row
 from libs.common.settings import CommonSettings
 
 DATABASE = "restore"
 STATE, ERASURES = "state", "erasures"
 RESTORING = "restoring"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The mark as it stands. Args: report: the id of its restore's report; new: it was not there before."""
+
+    report: str
+    new: bool
 
 
 class Marker:
@@ -29,15 +37,21 @@ class Marker:
         if row := await self._state.find_one({"_id": RESTORING}):
             raise RestoreUnderWay(f"restore {row['backup']} was begun and is not finished")
 
-    async def set(self, backup: str) -> datetime:
-        """Lock the services out. Raises AnotherRestore (409): of another backup, that was not finished."""
-        began: Row = {"backup": backup, "since": now()}
-        await self._state.update_one({"_id": RESTORING}, {"$setOnInsert": began}, upsert=True)
-        row = await self._state.find_one({"_id": RESTORING}) or began
+    async def is_of(self, backup: str) -> bool:
+        """Tell whether the mark is there, by a restore of this backup."""
+        return bool(await self._state.count({"_id": RESTORING, "backup": backup}))
+
+    async def set(self, backup: str) -> Mark:
+        """Lock the services out. Raises AnotherRestore (409): of another backup, that was not finished.
+
+        A restore that is done again finds the id of its report here, so that what it did is told once.
+        """
+        mine: Row = {"backup": backup, "since": now(), "report": str(new_id())}
+        await self._state.update_one({"_id": RESTORING}, {"$setOnInsert": mine}, upsert=True)
+        row = await self._state.find_one({"_id": RESTORING}) or mine
         if row["backup"] != backup:
             raise AnotherRestore(f"restore {row['backup']} first: it was begun and is not finished")
-        since: datetime = row["since"]
-        return since
+        return Mark(row["report"], new=row["report"] == mine["report"])
 
     async def keep(self, erasure: Erasure) -> None:
         """Write down somebody who is to be erased again, before anything is overwritten."""

@@ -18,9 +18,12 @@ from bson.raw_bson import RawBSONDocument
 from libs.common.backup.errors import ProofDiverged, SnapshotLost
 from libs.common.backup.folder import METADATA, Draft
 from libs.common.backup.manifest import FileEntry
+from libs.common.document import Restored
 from libs.common.mongo import BulkWriteError, Mongo, OperationFailure, Row
 
 BATCH = 1_000
+PLACES = 100
+"""So many places are asked about at once: each is a branch of the query."""
 MOST = 10_000
 SNAPSHOT_LOST = frozenset({239, 246})
 """SnapshotTooOld; SnapshotUnavailable: a collection, or an index of it, was made after the moment."""
@@ -105,23 +108,59 @@ async def load(
     rows: Iterator[RawBSONDocument],
     counted: Counted,
     *,
-    keep: bool = False,
+    restored: Restored = Restored.AS_SAVED,
 ) -> None:
     """Make a collection what it was; or, where it is kept, add the rows that it lacks.
 
     Raises:   ProofDiverged: a row that is kept stands where the backup has another.
     """
-    if not keep:
+    if not restored.keeps:
         await mongo.drop(definition.name)
     if definition.name not in await mongo.collection_names():
         await mongo.command({"create": definition.name, **definition.options})
-    if keep:
+    if restored.keeps:
         await _index(mongo, definition)
-    while batch := await asyncio.to_thread(lambda: list(islice(rows, BATCH))):
+    async for batch in batches(rows):
         await _add(mongo, definition.name, batch)
+        if restored is Restored.FURTHEST:
+            await _bring_forward(mongo, definition.name, batch)
         await counted(len(batch))
-    if not keep:
+    if not restored.keeps:
         await _index(mongo, definition)
+
+
+async def require_continued(mongo: Mongo, definition: Definition, rows: Iterator[RawBSONDocument]) -> None:
+    """Find out, without a change, whether `load` could add what a kept collection lacks.
+
+    Raises:   ProofDiverged: a row that is kept stands where the backup has another.
+    """
+    unique = [list(index["key"]) for index in definition.indexes if index.get("unique")]
+    there = mongo.collection(definition.name)
+    if not unique or not await there.count({}, limit=1):
+        return
+    async for batch in batches(rows, PLACES):
+        for keys in unique:
+            taken = [{**{key: row[key] for key in keys}, "_id": {"$ne": row["_id"]}} for row in batch]
+            if await there.count({"$or": taken}, limit=1):
+                raise _diverged(mongo, definition.name)
+
+
+async def batches(rows: Iterator[RawBSONDocument], size: int = BATCH) -> AsyncIterator[list[RawBSONDocument]]:
+    """Yield rows of a file many at a time, read in a thread."""
+    while batch := await asyncio.to_thread(lambda: list(islice(rows, size))):
+        yield batch
+
+
+async def insert(mongo: Mongo, collection: str, batch: list[RawBSONDocument]) -> list[Any]:
+    """Insert rows; return what the server says of those whose place is taken."""
+    try:
+        await mongo.collection(collection).insert_many(cast("list[Row]", batch), ordered=False)
+    except BulkWriteError as error:
+        faults: list[Any] = error.details["writeErrors"]
+        if not faults or any(fault["code"] != DUPLICATE_KEY for fault in faults):
+            raise
+        return faults
+    return []
 
 
 async def _save(
@@ -154,9 +193,17 @@ async def _index(mongo: Mongo, definition: Definition) -> None:
 
 async def _add(mongo: Mongo, collection: str, batch: list[RawBSONDocument]) -> None:
     """Insert rows; one that is there already is no error, one whose place another row has is."""
-    try:
-        await mongo.collection(collection).insert_many(cast("list[Row]", batch), ordered=False)
-    except BulkWriteError as error:
-        faults: list[Any] = error.details["writeErrors"]
-        if any(fault["code"] != DUPLICATE_KEY or set(fault["keyPattern"]) != {"_id"} for fault in faults):
-            raise ProofDiverged(f"{mongo.database}.{collection} holds other rows than the backup's") from None
+    if any(set(fault["keyPattern"]) != {"_id"} for fault in await insert(mongo, collection, batch)):
+        raise _diverged(mongo, collection)
+
+
+async def _bring_forward(mongo: Mongo, collection: str, batch: list[RawBSONDocument]) -> None:
+    """Take the backup's row where it is further than the one that is there: its chain was added to by the backup."""
+    rows = mongo.collection(collection)
+    for row in batch:
+        behind = {"_id": row["_id"], "sequence": {"$lt": row["sequence"]}}
+        await rows.update_one(behind, {"$set": row})
+
+
+def _diverged(mongo: Mongo, collection: str) -> ProofDiverged:
+    return ProofDiverged(f"{mongo.database}.{collection} holds other rows than the backup's")

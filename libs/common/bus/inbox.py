@@ -70,7 +70,15 @@ class Inbox:
 
     async def forget(self) -> None:
         """Forget all that this group has done."""
-        await self._rows.delete_many({"_id": {"$gte": self._key(""), "$lt": f"{self._group};"}})
+        await self._rows.delete_many({"_id": self._own})
+
+    async def forget_others(self) -> None:
+        """Forget all that every other group of this database has done."""
+        await self._rows.delete_many({"_id": {"$not": self._own}})
+
+    @property
+    def _own(self) -> Row:
+        return {"$gte": self._key(""), "$lt": f"{self._group};"}
 
     def _key(self, event_id: str) -> str:
         return f"{self._group}:{event_id}"

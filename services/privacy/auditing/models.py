@@ -38,7 +38,7 @@ class AuditHead(Document):
     """The end of a stream: whoever appends holds this row until the commit. `peaks` let its Merkle tree grow."""
 
     collection: ClassVar[str] = "audit_heads"
-    restored: ClassVar[Restored] = Restored.KEPT
+    restored: ClassVar[Restored] = Restored.FURTHEST
 
     id: Operational[str] = Field(alias="_id")
     sequence: Operational[int] = 0

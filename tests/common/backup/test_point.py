@@ -1,7 +1,7 @@
 """All rows of a backup are of one moment, also across databases, while people write; and come back as they were."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from libs.common.backup.folder import Draft
 from libs.common.backup.manifest import FileEntry
 from libs.common.backup.rows import Definition
 from libs.common.backup.sealed import unsealed
-from libs.common.document import Index
+from libs.common.document import Index, Restored
 from libs.common.mongo import Mongo
 
 KEY = bytes(32)
@@ -63,6 +63,11 @@ async def nothing(_: int) -> None:
     """Take no note."""
 
 
+def raw(*found: dict[str, Any]) -> Iterator[RawBSONDocument]:
+    """Return rows as a file has them."""
+    return iter([RawBSONDocument(bson.encode(row)) for row in found])
+
+
 def read(draft: Draft, entry: FileEntry) -> list[dict[str, Any]]:
     chunks = unsealed(draft.path / entry.name, KEY, draft.path.name, entry.name)
     return bson.decode_all(b"".join(chunks))
@@ -99,8 +104,7 @@ async def test_a_collection_comes_back_with_its_rows_options_and_indexes(
     assert about.name == f"dump/{mongo.database}/things.metadata.json"
     await things.delete_many({"_id": {"$lt": 2_000}})
     await things.insert_one({"_id": "later"})
-    found = iter([RawBSONDocument(bson.encode(row)) for row in read(draft, data)])
-    await rows.load(mongo, before, found, nothing)
+    await rows.load(mongo, before, raw(*read(draft, data)), nothing)
     assert await things.find({}, sort=[("_id", 1)], limit=3_000) == kept
     after = {each.name: each for each in await rows.definitions(mongo)}["things"]
     assert sorted(after.indexes, key=str) == sorted(before.indexes, key=str)
@@ -124,12 +128,23 @@ async def test_what_is_kept_is_added_to_and_never_overwritten(mongo: Mongo) -> N
     await proofs.insert_many([{"_id": 1, "sequence": 1, "said": "newer"}, {"_id": 3, "sequence": 3}])
     (about,) = [each for each in await rows.definitions(mongo) if each.name == "proofs"]
     saved: list[dict[str, Any]] = [{"_id": 1, "sequence": 1, "said": "older"}, {"_id": 2, "sequence": 2}]
-    await rows.load(
-        mongo, about, iter(RawBSONDocument(bson.encode(row)) for row in saved), nothing, keep=True
-    )
+    await rows.load(mongo, about, raw(*saved), nothing, restored=Restored.KEPT)
     found = await proofs.find({}, sort=[("_id", 1)])
     assert [row["_id"] for row in found] == [1, 2, 3]
     assert found[0]["said"] == "newer"
-    fork = iter([RawBSONDocument(bson.encode({"_id": 9, "sequence": 3}))])
+    await rows.require_continued(mongo, about, raw(*saved))
+    fork = {"_id": 9, "sequence": 3}
     with pytest.raises(ProofDiverged):
-        await rows.load(mongo, about, fork, nothing, keep=True)
+        await rows.require_continued(mongo, about, raw(*saved, fork))
+    with pytest.raises(ProofDiverged):
+        await rows.load(mongo, about, raw(fork), nothing, restored=Restored.KEPT)
+
+
+async def test_of_two_ends_of_a_chain_the_further_one_stays(mongo: Mongo) -> None:
+    await mongo.drop("ends")
+    await mongo.collection("ends").insert_many([{"_id": "a", "sequence": 2}, {"_id": "b", "sequence": 2}])
+    (about,) = [each for each in await rows.definitions(mongo) if each.name == "ends"]
+    saved = [{"_id": name, "sequence": number} for name, number in (("a", 1), ("b", 3), ("c", 1))]
+    await rows.load(mongo, about, raw(*saved), nothing, restored=Restored.FURTHEST)
+    found = await mongo.collection("ends").find({}, sort=[("_id", 1)])
+    assert [(row["_id"], row["sequence"]) for row in found] == [("a", 2), ("b", 3), ("c", 1)]
