@@ -1,18 +1,20 @@
 """What the event log says came after a backup's moment: who left, what is void, and what is lost.
 
 The log goes on where the databases went back. What is known of people who left is delivered again (those events are
-not fenced); every other event since belongs to a write that is gone, and would make half of it come back elsewhere:
-a balance of nobody, credits held for a job that is not there. So it is entered as done into the inbox of each group
-that would have taken it, and told as lost.
+not fenced), and who asked to be deleted or came back since; every other event since belongs to a write that is gone,
+and would make half of it come back elsewhere: a balance of nobody, credits held for a job that is not there. So it is
+entered as done into the inbox of each group that would have taken it, and told as lost.
 """
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from aiokafka import TopicPartition
 
-from libs.common.backup import positions
+from libs.common.backup import accounts, positions
+from libs.common.backup.accounts import Wish
 from libs.common.backup.erasures import Leavers, event_of
 from libs.common.backup.manifest import Manifest
 from libs.common.bus.envelope import Record, first_of
@@ -48,6 +50,7 @@ class Aftermath:
     databases: dict[str, Mongo]
     groups: list[Group]
     lost: Counter[str] = field(default_factory=Counter)
+    wished: set[UUID] = field(default_factory=set)
 
     async def leavers(self) -> Leavers:
         """Return who left, as the log and what is left of the databases tell."""
@@ -59,6 +62,10 @@ class Aftermath:
             await leavers.read_database(mongo, service)
         return leavers
 
+    async def hidden(self) -> int:
+        """Return how many accounts are hidden by what `settle` brought them to."""
+        return await accounts.hidden(self._auth, self.wished)
+
     async def settle(self) -> None:
         """Make void what belongs to writes that are gone, and put every group back to where it was.
 
@@ -67,13 +74,25 @@ class Aftermath:
         waiting = {service: await _waiting(mongo) for service, mongo in self.databases.items()}
         kept = set[str]().union(*waiting.values())
         async for batch in self._since(TOPICS, every=False):
-            await self._void([each for each in batch if each.event.fenced and each.id not in kept])
+            gone = [each for each in batch if each.event.fenced and each.id not in kept]
+            await self._void([each for each in gone if not await self._said_again(each.event)])
         first, _ = await positions.bounds(self.bootstrap)
         for group in self.groups:
             recorded = positions.flat(self.manifest.committed.get(group.name, {}))
             places = [place for place in first if place.topic in group.topics]
             back = {place: max(recorded.get(place, 0), first[place]) for place in places}
             await positions.put_back(self.bootstrap, group.name, back)
+
+    async def _said_again(self, event: Event) -> bool:
+        """Bring an account to what its person wished since; tell whether other services have to hear of it again."""
+        if not isinstance(event, Wish) or not await accounts.say_again(self._auth, event):
+            return False
+        self.wished.add(event.user_id)
+        return True
+
+    @property
+    def _auth(self) -> Mongo:
+        return self.databases[accounts.SERVICE]
 
     async def _void(self, gone: list[Since]) -> None:
         self.lost.update(each.event.type_name() for each in gone)

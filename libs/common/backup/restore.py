@@ -146,6 +146,7 @@ class Restore:
             objects=opened.manifest.objects(),
             erased=erased,
             frozen=frozen,
+            hidden=await log.hidden(),
             lost=[(name, count) for name, count in sorted(log.lost.items())],
             certificates_lost=await self._missing(certificates),
             keys_back=back,
