@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -32,6 +34,7 @@ from tests.integration.disaster import (
     wipe,
 )
 
+SUSPENDING = ("auth", "billing", "gallery", "generation")
 AWAITING = re.compile(r"opaque id \(.+\) in mongo pixera_privacy\.outbox")
 
 
@@ -48,6 +51,7 @@ class Told:
     backup: str
     leaving: Role
     staying: Role
+    hiding: Role
     kept: Json
     case: Json
     certificate: Json
@@ -95,7 +99,8 @@ async def until_all_is_lost(home: Path, folder: Path) -> Told:
             case = await story.leave(leaving)
             certificate = await story.follow(leaving, case)
             await after_the_backup(http, story, staying)
-    return Told(home, made.json["id"], leaving, staying, kept, case, certificate)
+            await hide(stack, busy)
+    return Told(home, made.json["id"], leaving, staying, busy, kept, case, certificate)
 
 
 async def restored(told_of: Told, folder: Path) -> None:
@@ -112,6 +117,7 @@ async def restored(told_of: Told, folder: Path) -> None:
         done = await pixera(home, "restore", backup, "--yes", "--json")
         assert done.code == 0, done.err
         assert (done.json["erased"], done.json["certificates_lost"]) == (1, [1])
+        assert (done.json["hidden"], done.json["keyless"], done.json["keys_back"] > 0) == (1, 0, True)
         assert dict(done.json["lost"])["pixera.image.uploaded.v1"] >= 1
         assert not locked_out(servers)
         await nothing_of_her(servers, told_of, folder)
@@ -142,6 +148,7 @@ async def everybody_else_is_whole(told_of: Told, folder: Path) -> list[bytes]:
             await eventually("what was on its way", lambda: idle(stack))
             assert await story.album(staying) == told_of.kept
             assert await refused_to(leaving)
+            await eventually("who wants to leave is hidden", lambda: hidden(stack, told_of.hiding))
             await story.follow(leaving, told_of.case)
             await story.nothing_left(leaving, told_of.certificate)
             total, least = books(stack.env)
@@ -164,6 +171,41 @@ async def test_what_is_restored_has_everybody_but_those_who_left(tmp_path: Path)
         assert again.json["certificates_lost"] == []
         assert certificates(servers) == proof
         await nothing_of_her(servers, told_of, tmp_path)
+    with started(told_of.home) as stack:
+        await eventually("both restores in the audit ledger", lambda: told_of_restores(stack, 2))
+        entries = audited(stack)
+        assert len(set(entries)) == len(entries)
+
+
+async def hide(stack: RunningStack, person: Role) -> None:
+    """Delete an account with time to come back, and wait until everybody has heard of it."""
+    await person.person.ask("DELETE", "/api/auth/v1/me", json={"password": person.person.password})
+    await eventually("who wants to leave is hidden", lambda: hidden(stack, person))
+
+
+async def hidden(stack: RunningStack, person: Role) -> bool:
+    """Tell whether every service that has somebody's data hides them, and their account says so."""
+    user_id = UUID(person.person.user_id)
+    mine = {"_id": user_id, "hidden_since": {"$ne": None}}
+    with database(stack.env) as client:
+        known = [client[f"{PREFIX}{name}"]["suspensions"].count_documents(mine) for name in SUSPENDING]
+        account = client[f"{PREFIX}auth"]["users"].find_one({"_id": user_id}) or {}
+    return all(known) and account.get("status") == "hidden"
+
+
+def audited(stack: RunningStack) -> list[tuple[Any, ...]]:
+    """Return what the audit ledger says was done: by which stream, what, when, to what."""
+    with database(stack.env) as client:
+        rows = client[f"{PREFIX}privacy"]["audit_entries"].find()
+        said = [(row, json.loads(row["entry"])) for row in rows]
+    return [
+        (row["stream"], row["action"], row["at"], entry["target"], entry["subject"]) for row, entry in said
+    ]
+
+
+async def told_of_restores(stack: RunningStack, count: int) -> bool:
+    """Tell whether the audit ledger has heard of so many restores."""
+    return [action for _, action, *_ in audited(stack)].count("backup.restored") >= count
 
 
 async def after_the_backup(http: httpx.AsyncClient, story: Story, staying: Role) -> None:
