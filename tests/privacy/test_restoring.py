@@ -1,6 +1,7 @@
 """A restore as privacy, the vault and whoever starts it see it; with all services, it is in test_restore.py."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -199,36 +200,44 @@ async def test_a_restore_that_is_killed_before_its_end_is_told_once(
     assert await privacy.mongo.collection(RestoreReport).count({"backup": backup}) == 1
 
 
+@asynccontextmanager
+async def client(privacy: Privacy, appname: str) -> AsyncIterator[Mongo]:
+    """Be connected, for the block, as somebody of that name."""
+    mongo = Mongo.connect(privacy.settings, "privacy", appname=appname)
+    try:
+        yield mongo
+    finally:
+        await mongo.close()
+
+
 async def test_a_process_that_starts_before_the_mark_is_seen_after_it(
     privacy: Privacy, safe: Safe, offline: Offline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backup, set_mark = await safe.made(), Marker.set
-    late = Mongo.connect(privacy.settings, "gallery", appname="nobody")
+    async with client(privacy, "nobody") as late:
 
-    async def after_it_started(marker: Marker, name: str) -> object:
-        await Marker(late, privacy.settings).refuse()
-        return await set_mark(marker, name)
+        async def after_it_started(marker: Marker, name: str) -> object:
+            await Marker(late, privacy.settings).refuse()
+            return await set_mark(marker, name)
 
-    monkeypatch.setattr(Marker, "set", after_it_started)
-    with pytest.raises(PlatformRuns):
-        await offline.run(backup)
-    assert not offline.restore.locked
-    await offline.marker.refuse()
-    await set_mark(offline.marker, backup)  # by a try before, which overwrote something
-    with pytest.raises(PlatformRuns):
-        await offline.run(backup)
-    assert offline.restore.locked
-    assert await offline.marker.is_of(backup)
-    await late.close()
+        monkeypatch.setattr(Marker, "set", after_it_started)
+        with pytest.raises(PlatformRuns):
+            await offline.run(backup)
+        assert not offline.restore.locked
+        await offline.marker.refuse()
+        await set_mark(offline.marker, backup)  # by a try before, which overwrote something
+        with pytest.raises(PlatformRuns):
+            await offline.run(backup)
+        assert offline.restore.locked
+        assert await offline.marker.is_of(backup)
 
 
 async def test_two_restores_see_each_other(privacy: Privacy, safe: Safe, offline: Offline) -> None:
     backup = await safe.made()
-    another = Mongo.connect(privacy.settings, "privacy", appname=new_appname())
-    await another.ping()
-    with pytest.raises(PlatformRuns, match="another restore"):
-        await offline.run(backup)
-    await another.close()
+    async with client(privacy, new_appname()) as another:
+        await another.ping()
+        with pytest.raises(PlatformRuns, match="another restore"):
+            await offline.run(backup)
 
 
 async def test_a_restore_of_another_backup_is_refused_and_changes_nothing(
