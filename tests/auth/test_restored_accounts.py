@@ -1,6 +1,7 @@
 """Accounts of a restored backup: who asked to be deleted since is hidden again, and who came back is back."""
 
 from libs.common.backup import accounts
+from libs.common.backup.accounts import Wish
 from libs.common.backup.aftermath import Aftermath
 from libs.common.clock import new_id, now
 from libs.common.events.auth import UserHiddenV1, UserRestoredV1
@@ -44,7 +45,10 @@ async def test_of_two_wishes_the_later_one_counts_in_whichever_order_they_come(a
     user_id, _ = await left(auth, person)
     hidden = await as_stored(auth, person)
     await auth.sign_in(person)
-    wishes = [*await events_of(auth, UserHiddenV1, user_id), *await events_of(auth, UserRestoredV1, user_id)]
+    wishes: list[Wish] = [
+        *await events_of(auth, UserHiddenV1, user_id),
+        *await events_of(auth, UserRestoredV1, user_id),
+    ]
     for said in (wishes, wishes[::-1]):
         await restored(auth, hidden)
         assert [await accounts.say_again(auth.mongo, wish) for wish in said] == [True, True]
@@ -58,7 +62,7 @@ async def test_a_wish_of_an_account_that_is_not_there_or_being_erased_is_void(au
     wish = UserHiddenV1(
         user_id=row["_id"], reason="asked", erased_from=now(), hidden_at=now(), sequence=row["standings"] + 1
     )
-    log = Aftermath("", None, {"auth": auth.mongo}, [])  # type: ignore[arg-type] - no log is read here
+    log = Aftermath("", None, {"auth": auth.mongo}, [])  # type: ignore[arg-type]
     assert not await log._said_again(wish.model_copy(update={"user_id": new_id()}))
     assert await log._said_again(wish)
     assert await log.hidden() == 1

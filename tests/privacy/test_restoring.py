@@ -47,6 +47,9 @@ class Offline:
     async def run(self, backup: str) -> RestoreReport:
         return await self.restore.run(backup, untold)
 
+    def locked(self) -> bool:
+        return self.restore.locked
+
 
 @pytest.fixture
 async def offline(privacy: Privacy, safe: Safe, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Offline]:
@@ -125,7 +128,7 @@ async def test_a_damaged_backup_of_the_vault_is_seen_before_anything_is_changed(
     await safe.gallery.collection("images").insert_one({"_id": "since"})
     with pytest.raises(BackupDamaged):
         await offline.run(backup)
-    assert not offline.restore.locked
+    assert not offline.locked()
     await offline.marker.refuse()
     assert await safe.gallery.collection("images").count({"_id": "since"}) == 1
 
@@ -177,7 +180,7 @@ async def test_proof_of_another_is_seen_before_anything_is_changed(
     await append(privacy, action("billing"))
     with pytest.raises(ProofDiverged):
         await offline.run(backup)
-    assert not offline.restore.locked
+    assert not offline.locked()
     await offline.marker.refuse()
     await lose_ledger(privacy)
 
@@ -194,9 +197,9 @@ async def test_a_restore_that_is_killed_before_its_end_is_told_once(
         dying.setattr(Marker, "clear", killed)
         with pytest.raises(OSError, match=r"^$"):
             await offline.run(backup)
-    assert offline.restore.locked
+    assert offline.locked()
     await offline.run(backup)
-    assert not offline.restore.locked
+    assert not offline.locked()
     assert await privacy.mongo.collection(RestoreReport).count({"backup": backup}) == 1
 
 
@@ -223,12 +226,12 @@ async def test_a_process_that_starts_before_the_mark_is_seen_after_it(
         monkeypatch.setattr(Marker, "set", after_it_started)
         with pytest.raises(PlatformRuns):
             await offline.run(backup)
-        assert not offline.restore.locked
+        assert not offline.locked()
         await offline.marker.refuse()
         await set_mark(offline.marker, backup)  # by a try before, which overwrote something
         with pytest.raises(PlatformRuns):
             await offline.run(backup)
-        assert offline.restore.locked
+        assert offline.locked()
         assert await offline.marker.is_of(backup)
 
 
@@ -250,5 +253,5 @@ async def test_a_restore_of_another_backup_is_refused_and_changes_nothing(
     assert (again.report, again.new) == (mark.report, False)
     with pytest.raises(AnotherRestore):
         await offline.run(backup)
-    assert not offline.restore.locked
+    assert not offline.locked()
     assert await offline.marker.is_of(OTHER)
