@@ -82,13 +82,16 @@ class Gathering:
         lease.require()
 
     async def write(self, part: ExportPart, lease: Lease) -> None:
-        """Write a part. What an attempt before this one has left stays: privacy removes it (ADR 0034).
+        """Write a part, unless another worker did since it was read.
+
+        What an attempt before this one has left stays: privacy removes it (ADR 0034).
 
         Raises:   SubjectErased: nothing more is written; LeaseLost: another worker may be at it.
         Effects:  segments in the object store; the part's row; publishes export.completed.
         """
         attempt, key = new_id(), new_key()
-        await self._rows.begin(part, attempt)  # before all that may fail: what does is put off
+        if not await self._rows.begin(part, attempt):  # before all that may fail: what does is put off
+            return
         (sealed_key,) = await self.sealing.seal(part.user_id, [key])
         writer = segments.SegmentWriter(
             self.storage,

@@ -90,11 +90,15 @@ class PartRows:
         row = await self._rows.find_one(waiting, sort=[("due_at", 1)])
         return ExportPart.from_mongo(row) if row else None
 
-    async def begin(self, part: ExportPart, attempt: UUID) -> None:
-        """Note a try before it begins; if nothing is heard of it, the next one is due after a wait that grows."""
+    async def begin(self, part: ExportPart, attempt: UUID) -> bool:
+        """Note a try before it begins; if nothing is heard of it, the next one is due after a wait that grows.
+
+        Returns:  False: the part is gone, or another worker has written it, or begun to, since it was read.
+        """
         wait = min(timedelta(seconds=2 ** min(part.tries, 10)), LONGEST_WAIT)
         change = {"attempt": attempt, "tries": part.tries + 1, "due_at": now() + wait}
-        await self._rows.update_one({"_id": part.id}, {"$set": change})
+        as_read = {"_id": part.id, "attempt": part.attempt, "state": PartState.WAITING.value}
+        return bool(await self._rows.update_one(as_read, {"$set": change}))
 
     async def finish(self, part: ExportPart) -> bool:
         """Note that a part is whole; False where it is gone, or another attempt is under way."""

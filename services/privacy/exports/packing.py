@@ -120,7 +120,8 @@ class Packing:
         await binder.end()
         files, stored = await archive.end()
         done = self._done(export, attempt, sealed_key, files, stored)
-        await self._work.run(lambda: self._conclude(done), subject=export.user_id)
+        if not await self._work.run(lambda: self._conclude(done), subject=export.user_id):
+            return
         READY_SECONDS.observe((now() - export.created_at).total_seconds())
         await self._remove_all_but(done)
 
@@ -167,11 +168,14 @@ class Packing:
         }
         return export.model_copy(update=told)
 
-    async def _conclude(self, done: Export) -> None:
-        """Hand the archive over, inside the open transaction; requests that joined meanwhile are told as well."""
+    async def _conclude(self, done: Export) -> bool:
+        """Hand the archive over, inside the open transaction; requests that joined meanwhile are told as well.
+
+        Returns:  False: the export is gone, or another worker has begun since: what lies there may be its archive.
+        """
         current = await self._rows.get(done.user_id, done.id)
         if current is None or current.attempt != done.attempt:
-            return
+            return False
         told = done.model_dump(
             include={"sealed_key", "files", "segments", "size", "sha256", "open", "ready_at", "expires_at"}
         )
@@ -185,6 +189,7 @@ class Packing:
         await self._audit.record(
             "export.made", ground=MADE, subject=done.user_id, target=str(done.id), count=done.files
         )
+        return True
 
     async def _remove_all_but(self, done: Export) -> None:
         """Remove parts, and what attempts of whoever left: of all that writes here, privacy alone removes."""

@@ -6,12 +6,12 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
@@ -49,6 +49,7 @@ from libs.common.testing.serving import published, serving
 from libs.common.testing.tokens import bearer
 from libs.common.testing.waiting import eventually
 from libs.common.vault.cipher import SealBroken
+from libs.common.work import UnitOfWork
 from services.auth.models import User as UserRow
 from services.gallery.models import Image
 from services.gallery.objects import BUCKET as GALLERY
@@ -66,6 +67,8 @@ from services.privacy.service import PrivacyService
 from services.privacy.settings import PrivacySettings
 from tests.privacy.conftest import settings_with
 from tests.privacy.holders import Others, others, write_data_map
+
+T = TypeVar("T")
 
 pytestmark = pytest.mark.slow
 
@@ -557,6 +560,50 @@ async def test_a_worker_that_dies_while_it_packs_is_followed_by_one_that_begins_
     assert (await ivan.take(str(export.id))).status_code == 200
 
 
+class Thawing(UnitOfWork):
+    """Of a worker that stands still before it concludes. Args: meanwhile: what another one does."""
+
+    def __init__(self, work: UnitOfWork, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(work.mongo, work.outbox, work.tombstones)
+        self._meanwhile = meanwhile
+
+    async def run(self, work: Callable[[], Awaitable[T]], *, subject: UUID | None = None) -> T:
+        await self._meanwhile()
+        return await super().run(work, subject=subject)
+
+
+async def test_a_packer_that_thaws_leaves_the_archive_of_its_successor(house: House) -> None:
+    olga = await house.person("Olga's oak")
+    export = await gathered(house, olga.id)
+
+    async def succeeded() -> None:
+        await house.service.exports.retry(export.id, "staff:tests")
+        await olga.ready(str(export.id))
+        await house.archive_alone(olga.id, str(export.id))
+
+    thawed = copy(house.packing)
+    thawed._work = Thawing(house.packing._work, succeeded)
+    lease = Lease(house.app.state.mongo, "tests", 60)
+    async with lease.held():
+        await thawed.pack(export, lease)
+    _is_whole(read((await olga.take(str(export.id))).content))
+
+
+async def test_a_gatherer_that_thaws_leaves_the_part_of_its_successor(house: House) -> None:
+    pia = await house.person("Pia's pine")
+    gallery = house.others.services["gallery"]
+    rows = gallery.mongo.collection(ExportPart)
+    part = ExportPart(id=new_id(), user_id=pia.id, created_at=now(), due_at=now() + timedelta(days=1))
+    await rows.insert_one(part.to_mongo())
+    lease = Lease(gallery.mongo, "tests", 60)
+    async with lease.held():
+        await gallery.gathering.write(part, lease)
+        done, stored = await rows.find_one({"_id": part.id}), await house.objects(pia.id)
+        await gallery.gathering.write(part, lease)  # as it was read before
+    assert (await rows.find_one({"_id": part.id}), await house.objects(pia.id)) == (done, stored)
+    assert (done or {})["state"] == "done"
+
+
 def break_seal(monkeypatch: pytest.MonkeyPatch, user_id: UUID) -> None:
     """Have a person's key wrapped by a master that is gone."""
     seal = Sealing.seal
@@ -707,6 +754,7 @@ async def test_nothing_is_written_for_somebody_who_is_being_erased(house: House)
     gallery = house.others.services["gallery"]
     await gallery.holder.inventory(grace.id, new_id())
     part = ExportPart(id=new_id(), user_id=grace.id, created_at=now(), due_at=now() + timedelta(days=1))
+    await gallery.mongo.collection(ExportPart).insert_one(part.to_mongo())
     lease = Lease(gallery.mongo, "tests", 60)
     async with lease.held():
         with pytest.raises(SubjectErased):
