@@ -45,9 +45,11 @@ class Outcome:
     def joined(self, other: "Outcome") -> "Outcome":
         """Return what both together say, whichever came first.
 
-        From the first answer on nothing more can be held, and holds end: so what is held is the least that was said.
+        From the first answer on no more can be held, and holds end: so what is held is the least that was said. It
+        may be held anew before its hold ends: of equal counts, all the holds count.
         """
-        least = min(self, other, key=lambda each: (each.held, len(each.holds), each.holds))
+        least = min(self.held, other.held)
+        by = {hold for each in (self, other) if each.held == least for hold in each.holds}
         terms = max(self, other, key=lambda each: (each.ground or "", each.retained_until or ""))
         return replace(
             terms,
@@ -55,8 +57,8 @@ class Outcome:
             already_gone=max(self.already_gone, other.already_gone),
             retained=max(self.retained, other.retained),
             proofs=tuple(sorted({*self.proofs, *other.proofs}, key=itemgetter(1))),
-            held=least.held,
-            holds=least.holds,
+            held=least,
+            holds=tuple(sorted(by)),
         )
 
 

@@ -64,12 +64,32 @@ def proven(answer: ErasureCompletedV1) -> ErasureCompletedV1:
     return ErasureCompletedV1.model_validate(answer.model_dump() | {"holdings": told})
 
 
-async def held_image(privacy: Privacy) -> Hold:
+async def held_image(privacy: Privacy, image: UUID | None = None) -> Hold:
     wanted = Wanted(now() + timedelta(days=40), Ground.COURT_ORDER, "staff:1")
-    hold = await privacy.service.holds.place_on_item("gallery.images", uuid4(), wanted)
+    hold = await privacy.service.holds.place_on_item("gallery.images", image or uuid4(), wanted)
     told = HoldAnsweredV1(hold_id=hold.id, holder="gallery", outcome="in-force")
     await privacy.platform.work.run(lambda: privacy.service.holds.effects.note_answer(told))
     return hold
+
+
+async def test_a_hold_that_is_renewed_while_the_case_waits_is_told_and_certified(privacy: Privacy) -> None:
+    erasure, image = Erasure(), {"gallery.images": 1}
+    first = await held_image(privacy)
+    others = [erasure.erasure(holder) for holder in ("auth", "generation", "billing")]
+    await privacy.deliver(erasure.deleted(), *(erasure.inventory(holder) for holder in HOLDERS), *others)
+    await privacy.deliver(answered(erasure, "gallery", image, first.id))
+    second = await held_image(privacy, first.item_id)
+    await privacy.service.holds.release(first.id, "staff:2")
+    await privacy.deliver(answered(erasure, "gallery", image, second.id))
+    told = await seen(privacy, erasure)
+    assert (told["state"], told["waiting_for"]) == ("WAITING", ["gallery"])
+    assert [each["ended_at"] is None for each in told["held_items"]] == [False, True]
+
+    await privacy.service.holds.release(second.id, "staff:2")
+    await privacy.deliver(erasure.erasure("gallery"), erasure.erasure("privacy"))
+    await privacy.service.finish_scan(erasure.case_id, 1, report())
+    (proof,) = await certificates(privacy, erasure)
+    assert len(proof["item_holds"]) == 2
 
 
 async def seen(privacy: Privacy, erasure: Erasure) -> dict[str, Any]:

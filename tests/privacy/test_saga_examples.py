@@ -142,6 +142,13 @@ def test_all_of_a_holding_gone_and_nothing_erased_is_believed_at_the_second_look
     assert once.with_answer(2, {"gallery.images": Outcome(0, already_gone=40)}).missing == {}
 
 
+def test_what_is_held_by_two_at_different_times_is_known_to_be_held_by_both() -> None:
+    one, both, other = (Outcome(38, held=2, holds=holds) for holds in (("a",), ("a", "b"), ("b",)))
+    for first, second in ((one, both), (both, one), (one, other), (other, one)):
+        assert first.joined(second) == both
+    assert both.joined(Outcome(39, held=1, holds=("b",))).holds == ("b",), "what is held less says for whom"
+
+
 def test_a_verified_case_wants_no_tick_any_more() -> None:
     world = World()
     world.open()

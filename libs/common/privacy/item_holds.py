@@ -3,6 +3,8 @@
 A hold takes effect only where the erasure of its person has not begun here. Both sides write before they look (as in
 ADR 0006): the hold marks its item and then looks for an erasure; an erasure writes that it begins and then looks for
 holds. So at least one of them sees the other, and a hold that may have come too late is told so and taken back.
+
+It cannot be too late for an item that another hold keeps: that is whole until the last of them ends.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -50,6 +52,7 @@ class ItemHold(Document):
     collection: ClassVar[str] = "item_holds"
     indexes: ClassVar[tuple[Index, ...]] = (
         Index((("user_id", 1), ("state", 1))),
+        Index((("item_id", 1), ("state", 1))),
         Index((("ended_at", 1),), expire_after=REMEMBERED),
     )
 
@@ -130,8 +133,10 @@ class ItemHolds:
         known, item = await self._find(hold.id), self._holdings.item(hold.holding)
         if known is not None and known.state is not HoldState.PLACING:
             return known
-        user_id = await self._mark_rows(item, hold) if item else None
-        state, ended_at = (HoldState.PLACING, None) if user_id else (HoldState.ABSENT, now())
+        kept = await self._is_kept(hold)
+        user_id = await self._mark_rows(item, hold, kept=kept) if item else None
+        begun = HoldState.IN_FORCE if kept else HoldState.PLACING
+        state, ended_at = (begun, None) if user_id else (HoldState.ABSENT, now())
         placed = hold.model_copy(update={"state": state, "user_id": user_id, "ended_at": ended_at})
         await self._save(placed)
         return placed
@@ -146,13 +151,24 @@ class ItemHolds:
             for rows, query in self._parts(item, hold.item_id):
                 await rows.update_many({**query, item.subject: user_id}, _marked(hold.id))
 
-    async def _mark_rows(self, item: Item, hold: ItemHold) -> UUID | None:
+    async def _is_kept(self, hold: ItemHold) -> bool:
+        """Tell, in the open transaction, whether another hold on the same item is in force.
+
+        That one is written, too, so that its end meets this: one of the two is repeated, and sees the other.
+        """
+        same = {"holding": hold.holding, "item_id": hold.item_id, "_id": {"$ne": hold.id}}
+        in_force = {**same, "state": HoldState.IN_FORCE.value}
+        return bool(await self._rows.update_one(in_force, {"$inc": {"marks": 1}}))
+
+    async def _mark_rows(self, item: Item, hold: ItemHold, *, kept: bool) -> UUID | None:
         """Mark the rows of an item; return whose it is, None where there is none.
 
         It is written, and not only looked for: whatever deletes it at the same moment meets this transaction.
+
+        Args:     kept: another hold keeps it, so that it is there also where it is on its way out.
         """
         (rows, query), *belonging = self._parts(item, hold.item_id)
-        mine = {**query, **(item.where or {})}
+        mine = query if kept else {**query, **(item.where or {})}
         if not await rows.update_one(mine, _marked(hold.id)):
             return None
         row = await rows.find_one(mine, projection={item.subject: 1})

@@ -109,6 +109,16 @@ async def deliver(studio: Studio, *events: Event) -> None:
             await HoldAnswers(studio.holder).answer(event, Committed(studio))
 
 
+async def after(studio: Studio, wait: float, event: Event) -> None:
+    """Hand an event in after a while, until it has had its effect."""
+    await asyncio.sleep(wait)
+    while True:
+        try:
+            return await deliver(studio, event)
+        except ErasureUnderWay:  # the bus tries again, too
+            await asyncio.sleep(0.05)
+
+
 async def told(studio: Studio, hold: HoldPlacedV1) -> list[str]:
     rows = await studio.mongo.collection(OutboxRow).find(
         {"key": str(hold.hold_id), "topic": HoldAnsweredV1.topic}, sort=[("_id", 1)]
@@ -183,16 +193,49 @@ async def test_a_receipt_that_is_held_is_not_pseudonymised_until_then(studio: St
     assert (await answer(studio, person))["gallery.receipts"].retained == 2
 
 
-async def test_a_hold_that_comes_after_the_erasure_began_is_told_so_and_keeps_nothing(studio: Studio) -> None:
-    person, (first, second) = await person_with(studio, 2)
-    await deliver(studio, placed(first), ErasureRequestedV1(user_id=person, case_id=uuid4()))
-    late = placed(first)
-    await deliver(studio, late)
-    assert await told(studio, late) == ["too-late"]
-    assert await whole(studio, person, first) == WHOLE, "the first hold keeps it"
-    gone = placed(second)
-    await deliver(studio, gone)
-    assert await told(studio, gone) == ["absent"]
+async def test_what_a_hold_keeps_can_be_held_anew_after_the_erasure_began_and_nothing_else(
+    studio: Studio,
+) -> None:
+    person, (kept, other) = await person_with(studio, 2)
+    first, second, late = placed(kept), placed(kept), placed(other)
+    await deliver(studio, first, ErasureRequestedV1(user_id=person, case_id=uuid4()), second, second, late)
+    assert (await told(studio, second), await told(studio, late)) == (["in-force"] * 2, ["absent"])
+    await deliver(studio, released(first))
+    assert await whole(studio, person, kept) == WHOLE
+    assert (await answer(studio, person))["gallery.pictures"].holds == [second.hold_id]
+    await deliver(studio, released(second))
+    assert await whole(studio, person, kept) == GONE
+    assert (await studio.tombstone(person))["completed_at"] is not None
+
+
+async def test_a_hold_that_ends_while_it_is_renewed_keeps_all_or_is_told_that_it_cannot(
+    studio: Studio,
+) -> None:
+    dice, outcomes = random.Random(5), Counter[str]()
+    while outcomes.total() < 25 or len(outcomes) < 2:
+        person, (picture,) = await person_with(studio, 1)
+        first, second = placed(picture), placed(picture)
+        await deliver(studio, first, ErasureRequestedV1(user_id=person, case_id=uuid4()))
+        await asyncio.gather(
+            after(studio, dice.uniform(0, 0.02), second),
+            after(studio, dice.uniform(0, 0.02), released(first)),
+        )
+        (outcome,) = await told(studio, second)
+        outcomes[outcome] += 1
+        assert await whole(studio, person, picture) == (WHOLE if outcome == "in-force" else GONE), outcome
+
+
+async def test_what_its_person_deleted_while_it_was_held_can_be_held_longer(studio: Studio) -> None:
+    _, (picture,) = await person_with(studio, 1)
+    first, second, late = (placed(picture) for _ in range(3))
+    await deliver(studio, first)
+    rows = studio.mongo.collection(Picture)
+    await rows.update_one({"_id": picture}, {"$set": {"caption": "on its way out"}})
+    await deliver(studio, second, released(first))
+    assert await told(studio, second) == ["in-force"]
+    assert (await rows.find_one({"_id": picture}) or {})[HELD] == [second.hold_id]
+    await deliver(studio, released(second), late)
+    assert await told(studio, late) == ["absent"]
 
 
 async def test_what_is_not_there_or_on_its_way_out_cannot_be_held(studio: Studio) -> None:
@@ -262,15 +305,7 @@ async def test_whoever_places_a_hold_while_an_erasure_begins_is_told_what_become
         person, (picture, _) = await person_with(studio, 2)
         hold, request = placed(picture), ErasureRequestedV1(user_id=person, case_id=uuid4())
 
-        async def after(wait: float, event: Event) -> None:
-            await asyncio.sleep(wait)
-            while True:
-                try:
-                    return await deliver(studio, event)
-                except ErasureUnderWay:  # the bus tries again, too
-                    await asyncio.sleep(0.05)
-
-        await asyncio.gather(after(dice.uniform(0, latest), hold), after(0.0, request))
+        await asyncio.gather(after(studio, dice.uniform(0, latest), hold), after(studio, 0.0, request))
         (outcome,) = await told(studio, hold)
         outcomes[outcome] += 1
         if outcomes["in-force"] > outcomes.total() / 2:
