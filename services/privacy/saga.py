@@ -159,11 +159,15 @@ def _short(saga: Saga) -> bool:
 
 
 def _in_time(saga: Saga, happened: Tick | ItemReleased, policy: Policy) -> Step:
-    """Let time pass, or know that a hold has ended: its holder answers by itself, and is asked soon where not."""
+    """Let time pass, or know that a hold has ended: its holder erases and answers by itself.
+
+    Where it does not it is asked, soon and as often as anybody who has to erase: what is held waits more patiently.
+    """
     if isinstance(happened, Tick):
         return _tick(saga, happened.at, policy)
-    waits = saga.phase is Phase.WAITING
-    return (replace(saga, asked_at=happened.at, silences=0) if waits else saga), ()
+    if saga.phase is not Phase.WAITING:
+        return saga, ()
+    return replace(saga, phase=Phase.ERASING, asked_at=happened.at, silences=0), ()
 
 
 def _tick(saga: Saga, at: datetime, policy: Policy) -> Step:

@@ -11,6 +11,7 @@ from services.privacy.protocol import (
     Attention,
     ErasureCompleted,
     InventoryCompleted,
+    ItemReleased,
     Phase,
     PlaceHold,
     Policy,
@@ -25,7 +26,7 @@ from services.privacy.protocol import (
     backoff,
 )
 from services.privacy.saga import may_hold, step
-from services.privacy.state import Saga, one_month_after, wake_at
+from services.privacy.state import Saga, one_month_after, patience_ends, wake_at
 from tests.privacy.world import RETAINED_UNTIL, START, World
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -140,6 +141,31 @@ def test_all_of_a_holding_gone_and_nothing_erased_is_believed_at_the_second_look
     once = part.with_answer(1, {"gallery.images": Outcome(0, already_gone=40)})
     assert once.missing == {"gallery.images": 40}
     assert once.with_answer(2, {"gallery.images": Outcome(0, already_gone=40)}).missing == {}
+
+
+def test_a_holder_that_does_not_erase_after_a_hold_is_asked_as_often_as_any() -> None:
+    """What is held is asked about once a day at last; what should be gone is not left for a day."""
+    world = World()
+    world.hold_items()
+    world.open()
+    while world.saga.phase is not Phase.WAITING:
+        world._settle_once()
+    for _ in range(20):
+        world.pass_time((wake_at(world.saga) or world.now) - world.now)
+    assert (world.saga.phase, patience_ends(world.saga, Policy())) == (
+        Phase.WAITING,
+        world.now + Policy().held_cap,
+    )
+    world.feed(ItemReleased(world.now))
+    waits = []
+    for _ in range(20):
+        wake = patience_ends(world.saga, Policy())
+        assert wake is not None
+        waits.append(wake - world.now)
+        world.requests = []
+        world.pass_time(waits[-1])
+        assert {name for name, _ in world.requests} == {*HOLDERS} - {"privacy"}
+    assert (waits[0], waits[-1]) == (Policy().silence, Policy().silence_cap)
 
 
 def test_what_is_held_by_two_at_different_times_is_known_to_be_held_by_both() -> None:

@@ -16,6 +16,7 @@ from libs.common.events.privacy import (
 from libs.common.logging import logger
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.metrics import ERASURE_SECONDS, WAITING_OUTSIDE
+from libs.common.privacy.patience import Patience
 from libs.common.privacy.tombstones import Tombstone
 from libs.common.tasks import Loop
 
@@ -50,13 +51,13 @@ class Answers:
     """Answers inventory and erasure requests for one holder."""
 
     def __init__(self, holder: Holder) -> None:
-        self._holder = holder
+        self._holder, self._patience = holder, Patience()
         self.name = holder_name(holder.holdings.service)
 
     async def answer(self, event: InventoryRequestedV1 | ErasureRequestedV1, once: Once) -> None:
-        """Do what is asked, and answer with the counts.
+        """Do what is asked, and answer with the counts; nothing where that is not possible for minutes.
 
-        Raises:   Unavailable and its kinds: retried for as long as it takes.
+        Raises:   Unavailable and its kinds: retried for that long; after it the case asks again, without end.
         """
         if isinstance(event, InventoryRequestedV1):
             await self._inventory(event, once)
@@ -64,7 +65,10 @@ class Answers:
             await self._erase(event, once)
 
     async def _inventory(self, event: InventoryRequestedV1, once: Once) -> None:
-        found = await self._holder.inventory(event.user_id, event.case_id)
+        counting = self._holder.inventory(event.user_id, event.case_id)
+        found = await self._patience.within(event.case_id, counting)
+        if found is None:
+            return
         answer = InventoryCompletedV1(
             user_id=event.user_id, case_id=event.case_id, holder=self.name, holdings=found
         )
@@ -114,7 +118,10 @@ class Answers:
 
     async def _erase(self, event: ErasureRequestedV1, once: Once) -> None:
         with ERASURE_SECONDS.labels(self.name).time():
-            erased = await self._holder.erase(event.user_id, event.case_id)
+            erasing = self._holder.erase(event.user_id, event.case_id)
+            erased = await self._patience.within(event.case_id, erasing)
+        if erased is None:
+            return
         answer = self.answered(event.user_id, event.case_id, event.attempt, erased)
 
         async def conclude() -> None:

@@ -9,6 +9,7 @@ from libs.common.events.privacy import ErasureCompletedV1, HoldAnsweredV1, HoldP
 from libs.common.privacy.handlers import Answers
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.item_holds import HoldState, ItemHold
+from libs.common.privacy.patience import Patience
 from libs.common.privacy.tombstones import Tombstone
 
 ITEMS_AT_ONCE = 4
@@ -36,13 +37,13 @@ class HoldAnswers:
     """Places and ends holds on one holder's items, and goes on with an erasure that waited for one."""
 
     def __init__(self, holder: Holder) -> None:
-        self._holder, self._answers = holder, Answers(holder)
+        self._holder, self._answers, self._patience = holder, Answers(holder), Patience()
         self._audit = Audit(holder.outbox, holder.holdings.service)
 
     async def answer(self, event: HoldPlacedV1 | HoldReleasedV1, once: Once) -> None:
         """Do what is asked of an item of ours. A hold that came too late is ended, and told so.
 
-        Raises:   Unavailable and its kinds: retried for as long as it takes.
+        Raises:   Unavailable and its kinds: retried; an erasure that cannot go on for minutes is left to its case.
         Effects:  publishes hold.answered to a hold, and erasure.completed where an erasure went on.
         """
         if event.holding.partition(".")[0] != self._holder.holdings.service:
@@ -78,8 +79,12 @@ class HoldAnswers:
         await once(conclude)
 
     async def _erased(self, tombstone: Tombstone) -> ErasureCompletedV1 | None:
-        """Go on with an erasure; None where none was answered yet: whoever erases now does, and knows the number."""
-        erased = await self._holder.erase(tombstone.id, tombstone.case_id)
-        if tombstone.attempt is None:
+        """Go on with an erasure; None where none was answered yet: whoever erases now does, and knows the number.
+
+        None as well where it could not go on for minutes: its case asks soon after a hold has ended.
+        """
+        erasing = self._holder.erase(tombstone.id, tombstone.case_id)
+        erased = await self._patience.within(tombstone.case_id, erasing)
+        if erased is None or tombstone.attempt is None:
             return None
         return self._answers.answered(tombstone.id, tombstone.case_id, tombstone.attempt, erased)

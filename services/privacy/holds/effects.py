@@ -79,8 +79,7 @@ class HoldEffects:
         if hold.kind is HoldKind.ITEM and hold.holding and hold.item_id:
             released = HoldReleasedV1(hold_id=hold.id, holding=hold.holding, item_id=hold.item_id)
             await self._work.outbox.add(released)
-            for case_id in await self._cases.waiting_for(str(hold.id)):
-                await self._casework.feed(case_id, lambda: ItemReleased(now()))
+            await self._let_go(hold)
         elif hold.subject and (case := await self._cases.open_of(hold.subject)):
             mine = case.saga.hold is not None and case.saga.hold.hold_id == str(hold.id)
             if mine and how != "expired":  # the case knows the date itself
@@ -96,6 +95,7 @@ class HoldEffects:
         hold.confirmed_at = now()
         if not hold.open:
             hold.ended_at, hold.ended_by, hold.ended_as = now(), SYSTEM, event.outcome
+            await self._let_go(hold)  # an erasure may have come upon it before it was known to come too late
         await self._rows.save(hold)
         await self.record(f"hold.{event.outcome}", hold, SYSTEM)
 
@@ -124,6 +124,11 @@ class HoldEffects:
         await self._audit.record(
             action, ground=hold.ground, actor=actor, subject=subject, target=str(hold.id)
         )
+
+    async def _let_go(self, hold: Hold) -> None:
+        """Tell the cases that wait for a hold on an item that it has ended, in the open transaction."""
+        for case_id in await self._cases.waiting_for(str(hold.id)):
+            await self._casework.feed(case_id, lambda: ItemReleased(now()))
 
     async def _settle(self, hold_id: UUID) -> Hold:
         """Hold the case, in the open transaction. The hold is written as well, so that its end meets this."""

@@ -24,6 +24,7 @@ from libs.common.events.privacy import (
     HoldPlacedV1,
     HoldReleasedV1,
 )
+from libs.common.privacy import patience
 from libs.common.privacy.annotations import Operational, Personal, SubjectId
 from libs.common.privacy.handlers import Answers
 from libs.common.privacy.hold_handlers import HoldAnswers
@@ -373,6 +374,29 @@ async def test_an_erasure_goes_on_although_whoever_ended_the_hold_died(
         with pytest.raises(Unavailable):
             await deliver(studio, released(hold))
     await deliver(studio, released(hold))
+    assert await whole(studio, person, picture) == GONE
+    assert (await studio.tombstone(person))["completed_at"] is not None
+
+
+async def test_a_hold_ends_although_the_erasure_cannot_go_on_for_minutes(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, (picture,) = await person_with(studio, 1)
+    case, hold = uuid4(), placed(picture)
+    await deliver(studio, hold, ErasureRequestedV1(user_id=person, case_id=case))
+    before = await answer(studio, person)
+
+    async def refused(*_: object) -> None:
+        raise Unavailable("1 of 1 versions could not be deleted: AccessDenied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(studio.holder, "erase", refused)
+        patch.setattr(patience, "PATIENCE_S", 0.0)
+        await deliver(studio, released(hold))
+    assert await answer(studio, person) == before
+    ended = await studio.mongo.collection(ItemHold).find_one({"_id": hold.hold_id}) or {}
+    assert (ended["state"], ended["user_id"]) == ("released", None)
+    await deliver(studio, ErasureRequestedV1(user_id=person, case_id=case, attempt=2))
     assert await whole(studio, person, picture) == GONE
     assert (await studio.tombstone(person))["completed_at"] is not None
 
