@@ -11,9 +11,8 @@ from libs.common.errors import SubjectErased
 from libs.common.logging import logger
 from libs.common.work import UnitOfWork
 from services.gallery.metrics import DELETED, EXPIRED, ORPHANS
-from services.gallery.models import Upload
 from services.gallery.objects import ImageObjects, owner_in
-from services.gallery.repository import ImageRepository, UploadRepository
+from services.gallery.repository import Begun, ImageRepository, UploadRepository
 
 log = logger("gallery.removal")
 
@@ -102,14 +101,20 @@ class Removal:
             return False
         return True
 
-    async def _expire(self, upload: Upload) -> bool:
-        """End one upload; tell whether it had become nothing until now."""
+    async def _expire(self, upload: Begun) -> bool:
+        """End one upload; tell whether it had become nothing until now. One that cannot be ended holds up no other.
+
+        Its row is tried again the next time; an object that stays without it is an orphan.
+        """
         remove = partial(self._uploads.remove, upload.user_id, upload.id)
         try:
             removed = await self._work.run(remove, subject=upload.user_id)
+            await self._objects.remove_arrived(upload.user_id, upload.id)
         except SubjectErased:
             return False
-        await self._objects.remove_arrived(upload.user_id, upload.id)
+        except Exception as error:
+            log.warning("upload.not_ended", upload_id=str(upload.id), exc_info=error)
+            return False
         return removed and not upload.completed
 
     async def remove_orphans(self) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.common.mongo import Collection as MongoCollection
@@ -90,6 +91,14 @@ class ImageRepository:
         return await _existing(self._rows, image_ids)
 
 
+class Begun(NamedTuple):
+    """What there is to know of an upload to end it: nothing of it that is sealed is opened."""
+
+    id: UUID
+    user_id: UUID
+    completed: bool
+
+
 class UploadRepository:
     """Uploads under way, by their owner."""
 
@@ -118,10 +127,11 @@ class UploadRepository:
         """Delete an upload's row; False where it is gone."""
         return bool(await self._rows.delete_one({"_id": upload_id, "user_id": user_id}))
 
-    async def begun_before(self, moment: datetime) -> AsyncIterator[list[Upload]]:
+    async def begun_before(self, moment: datetime) -> AsyncIterator[list[Begun]]:
         """Yield the uploads begun before a moment, in pages, oldest first, whoever they belong to: to end them."""
-        async for page in self._rows.pages({"created_at": {"$lte": moment}}, by="created_at", size=BATCH):
-            yield [Upload.from_mongo(row) for row in page]
+        old, fields = {"created_at": {"$lte": moment}}, {"user_id": 1, "completed": 1, "created_at": 1}
+        async for page in self._rows.pages(old, by="created_at", size=BATCH, projection=fields):
+            yield [Begun(row["_id"], row["user_id"], row["completed"]) for row in page]
 
     async def existing(self, upload_ids: Iterable[UUID]) -> set[UUID]:
         """Return which of these uploads there are, whoever they belong to: for the removal of orphans only."""

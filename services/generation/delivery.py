@@ -9,9 +9,9 @@ from libs.common.bus.consumes import Once
 from libs.common.clock import now
 from libs.common.logging import logger
 from services.generation.metrics import LEFTOVERS
-from services.generation.models import Job, JobState
+from services.generation.models import JobState
 from services.generation.objects import JobObjects, place_of
-from services.generation.repository import JobRepository
+from services.generation.repository import JobRepository, Standing
 
 log = logger("generation.delivery")
 
@@ -75,7 +75,7 @@ class Delivery:
         return made_at is None or made_at <= now() - self._leftover_after
 
 
-def _wanted(place: tuple[UUID, int] | None, jobs: dict[UUID, Job]) -> bool:
+def _wanted(place: tuple[UUID, int] | None, jobs: dict[UUID, Standing]) -> bool:
     if place is None or place[0] not in jobs:
         return False
     job = jobs[place[0]]

@@ -1,7 +1,7 @@
 """The only door to generation's collections. Every query names the owner; what does not is maintenance."""
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from libs.common.clock import now
@@ -12,6 +12,13 @@ from services.generation.models import ADMITTED, OPEN, Job, JobState, Turn
 
 NEWEST_FIRST = (("created_at", -1), ("_id", -1))
 OLDEST_FIRST = (("created_at", 1), ("_id", 1))
+
+
+class Standing(NamedTuple):
+    """How far a job is, and which of its images the gallery has: nothing of it that is sealed is opened."""
+
+    state: JobState
+    delivered: list[int]
 
 
 class JobRepository:
@@ -119,11 +126,11 @@ class JobRepository:
         """Note that an image has reached the gallery."""
         await self._rows.update_one({"_id": job_id, "user_id": user_id}, {"$addToSet": {"delivered": index}})
 
-    async def among(self, job_ids: Iterable[UUID]) -> dict[UUID, Job]:
-        """Return the jobs with these ids, whoever they belong to: for the removal of leftovers only."""
-        ids = list(job_ids)
-        rows = await self._rows.find({"_id": {"$in": ids}}, limit=len(ids) or 1)
-        return {job.id: job for job in map(Job.from_mongo, rows)}
+    async def among(self, job_ids: Iterable[UUID]) -> dict[UUID, Standing]:
+        """Return how far the jobs with these ids are, whoever they belong to: for the removal of leftovers only."""
+        ids, fields = list(job_ids), {"state": 1, "delivered": 1}
+        rows = await self._rows.find({"_id": {"$in": ids}}, limit=len(ids) or 1, projection=fields)
+        return {row["_id"]: Standing(JobState(row["state"]), row["delivered"]) for row in rows}
 
     async def _count(self, user_id: UUID, states: Iterable[JobState], limit: int) -> int:
         query = {"user_id": user_id, "state": {"$in": [state.value for state in states]}}

@@ -85,6 +85,37 @@ async def test_more_uploads_than_one_batch_expire(house: House) -> None:
     assert await uploads(house, person.id) == 0
 
 
+async def test_an_upload_whose_caption_cannot_be_opened_ends_as_any_other(house: House) -> None:
+    person = house.person()
+    ticket = await person.begin(1, caption="never shown")
+    plain = {"$set": {"caption": "never sealed"}}
+    await house.mongo.collection("uploads").update_one({"_id": UUID(ticket["upload_id"])}, plain)
+    assert await removal(house).expire_uploads() >= 1
+    assert await uploads(house, person.id) == 0
+
+
+async def test_an_upload_that_cannot_be_ended_holds_up_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "BATCH", 1)
+    stuck, other = house.person(), house.person()
+    for person in (stuck, other):
+        await person.begin(1)
+    remove = UploadRepository.remove
+
+    async def refused(self: UploadRepository, user_id: UUID, upload_id: UUID) -> bool:
+        if user_id == stuck.id:
+            raise OSError("it has gone")
+        return await remove(self, user_id, upload_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(UploadRepository, "remove", refused)
+        await removal(house).expire_uploads()
+    assert (await uploads(house, stuck.id), await uploads(house, other.id)) == (1, 0)
+    await removal(house).expire_uploads()
+    assert await uploads(house, stuck.id) == 0
+
+
 async def test_a_frozen_persons_uploads_are_left_to_the_erasure(house: House) -> None:
     person = house.person()
     data = photograph()

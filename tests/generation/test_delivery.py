@@ -100,6 +100,20 @@ async def test_leftovers_go_and_what_is_waited_for_stays(house: House) -> None:
     assert waiting["id"] in kept
 
 
+async def test_leftovers_go_of_a_job_whose_order_cannot_be_opened(house: House) -> None:
+    person = house.person()
+    job = await person.submit()
+    await person.cancel(job["id"])
+    row = await house.stored(job["id"])
+    assert row is not None
+    await house.objects_of_jobs().keep(row, 0, STILL)
+    plain = {"$set": {"order": "never sealed"}}
+    await house.mongo.collection("jobs").update_one({"_id": row.id}, plain)
+    assert await _sweep(house, timedelta(0)) >= 1
+    assert await house.objects(person.id) == []
+    await house.mongo.collection("jobs").delete_one({"_id": row.id})
+
+
 async def test_a_leftover_that_cannot_be_removed_holds_up_no_other(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ from libs.common.testing.tokens import KEY, bearer
 from libs.common.vault.keys import DataKeys
 from services.privacy.main import create_app
 from services.privacy.metrics import REQUESTS_DUE_SOON, REQUESTS_OVERDUE
+from services.privacy.requests import rows as request_rows
 from services.privacy.requests.intake import MOST_CHARACTERS
 from services.privacy.requests.models import PersonRequest, RequestMessage
 from tests.privacy.conftest import Privacy
@@ -406,9 +407,14 @@ async def test_a_report_of_a_minor_is_urgent_and_takes_effect_when_staff_confirm
     assert problem(await desk.post(path, staff(), user_id=str(minor)), 409) == "request-closed"
 
 
-async def test_people_are_reminded_before_it_is_late_and_what_nobody_proves_ends(desk: Desk) -> None:
+async def test_people_are_reminded_before_it_is_late_and_what_nobody_proves_ends(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_rows, "DUE_AT_ONCE", 1)
     soon, late = [await desk.filed(bearer(uuid4()), kind="rectification") for _ in range(2)]
     unproven, email = await desk.stranger(kind="withdrawal")
+    sealed, _ = await desk.stranger(kind="withdrawal")  # it comes first, and cannot be opened
+    await desk.change(sealed["request_id"], due_at=now() - timedelta(days=1), email="never@sealed.example")
     await desk.change(soon["request_id"], remind_at=now())
     await desk.change(late["request_id"], due_at=now(), remind_at=None)
     await desk.change(unproven["request_id"], due_at=now())
@@ -418,7 +424,8 @@ async def test_people_are_reminded_before_it_is_late_and_what_nobody_proves_ends
     for _ in range(2):
         await clock.pass_time()
     await clock.measure()
-    await desk.privacy.mongo.collection("requests").delete_one({"_id": broken["_id"]})
+    for request_id in (broken["_id"], UUID(sealed["request_id"])):
+        await desk.privacy.mongo.collection("requests").delete_one({"_id": request_id})
     assert (await desk.case(soon["request_id"])).remind_at is None
     assert REQUESTS_DUE_SOON.labels("rectification")._value.get() == 1
     assert REQUESTS_OVERDUE.labels("rectification")._value.get() == 1
@@ -431,6 +438,29 @@ async def test_people_are_reminded_before_it_is_late_and_what_nobody_proves_ends
         f"/requests/{unproven['request_id']}/identity", link, identity_proof=proof(uuid4())
     )
     assert problem(refused, 409) == "request-closed"
+
+
+async def test_a_key_that_cannot_be_destroyed_holds_up_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_rows, "DUE_AT_ONCE", 1)
+    writers = [uuid4() for _ in range(2)]
+    cases = sorted([(await desk.filed(bearer(uuid4())))["request_id"] for _ in writers])
+    for request_id, writer_id in zip(cases, writers, strict=True):
+        await desk.change(request_id, writer_id=writer_id)
+    destroy, clock = DataKeys.destroy, desk.privacy.service.requests.deadlines
+
+    async def refused(self: DataKeys, user_id: UUID) -> int:
+        if user_id == writers[0]:
+            raise OSError("it has gone")
+        return await destroy(self, user_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DataKeys, "destroy", refused)
+        await clock.pass_time()
+    assert [(await desk.case(each)).writer_id for each in cases] == [writers[0], None]
+    await clock.pass_time()
+    assert (await desk.case(cases[0])).writer_id is None
 
 
 async def test_an_erasure_takes_all_of_a_persons_requests(desk: Desk) -> None:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from libs.common.clock import now
 from libs.common.events.privacy import RequestAcceptedV1
+from libs.common.logging import logger
 from libs.common.mailing.request_news import News
 from libs.common.vault.keys import DataKeys
 from libs.common.work import UnitOfWork
@@ -13,7 +14,7 @@ from services.privacy.requests.models import PersonRequest, ProvenBy, State
 from services.privacy.requests.rows import PersonRequests, RequestLinks, RequestMessages
 from services.privacy.requests.telling import Telling
 
-RETIRED_AT_ONCE = 100
+log = logger("privacy.requests")
 
 
 class Accepting:
@@ -74,13 +75,19 @@ class Accepting:
     async def retire_writers(self) -> int:
         """Destroy the keys of those who turned out to be somebody: copies of what they sealed die with them.
 
-        They are named by the rows until it is done, so that a process that is killed leaves none behind.
+        They are named by the rows until it is done, so that a process that is killed leaves none behind. One that
+        cannot be destroyed is left to the next time, and holds up no other.
         """
-        writers = await self._requests.writers(RETIRED_AT_ONCE)
-        for request_id, writer_id in writers:
+        return sum([await self._retire(*writer) async for writer in self._requests.writers()])
+
+    async def _retire(self, request_id: UUID, writer_id: UUID) -> bool:
+        try:
             await self._keys.destroy(writer_id)
             await self._requests.forget_writer(request_id)
-        return len(writers)
+        except Exception as error:
+            log.warning("request.writer_not_retired", request_id=str(request_id), exc_info=error)
+            return False
+        return True
 
     async def _take_over(self, case: PersonRequest, user_id: UUID) -> PersonRequest:
         """Make a request a person's, in an open transaction: sealed with their key, found by their erasure."""

@@ -1,7 +1,7 @@
 """The clock of requests: reminders before a due date is missed, the end of what nobody proved, and the gauges."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from uuid import UUID
 
@@ -21,8 +21,6 @@ from services.privacy.requests.kinds import Kind
 from services.privacy.requests.models import State
 from services.privacy.requests.rows import PersonRequests
 from services.privacy.requests.telling import Telling
-
-AT_ONCE = 100
 
 log = logger("privacy.requests")
 
@@ -52,8 +50,8 @@ class Deadlines:
     async def pass_time(self) -> None:
         """Remind of what is due soon, end what nobody proved in time, and destroy keys of nobody."""
         moment = now()
-        await self._each(await self._requests.to_remind(moment, AT_ONCE), self._remind)
-        await self._each(await self._requests.to_lapse(moment, AT_ONCE), self._lapse)
+        await self._each(self._requests.to_remind(moment), self._remind)
+        await self._each(self._requests.to_lapse(moment), self._lapse)
         await self._accepting.retire_writers()
 
     async def measure(self) -> None:
@@ -65,9 +63,9 @@ class Deadlines:
             REQUESTS_OVERDUE.labels(kind.value).set(row.get("overdue", 0))
             REQUESTS_DUE_SOON.labels(kind.value).set(row.get("due_soon", 0))
 
-    async def _each(self, request_ids: Iterable[UUID], step: Callable[[UUID], Awaitable[None]]) -> None:
+    async def _each(self, request_ids: AsyncIterator[UUID], step: Callable[[UUID], Awaitable[None]]) -> None:
         """Take a step for each request in a transaction of its own; one that fails keeps no other waiting."""
-        for request_id in request_ids:
+        async for request_id in request_ids:
             try:
                 await self._work.run(partial(step, request_id))
             except Exception as error:

@@ -19,6 +19,7 @@ from services.privacy.requests.models import (
 )
 
 MOST_MESSAGES = 500
+DUE_AT_ONCE = 100
 DUE_FIRST = (("open", -1), ("due_at", 1), ("_id", 1))
 NEWEST_FIRST = (("created_at", -1), ("_id", -1))
 
@@ -78,18 +79,13 @@ class PersonRequests:
         )
         return list(rows)
 
-    async def to_remind(self, moment: datetime, limit: int) -> list[UUID]:
-        """Return open requests that people have to be reminded of."""
-        rows = await self._rows.find(
-            {"remind_at": {"$lte": moment}}, sort=[("remind_at", 1)], limit=limit, projection={"_id": 1}
-        )
-        return [row["_id"] for row in rows]
+    def to_remind(self, moment: datetime) -> AsyncIterator[UUID]:
+        """Yield open requests that people have to be reminded of, each once."""
+        return self._due({"remind_at": {"$lte": moment}}, by="remind_at")
 
-    async def to_lapse(self, moment: datetime, limit: int) -> list[UUID]:
-        """Return requests that nobody proved in time."""
-        query = {"open": True, "due_at": {"$lte": moment}, "state": State.UNPROVEN}
-        rows = await self._rows.find(query, sort=[("due_at", 1)], limit=limit, projection={"_id": 1})
-        return [row["_id"] for row in rows]
+    def to_lapse(self, moment: datetime) -> AsyncIterator[UUID]:
+        """Yield requests that nobody proved in time, each once."""
+        return self._due({"open": True, "due_at": {"$lte": moment}, "state": State.UNPROVEN}, by="due_at")
 
     async def accepted(self, kinds: Collection[RequestKind]) -> AsyncIterator[tuple[UUID, UUID, RequestKind]]:
         """Yield the requests of these kinds that are being carried out, whose they are, and the kind."""
@@ -97,12 +93,12 @@ class PersonRequests:
         async for row in self._rows.stream(query, projection={"user_id": 1, "kind": 1}):
             yield row["_id"], row["user_id"], row["kind"]
 
-    async def writers(self, limit: int) -> list[tuple[UUID, UUID]]:
-        """Return requests that were handed over, with the id whose key is to be destroyed."""
-        rows = await self._rows.find(
-            {"writer_id": {"$type": "binData"}}, limit=limit, projection={"writer_id": 1}
-        )
-        return [(row["_id"], row["writer_id"]) for row in rows]
+    async def writers(self) -> AsyncIterator[tuple[UUID, UUID]]:
+        """Yield requests that were handed over, with the id whose key is to be destroyed, each once."""
+        handed_over = {"writer_id": {"$type": "binData"}}
+        async for page in self._rows.pages(handed_over, size=DUE_AT_ONCE, projection={"writer_id": 1}):
+            for row in page:
+                yield row["_id"], row["writer_id"]
 
     async def forget_writer(self, request_id: UUID) -> None:
         """Forget under which id a request was written: its key is destroyed."""
@@ -112,6 +108,12 @@ class PersonRequests:
         """Count what is open, overdue, and due soon, by kind."""
         pipeline = [{"$match": {"open": True}}, {"$group": _counted(moment)}]
         return {row["_id"]: row for row in await self._rows.aggregate(pipeline)}
+
+    async def _due(self, query: Mapping[str, Any], *, by: str) -> AsyncIterator[UUID]:
+        """Yield what is due, the longest due first. Nothing that is sealed is opened for it."""
+        async for page in self._rows.pages(query, by=by, size=DUE_AT_ONCE, projection={by: 1}):
+            for row in page:
+                yield row["_id"]
 
 
 class RequestMessages:
