@@ -5,6 +5,7 @@ import json
 import random
 from contextvars import Context
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from libs.common.clock import now
 from libs.common.errors import Unavailable
 from libs.common.mongo import PyMongoError
 from libs.common.testing.metrics import metric
+from libs.common.work import UnitOfWork
 from services.privacy import repository
 from services.privacy.errors import CaseNotFound
 from services.privacy.holds import rows as hold_rows
@@ -230,7 +232,7 @@ async def test_workers_that_tell_a_case_at_the_same_time_move_it_once(privacy: P
 async def test_a_hold_that_cannot_end_holds_up_no_other_and_lets_the_clock_sleep(
     privacy: Privacy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hold_rows, "ENDED_AT_ONCE", 1)
+    monkeypatch.setattr(hold_rows, "SWEPT_AT_ONCE", 1)
     orders, rows = privacy.service.holds, privacy.mongo.collection(Hold)
     await privacy.service.tick_due()  # what other tests left
     wanted = Wanted(now() + timedelta(days=1), Ground.LEGAL_CLAIM, "staff:1")
@@ -244,6 +246,41 @@ async def test_a_hold_that_cannot_end_holds_up_no_other_and_lets_the_clock_sleep
         assert await privacy.service.tick_due() == 0
     finally:
         await rows.delete_one({"_id": stuck.id})
+
+
+async def test_every_hold_of_a_process_that_died_is_applied_and_one_that_is_known_costs_nothing(
+    privacy: Privacy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hold_rows, "SWEPT_AT_ONCE", 1)
+    erasures, orders, rows = (
+        [Erasure() for _ in range(3)],
+        privacy.service.holds,
+        privacy.mongo.collection(Hold),
+    )
+    await rows.delete_many({})  # what other tests left
+    wanted = Wanted(now() + timedelta(days=1), Ground.LEGAL_CLAIM, "staff:1")
+    holds = [await orders.place_on_account(each.user_id, wanted) for each in erasures]
+    for hold in holds:
+        await privacy.platform.work.run(partial(orders.effects.take_effect, hold, "staff:2"))
+    for erasure in erasures:
+        await privacy.service.casework.case_of(erasure.case_id, erasure.user_id)
+    first = min(holds, key=lambda each: each.id)
+    await rows.update_one({"_id": first.id}, {"$set": {"until": "no date"}})
+    ran, run = list[object](), UnitOfWork.run
+
+    async def counted(self: UnitOfWork, work: Any, **options: Any) -> Any:
+        ran.append(work)
+        return await run(self, work, **options)
+
+    try:
+        await orders.effects.settle_all()
+        held = [(await privacy.case(each)).saga.hold for each in erasures]
+        assert [each is not None for each in held] == [hold.id != first.id for hold in holds]
+        monkeypatch.setattr(UnitOfWork, "run", counted)
+        await orders.effects.settle_all()
+        assert ran == []
+    finally:
+        await rows.delete_one({"_id": first.id})
 
 
 async def test_concurrent_proofs_make_one_chain(privacy: Privacy) -> None:

@@ -24,7 +24,6 @@ from services.privacy.repository import CaseRepository
 from services.privacy.saga import may_hold
 from services.privacy.subjects import Subjects
 
-SETTLED_AT_ONCE = 100
 ANSWERS = {
     "in-force": HoldState.IN_FORCE,
     "too-late": HoldState.TOO_LATE,
@@ -110,12 +109,16 @@ class HoldEffects:
         return ended
 
     async def settle_all(self) -> None:
-        """Apply to cases what was confirmed by a process that died before it could."""
-        for hold in await self._rows.in_force_on_accounts(SETTLED_AT_ONCE):
+        """Apply to cases what was confirmed by a process that died before it could; what fails holds up no other."""
+        async for hold_id in self._rows.in_force_on_accounts():
             try:
-                await self.settle(hold)
+                hold = await self._rows.get(hold_id)
+                if await self._case_to_hold(hold):  # as a rule there is none: no transaction for that
+                    await self.settle(hold)
             except HoldTooLate:
-                log.warning("hold.too_late", hold_id=str(hold.id))
+                log.warning("hold.too_late", hold_id=str(hold_id))
+            except Exception as error:
+                log.warning("hold.not_settled", hold_id=str(hold_id), exc_info=error)
 
     async def record(self, action: str, hold: Hold, actor: str) -> None:
         """Record in the audit ledger what was done about a hold, in the transaction that does it."""
@@ -133,14 +136,20 @@ class HoldEffects:
     async def _settle(self, hold_id: UUID) -> Hold:
         """Hold the case, in the open transaction. The hold is written as well, so that its end meets this."""
         hold = await self._rows.get(hold_id)
-        case = await self._cases.open_of(hold.subject or "") if hold.state is HoldState.IN_FORCE else None
-        if case is None or (case.saga.hold and case.saga.hold.hold_id == str(hold.id)):
+        case = await self._case_to_hold(hold)
+        if case is None:
             return hold
         order = PlaceHold(now(), hold.until, hold.ground, hold.confirmed_by or SYSTEM, str(hold.id))
         await self._casework.feed(case.id, lambda: order, admit=require_holdable)
         hold.settled_at = order.at
         await self._rows.save(hold)
         return hold
+
+    async def _case_to_hold(self, hold: Hold) -> Case | None:
+        """Return the open case of an account, where a hold on it is in force and the case does not know it yet."""
+        case = await self._cases.open_of(hold.subject or "") if hold.state is HoldState.IN_FORCE else None
+        known = case is not None and case.saga.hold is not None and case.saga.hold.hold_id == str(hold.id)
+        return None if known else case
 
     async def _give_up(self, hold_id: UUID) -> None:
         hold = await self._rows.get(hold_id)

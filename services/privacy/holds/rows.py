@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from libs.common.mongo import Mongo
+from libs.common.mongo import Filter, Mongo
 from libs.common.pagination import after_cursor
 from services.privacy.errors import HoldNotFound
 from services.privacy.holds.models import Hold, HoldKind, HoldState
 
 NEWEST_FIRST = (("placed_at", -1), ("_id", -1))
-ENDED_AT_ONCE = 100
+SWEPT_AT_ONCE = 100
 OPEN = {"state": {"$in": [HoldState.ASKED.value, HoldState.UNCONFIRMED.value, HoldState.IN_FORCE.value]}}
 
 
@@ -59,15 +59,15 @@ class HoldRows:
         row = await self._rows.find_one({"subject": subject, **in_force}, sort=[("confirmed_at", -1)])
         return Hold.from_mongo(row) if row else None
 
-    async def over(self, moment: datetime) -> AsyncIterator[UUID]:
+    def over(self, moment: datetime) -> AsyncIterator[UUID]:
         """Yield the open holds whose end has come; one that stays open is yielded once."""
-        due = {**OPEN, "until": {"$lte": moment}}
-        async for page in self._rows.pages(due, size=ENDED_AT_ONCE, projection={"_id": 1}):
+        return self._each({**OPEN, "until": {"$lte": moment}})
+
+    def in_force_on_accounts(self) -> AsyncIterator[UUID]:
+        """Yield the holds that are in force on accounts, each once."""
+        return self._each({"kind": HoldKind.ACCOUNT.value, "state": HoldState.IN_FORCE.value})
+
+    async def _each(self, query: Filter) -> AsyncIterator[UUID]:
+        async for page in self._rows.pages(query, size=SWEPT_AT_ONCE, projection={"_id": 1}):
             for row in page:
                 yield row["_id"]
-
-    async def in_force_on_accounts(self, limit: int) -> list[Hold]:
-        """Return holds that are in force on accounts, the latest confirmed first."""
-        wanted = {"kind": HoldKind.ACCOUNT.value, "state": HoldState.IN_FORCE.value}
-        rows = await self._rows.find(wanted, sort=[("confirmed_at", -1)], limit=limit)
-        return [Hold.from_mongo(row) for row in rows]
