@@ -143,7 +143,6 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     return Parts(
         service=service,
         starting=[policies.ensure_first],
-        starting_work=[resuming.begin_exports],
         subscriptions=subscriptions(handlers, service),
         background=[
             scanning.run,
@@ -156,6 +155,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
             requests.deadlines.run,
             backing_up.run,
             packing.run,
+            resuming.run,
         ],
         closing=[scan_client.close, scan_storage.close],
     )

@@ -91,6 +91,10 @@ class Exports:
         if event.kind in ANSWERED:
             await self.begin(event.user_id, event.request_id, event.kind)
 
+    async def is_begun(self, user_id: UUID, request_id: UUID) -> bool:
+        """Tell whether there is an export that answers a person's request."""
+        return await self._rows.answering(user_id, request_id) is not None
+
     async def begin(
         self, user_id: UUID, request_id: UUID | None = None, kind: RequestKind = "access"
     ) -> Export:

@@ -90,8 +90,9 @@ class PersonRequests:
     async def accepted(self, kinds: Collection[RequestKind]) -> AsyncIterator[tuple[UUID, UUID, RequestKind]]:
         """Yield the requests of these kinds that are being carried out, whose they are, and the kind."""
         query = {"open": True, "state": State.ACCEPTED, "kind": {"$in": sorted(kinds)}}
-        async for row in self._rows.stream(query, projection={"user_id": 1, "kind": 1}):
-            yield row["_id"], row["user_id"], row["kind"]
+        async for page in self._rows.pages(query, size=DUE_AT_ONCE, projection={"user_id": 1, "kind": 1}):
+            for row in page:
+                yield row["_id"], row["user_id"], row["kind"]
 
     async def writers(self) -> AsyncIterator[tuple[UUID, UUID]]:
         """Yield requests that were handed over, with the id whose key is to be destroyed, each once."""
