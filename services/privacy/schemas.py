@@ -257,7 +257,9 @@ def _waiting_for(case: Case) -> list[str]:
     if case.saga.phase is Phase.WAITING:
         return [name for name, part in parts if part.held]
     if case.saga.phase in (Phase.ERASING, Phase.INCOMPLETE):
-        return [name for name, part in parts if part.answered < case.saga.needed or part.missing]
+        short = [name for name, part in parts if part.answered < case.saga.needed or part.missing]
+        held = [name for name, part in parts if part.held and case.saga.phase is Phase.ERASING]
+        return sorted({*short, *held})
     return []
 
 

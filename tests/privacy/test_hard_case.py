@@ -80,6 +80,8 @@ async def test_a_hold_that_is_renewed_while_the_case_waits_is_told_and_certified
     await privacy.deliver(answered(erasure, "gallery", image, first.id))
     second = await held_image(privacy, first.item_id)
     await privacy.service.holds.release(first.id, "staff:2")
+    told = await seen(privacy, erasure)
+    assert (told["state"], told["waiting_for"]) == ("ERASING", ["gallery", "privacy"])
     await privacy.deliver(answered(erasure, "gallery", image, second.id))
     told = await seen(privacy, erasure)
     assert (told["state"], told["waiting_for"]) == ("WAITING", ["gallery"])
