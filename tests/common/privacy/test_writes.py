@@ -60,4 +60,4 @@ async def test_what_does_not_end_is_left_to_the_next_try(
     row = Write(id=uuid4(), user_id=person, until=datetime.now(UTC) + AHEAD)
     await studio.mongo.collection(Write).insert_one(row.to_mongo())
     with pytest.raises(ErasureUnderWay):
-        await writes.drained(person)
+        await asyncio.wait_for(writes.drained(person), 5)
