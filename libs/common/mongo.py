@@ -7,6 +7,7 @@ Async, `start_session` is awaited in motor); that difference lives here and in `
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 from bson import Timestamp, UuidRepresentation, encode
@@ -135,6 +136,11 @@ class Mongo:
     async def ping(self) -> None:
         """Return once the server answers."""
         await self._raw.command("ping")
+
+    async def time(self) -> datetime:
+        """Return the present by the server's clock. Not inside a transaction."""
+        told: datetime = (await self._raw.command("hello", codec_options=STORED))["localTime"]
+        return told
 
     async def transaction(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` in one transaction; every Collection call inside joins it.

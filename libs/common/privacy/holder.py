@@ -41,9 +41,11 @@ PASSES = 3
 RETENTION_EVERY = timedelta(hours=1)
 LOOK_EVERY_S = 60.0
 LATE_EVERY_S = 30.0
-LATE_AT_START = timedelta(days=7)
 LATE_FOR = timedelta(hours=1)
 """A presigned POST made just before the freeze still works for five minutes; a stuck worker may take longer."""
+OLDER_EVERY_S = 86_400.0
+OLDER_FOR = timedelta(days=7)
+"""All workers of a service may have been away for some days."""
 
 log = logger("holder")
 
@@ -203,7 +205,7 @@ class Holder:
 
     def loops(self) -> list[Loop]:
         """Return what runs in the background of every worker."""
-        return [self.retention_loop, self.standing.measure_for_ever, self.late_loop]
+        return [self.retention_loop, self.standing.measure_for_ever, self.late_loop, self.older_loop]
 
     async def retention_loop(self) -> None:
         """End retentions for as long as the process lives."""
@@ -215,20 +217,26 @@ class Holder:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def late_loop(self) -> None:
-        """Sweep after recent erasures for as long as the process lives; first after older ones, for a time off."""
-        await self.sweep_late(LATE_AT_START)
+        """Sweep after recent erasures for as long as the process lives."""
         while True:
-            await asyncio.sleep(LATE_EVERY_S)
             await self.sweep_late()
+            await asyncio.sleep(LATE_EVERY_S)
+
+    async def older_loop(self) -> None:
+        """Sweep after older erasures too, when the process starts and then daily; no new one waits for these many."""
+        while True:
+            await self.sweep_late(OLDER_FOR)
+            await asyncio.sleep(OLDER_EVERY_S)
 
     async def sweep_late(self, within: timedelta = LATE_FOR) -> None:
         """Erase again what arrived for people whose erasure was completed not long ago.
 
-        Whatever a sweep that died began, however long ago, is finished first.
+        Whatever a sweep that died began, however long ago, is finished first. Both times are the database's.
         """
         for user_id in [each async for each in self._progress.half_swept()]:
             await self._sweep_after(user_id, begun=True)
-        for user_id in [each async for each in self._progress.completed_since(now() - within)]:
+        since = await self.mongo.time() - within
+        for user_id in [each async for each in self._progress.completed_since(since)]:
             await self._sweep_after(user_id, begun=False)
 
     async def _sweep_after(self, user_id: UUID, *, begun: bool) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from libs.common.clock import new_id, now
+from libs.common.clock import new_id
 from libs.common.errors import Unavailable
 from libs.common.mongo import Mongo
 from libs.common.privacy.tombstones import UNDER_WAY, Asked, Chunk, ErasureReceipt, Tombstone
@@ -192,8 +192,9 @@ class Progress:
             yield row["_id"]
 
     async def complete(self, user_id: UUID) -> None:
-        """Close the erasure, and forget which pseudonym was the person's."""
-        await self._rows.update_one({"_id": user_id}, {"$set": {"completed_at": now(), "pseudonym": None}})
+        """Close the erasure, by the database's clock, and forget which pseudonym was the person's."""
+        closed = {"$currentDate": {"completed_at": True}, "$set": {"pseudonym": None}}
+        await self._rows.update_one({"_id": user_id}, closed)
 
     async def unfinished(self) -> AsyncIterator[UUID]:
         """Yield people who are frozen, and not erased yet."""

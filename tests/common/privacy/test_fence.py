@@ -7,11 +7,17 @@ from uuid import UUID, uuid4
 import pytest
 
 from libs.common.errors import SubjectErased, Unavailable
+from libs.common.privacy import holder as holding
+from libs.common.privacy.holder import LATE_FOR, Holder
 from libs.common.privacy.metrics import REFUSED, SWEPT
 from libs.common.privacy.objects import Objects
 from libs.common.privacy.progress import Tally
-from libs.common.privacy.tombstones import Tombstones
-from tests.common.privacy.studio import Picture, Receipt, Studio
+from libs.common.privacy.tombstones import Tombstone, Tombstones
+from libs.common.settings import CommonSettings
+from libs.common.tasks import Background
+from libs.common.testing.waiting import eventually
+from tests.clocks import off_by
+from tests.common.privacy.studio import BUCKET, Picture, Receipt, Studio, open_studio
 
 
 async def write(studio: Studio, user_id: UUID) -> None:
@@ -104,6 +110,58 @@ async def test_an_upload_that_lands_after_the_erasure_goes_again(studio: Studio)
     await studio.holder.sweep_late()
     assert await studio.objects(person) == 0
     assert await studio.objects(other) == 5
+
+
+async def erased(studio: Studio) -> UUID:
+    """Return somebody whose erasure is complete."""
+    person = await studio.settle()
+    await studio.holder.erase(person, uuid4())
+    await studio.holder.complete(person)
+    return person
+
+
+async def test_who_was_erased_by_a_clock_that_was_behind_is_swept_after_as_anybody(studio: Studio) -> None:
+    person = await studio.settle()
+    await studio.holder.erase(person, uuid4())
+    with off_by(-2 * LATE_FOR):
+        await studio.holder.complete(person)
+    await studio.put(person, ["posted-late"])
+    await studio.holder.sweep_late()
+    assert await studio.objects(person) == 0
+
+
+async def test_what_is_late_after_a_new_erasure_waits_for_no_older_one(
+    common_settings: CommonSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker has just started, and looks after one of two days ago, which takes it without end."""
+    monkeypatch.setattr(holding, "LATE_EVERY_S", 0.1)
+    verify, reached = Holder.verify, asyncio.Event()
+    async with open_studio(common_settings, named="late") as studio:
+        await studio.storage.ensure_buckets(BUCKET)
+        older = await erased(studio)
+        long_ago = [{"$set": {"completed_at": {"$subtract": ["$$NOW", 2 * 86_400_000]}}}]
+        await studio.mongo.collection(Tombstone).update_one({"_id": older}, long_ago)
+
+        async def endless(self: Holder, user_id: UUID) -> dict[str, int]:
+            if user_id == older:
+                reached.set()
+                await asyncio.Event().wait()
+            return await verify(self, user_id)
+
+        async def gone() -> bool:
+            return await studio.objects(person) == 0
+
+        monkeypatch.setattr(Holder, "verify", endless)
+        background = Background(studio.holder.loops())
+        background.start()
+        try:
+            async with asyncio.timeout(10):
+                await reached.wait()
+            person = await erased(studio)
+            await studio.put(person, ["posted-late"])
+            await eventually(gone, within_s=10)
+        finally:
+            await background.stop()
 
 
 @pytest.mark.parametrize("stuck", [0, 1])
