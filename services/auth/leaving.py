@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from libs.common.clock import new_id, now
+from libs.common.clock_guard import agreed_now
 from libs.common.errors import Unauthenticated
 from libs.common.events.auth import UserDeletedV1
 from libs.common.events.privacy import RequestOutcome
@@ -128,16 +129,19 @@ class Leaving:
         """Close the accounts whose time to come back has ended; return how many.
 
         Where it stands is in the rows: a process that is killed leaves what it has not closed to the next one.
+
+        Raises:   ClocksApart: who still has time to come back would be closed early.
         """
-        due = self._store.users.due(now())
+        due = self._store.users.due(await agreed_now(self._work.mongo))
         return sum([await self._closed(each, "grace-ended") async for each in due])
 
     async def close_unverified(self) -> int:
         """Delete accounts whose address was never verified in the time for it; return how many.
 
+        Raises:   ClocksApart.
         Source:   GDPR Art. 5(1)(e): the address may be somebody else's, who never asked for an account.
         """
-        before = now() - self._settings.unverified_lifetime
+        before = await agreed_now(self._work.mongo) - self._settings.unverified_lifetime
         due = self._store.users.unverified_since(before)
         return sum([await self._closed(each, "never-verified") async for each in due])
 

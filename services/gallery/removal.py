@@ -1,12 +1,12 @@
 """What goes: the objects of deleted images, uploads that were never completed, and objects that belong to nothing."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from libs.common.bus.consumes import Once
-from libs.common.clock import now
+from libs.common.clock_guard import agreed_now
 from libs.common.errors import SubjectErased
 from libs.common.logging import logger
 from libs.common.work import UnitOfWork
@@ -48,10 +48,10 @@ class Removal:
         DELETED.inc()
 
     async def expire_for_ever(self) -> None:
-        """End uploads that nobody completes, and deletions that waited, for as long as the process lives."""
+        """End deletions that waited, and uploads that nobody completes, for as long as the process lives."""
         while True:
+            await self.finish_deletions()  # first: it goes by no clock, and the other may be refused for ours
             await self.expire_uploads()
-            await self.finish_deletions()
             await asyncio.sleep(self._sweep_every_s)
 
     async def remove_orphans_for_ever(self) -> None:
@@ -64,9 +64,11 @@ class Removal:
         """End uploads that were begun too long ago; return how many. A frozen person's are left to the erasure.
 
         The row goes first: whoever is completing the upload at this moment finds it gone and keeps nothing.
+
+        Raises:   ClocksApart: every upload would have been begun too long ago.
         """
         ended = 0
-        async for old in self._uploads.begun_before(now() - self._expires_after):
+        async for old in self._uploads.begun_before(await agreed_now(self._work.mongo) - self._expires_after):
             ended += sum(await asyncio.gather(*map(self._expire, old)))
         if ended:
             EXPIRED.inc(ended)
@@ -121,17 +123,22 @@ class Removal:
         """Remove old objects that belong to no image and no upload; return how many.
 
         Such are left by a crash between an object and its row, and by a file posted after its upload expired.
+
+        Raises:   ClocksApart: an object whose row is being written would be old.
         """
-        removed = sum([await self._remove_orphans_among(names) async for names in self._objects.pages()])
+        before = await agreed_now(self._work.mongo) - self._expires_after
+        removed = sum(
+            [await self._remove_orphans_among(names, before) async for names in self._objects.pages()]
+        )
         if removed:
             ORPHANS.inc(removed)
             log.info("gallery.orphans_removed", objects=removed)
         return removed
 
-    async def _remove_orphans_among(self, names: list[str]) -> int:
+    async def _remove_orphans_among(self, names: list[str], before: datetime) -> int:
         """Remove the orphans of a page; return how many. Where it fails, the next look finds them again."""
         try:
-            old = [name for name in await self._unclaimed(names) if await self._is_old(name)]
+            old = [name for name in await self._unclaimed(names) if await self._is_old(name, before)]
             orphans = await self._unclaimed(old)  # looked at again: a row may have come meanwhile
             await self._objects.remove_orphans(orphans)
         except Exception as error:
@@ -148,6 +155,6 @@ class Removal:
             name for name, (arrived, key) in owners.items() if key not in (uploads if arrived else images)
         ]
 
-    async def _is_old(self, name: str) -> bool:
+    async def _is_old(self, name: str, before: datetime) -> bool:
         made_at = await self._objects.made_at(name)
-        return made_at is None or made_at <= now() - self._expires_after
+        return made_at is None or made_at <= before

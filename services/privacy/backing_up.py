@@ -14,6 +14,7 @@ from libs.common.backup.report import RestoreReport
 from libs.common.backup.settings import BackupSettings
 from libs.common.bus.lease import Lease, LeaseLost
 from libs.common.clock import now
+from libs.common.clock_guard import agreed_now
 from libs.common.errors import PixeraError
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
@@ -80,8 +81,11 @@ class BackingUp:
             self._lease.require()
 
     async def sweep(self, moment: datetime | None = None) -> None:
-        """Remove the backups whose time is over, of either kind, and what is left of any; measure those that stay."""
-        at = moment or now()
+        """Remove the backups whose time is over, of either kind, and what is left of any; measure those that stay.
+
+        Raises:   ClocksApart: a backup that goes early is not there when it is needed.
+        """
+        at = moment or await agreed_now(self._work.mongo)
         for vault in (False, True):
             folder, kind = Folder(*self._settings.place(vault=vault)), "vault" if vault else "platform"
             lasts = self._settings.vault_kept if vault else self._settings.kept

@@ -1,7 +1,7 @@
 """Moves cases: loads one, feeds the saga, and does what it asks for, all in one transaction."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from libs.common.audit import SYSTEM, Audit
@@ -112,18 +112,18 @@ class Casework:
 
         return await self._work.run(write)
 
-    async def tick(self, case_id: UUID) -> bool:
+    async def tick(self, case_id: UUID, moment: datetime) -> bool:
         """Tell a case of the time, in a transaction of its own; tell whether it moved.
 
         One that was due by an earlier policy alone does not move, and learns when it is due by the present one.
         """
 
         async def write() -> bool:
-            case, tick = await self.case(case_id), Tick(now())
-            if await self.take(case, tick):
+            case = await self.case(case_id)
+            if await self.take(case, Tick(moment)):
                 return True
-            if case.wake_at and case.wake_at <= tick.at:  # else it would stay due, and be told without end
-                case.repeat(tick.at, self._policy)
+            if case.wake_at and case.wake_at <= moment:  # else it would stay due, and be told without end
+                case.repeat(moment, self._policy)
                 await self._cases.save(case)
             return False
 
@@ -132,7 +132,8 @@ class Casework:
     async def take(self, case: Case, happened: Input, report: ScanReport | None = None) -> bool:
         """Move a case inside the open transaction; tell whether anything changed.
 
-        A hold on the account, confirmed before there was a case, comes before anything is asked to erase.
+        A hold on the account, confirmed before there was a case, comes before anything is asked to erase. One whose
+        date has come holds as well until it has ended: the clock that stamped what happened may be ahead.
         """
         inputs = [*await self._orders_before(case, happened), happened]
         return any([await self._take(case, each, report) for each in inputs])
@@ -145,7 +146,7 @@ class Casework:
     async def _orders_before(self, case: Case, happened: Input) -> list[Input]:
         if not saga.may_hold(case.saga) or isinstance(happened, PlaceHold):
             return []
-        hold = await self._holds.on_account(case.subject, happened.at)
+        hold = await self._holds.on_account(case.subject)
         if hold is None or (case.saga.hold and case.saga.hold.hold_id == str(hold.id)):
             return []
         order = PlaceHold(happened.at, hold.until, hold.ground, hold.confirmed_by or SYSTEM, str(hold.id))

@@ -134,7 +134,7 @@ def compose(settings: PrivacySettings, platform: Platform) -> Parts:
     scan_client, scan_storage = Mongo.connect(settings, platform.name), Storage(settings)
     scanner = Scanner(scan_client, scan_storage, settings)
     scanning = Scanning(cases, service, scanner, lease_s=settings.erasure_scan_lease_s)
-    retained = Retained(cases, service, scanner)
+    retained = Retained(cases, service, scanner, platform.mongo)
     watching = Watching(cases, service, every_s=settings.erasure_tick_s)
     checking = Checking(audit_rows, checkpoints, every_s=settings.audit_check_every_s)
     auditing: list[Loop] = [checking.run, partial(checkpoints.run, settings.audit_checkpoint_every_s)]

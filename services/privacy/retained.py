@@ -4,8 +4,9 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from libs.common.clock import now
+from libs.common.clock_guard import agreed_now
 from libs.common.logging import logger
+from libs.common.mongo import Mongo
 from services.privacy.models import Case
 from services.privacy.repository import CaseRepository
 from services.privacy.service import PrivacyService
@@ -28,13 +29,16 @@ class Looks(Protocol):
 class Retained:
     """Every worker looks; a case is amended once however many do."""
 
-    def __init__(self, cases: CaseRepository, service: PrivacyService, scanner: Looks) -> None:
-        self._cases, self._service, self._scanner = cases, service, scanner
+    def __init__(self, cases: CaseRepository, service: PrivacyService, scanner: Looks, mongo: Mongo) -> None:
+        self._cases, self._service, self._scanner, self._mongo = cases, service, scanner, mongo
 
     async def run(self) -> None:
-        """Look from time to time, for as long as the process lives."""
+        """Look from time to time, for as long as the process lives.
+
+        Raises:   ClocksApart: what is looked for too early is looked for again by the clock that was ahead.
+        """
         while True:
-            await self.look(now())
+            await self.look(await agreed_now(self._mongo))
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self, moment: datetime) -> int:

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from libs.common import case_token
 from libs.common.audit import Audit
 from libs.common.clock import now
+from libs.common.clock_guard import agreed_now
 from libs.common.events.auth import UserDeletedV1
 from libs.common.events.privacy import (
     ErasureCompletedV1,
@@ -106,11 +107,14 @@ class PrivacyService:
         """End the holds that are over, and tell the cases that are due; return how many holds and cases that moved.
 
         One that fails is told again in the next round, and holds up no other in this one.
+
+        Raises:   ClocksApart: a hold that ends early keeps nothing more. What is heard goes on meanwhile.
         """
-        moved = await self.holds.effects.end_due(now())
-        async for case_id in self._cases.due(now()):
+        moment = await agreed_now(self._work.mongo)
+        moved = await self.holds.effects.end_due(moment)
+        async for case_id in self._cases.due(moment):
             try:
-                moved += await self.casework.tick(case_id)
+                moved += await self.casework.tick(case_id, moment)
             except Exception as error:
                 log.warning("case.not_ticked", case_id=str(case_id), exc_info=error)
         return moved

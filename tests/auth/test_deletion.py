@@ -9,6 +9,7 @@ from bson import Binary
 
 from libs.common import case_token
 from libs.common.clock import now
+from libs.common.clock_guard import ClocksApart
 from libs.common.events.auth import SessionRevokedV1, UserDeletedV1, UserHiddenV1, UserRestoredV1
 from libs.common.testing.serving import published
 from libs.common.vault.cipher import CIPHERTEXT, SealBroken
@@ -17,6 +18,7 @@ from services.auth.leaving import Leaving
 from services.auth.rows import users
 from tests.auth.events import events_of
 from tests.auth.people import Auth, Person, form, problem, somebody
+from tests.clocks import off_by
 
 
 async def test_deletion_announces_the_case_and_gives_a_token_for_it(auth: Auth) -> None:
@@ -166,6 +168,21 @@ async def test_when_the_time_has_ended_each_account_is_closed_once_whoever_sweep
         assert event.case_id == case_id, "the person has the token of this one"
     assert problem(await auth.sign_in(people[0]), 401) == "wrong-credentials"
     assert [row["status"] for row in await auth.rows("users", _id=still)] == ["hidden"]
+
+
+async def test_no_account_is_closed_early_by_a_clock_that_is_ahead(auth: Auth) -> None:
+    user_id, _ = await left(auth, await auth.signed_in())
+    unproven = somebody()
+    assert (await auth.post("/users", form(unproven))).status_code == 202
+    with off_by(timedelta(days=366)):
+        for closes in (auth.service.leaving.close_due, auth.service.leaving.close_unverified):
+            with pytest.raises(ClocksApart):
+                await closes()
+    people = [user_id, await auth.user_id(unproven)]
+    assert [row["status"] for each in people for row in await auth.rows("users", _id=each)] == [
+        "hidden",
+        "unverified",
+    ]
 
 
 async def test_an_account_that_cannot_be_closed_holds_up_no_other(

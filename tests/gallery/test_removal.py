@@ -9,6 +9,7 @@ import pytest
 from libs.common import storage as storage_module
 from libs.common.bus.outbox import Outbox
 from libs.common.clock import new_id, now
+from libs.common.clock_guard import ClocksApart
 from libs.common.errors import Unavailable
 from libs.common.privacy.removals import Removals
 from libs.common.privacy.writes import Writes
@@ -20,6 +21,7 @@ from services.gallery.objects import BUCKET, ImageObjects
 from services.gallery.privacy import HOLDINGS, OBJECTS
 from services.gallery.removal import Removal
 from services.gallery.repository import ImageRepository, UploadRepository
+from tests.clocks import off_by
 from tests.gallery.house import House, Person, photograph, post
 
 AGED = timedelta(seconds=0)
@@ -72,6 +74,19 @@ async def test_a_completed_upload_expires_and_its_image_stays(house: House) -> N
     assert await uploads(house, person.id) == 0
     assert await house.objects(person.id) == before
     assert (await person.complete(image["id"])).json() == await person.image(image["id"])
+
+
+async def test_nothing_is_too_old_by_a_clock_that_is_ahead(house: House) -> None:
+    person = house.person()
+    data = photograph()
+    ticket = await person.begin(len(data))
+    await post(ticket, data)
+    removes = removal(house, timedelta(minutes=15))
+    for each in (removes.expire_uploads, removes.remove_orphans):
+        with off_by(timedelta(days=366)), pytest.raises(ClocksApart):
+            await each()
+    assert await uploads(house, person.id) == 1
+    assert await house.objects(person.id) == [f"incoming/{ticket['upload_id']}"]
 
 
 async def test_more_uploads_than_one_batch_expire(house: House) -> None:

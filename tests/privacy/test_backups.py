@@ -25,6 +25,7 @@ from libs.common.backup.settings import BackupSettings
 from libs.common.bus.lease import LeaseLost, LeaseRow
 from libs.common.bus.outbox import OutboxRow
 from libs.common.clock import now
+from libs.common.clock_guard import ClocksApart
 from libs.common.mongo import Mongo
 from libs.common.storage import Storage
 from libs.common.testing.metrics import metric
@@ -34,6 +35,7 @@ from services.privacy.backup_repository import BackupRepository, RemovalReposito
 from services.privacy.backups import Backups
 from services.privacy.errors import BackupUnderWay
 from services.privacy.models import Backup, BackupState
+from tests.clocks import off_by
 from tests.privacy.conftest import BUCKET, Privacy
 
 pytestmark = pytest.mark.slow
@@ -319,6 +321,9 @@ async def test_expired_backups_go_and_the_audit_hears(privacy: Privacy, safe: Sa
     backup = await safe.made()
     await safe.worker.sweep()
     assert safe.folder().is_whole(backup)
+    with off_by(timedelta(days=15)), pytest.raises(ClocksApart):
+        await safe.worker.sweep()
+    assert safe.folder(vault=True).is_whole(backup)
     await privacy.mongo.collection(OutboxRow).delete_many({})
     await safe.worker.sweep(now() + timedelta(days=4))
     assert safe.folder().is_whole(backup)

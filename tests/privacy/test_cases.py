@@ -218,7 +218,8 @@ async def test_verified_cases_that_cannot_be_read_hold_up_no_look_at_others(
     await cases.update_many({"_id": {"$in": broken}}, {"$set": {"phase": "no such phase"}})
     scanner = Scanner(privacy.mongo, privacy.storage, privacy.settings)
     try:
-        assert await Retained(CaseRepository(privacy.mongo), privacy.service, scanner).look(now()) == 1
+        retained = Retained(CaseRepository(privacy.mongo), privacy.service, scanner, privacy.mongo)
+        assert await retained.look(now()) == 1
     finally:
         await cases.delete_many({"_id": {"$in": broken}})
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from libs.common.bus.outbox import Outbox
-from libs.common.clock import now
+from libs.common.clock_guard import agreed_now
 from libs.common.errors import Unavailable
 from libs.common.events.privacy import HoldingErasure, HoldingInventory, OutsideProof
 from libs.common.logging import logger
@@ -208,10 +208,13 @@ class Holder:
         return [self.retention_loop, self.standing.measure_for_ever, self.late_loop, self.older_loop]
 
     async def retention_loop(self) -> None:
-        """End retentions for as long as the process lives."""
+        """End retentions for as long as the process lives.
+
+        Raises:   ClocksApart: a sweep keeps the moment that it goes by, also for who goes on with it.
+        """
         await self._retention.prepare()
         while True:
-            swept = await self._retention.run_due(now(), RETENTION_EVERY)
+            swept = await self._retention.run_due(await agreed_now(self.mongo), RETENTION_EVERY)
             if any(swept.values()):
                 log.info("retention.swept", swept={name: count for name, count in swept.items() if count})
             await asyncio.sleep(LOOK_EVERY_S)

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from libs.common.audit import SYSTEM, Audit
 from libs.common.clock import new_id, now
+from libs.common.clock_guard import agreed_now
 from libs.common.events.privacy import (
     ExportCompletedV1,
     ExportRequestedV1,
@@ -199,9 +200,10 @@ class Exports:
         """Remove the archives whose time is over; return how many went. What is left is for the next time.
 
         Args:     require: raises where another worker may be at it.
+        Raises:   ClocksApart.
         """
         removed = 0
-        async for export in self._rows.expired(now()):
+        async for export in self._rows.expired(await agreed_now(self._work.mongo)):
             require()
             removed += await self._removed(export)
         return removed

@@ -49,14 +49,15 @@ class HoldRows:
         wanted = {"$and": [OPEN if only_open else {}, after_cursor(cursor, made_at="placed_at")]}
         return [Hold.from_mongo(row) for row in await self._rows.find(wanted, sort=NEWEST_FIRST, limit=limit)]
 
-    async def on_account(self, subject: str, moment: datetime) -> Hold | None:
-        """Return the hold that is in force on an account, by the person's pseudonym: the one confirmed last."""
-        in_force = {
-            "kind": HoldKind.ACCOUNT.value,
-            "state": HoldState.IN_FORCE.value,
-            "until": {"$gt": moment},
-        }
-        row = await self._rows.find_one({"subject": subject, **in_force}, sort=[("confirmed_at", -1)])
+    async def on_account(self, subject: str, moment: datetime | None = None) -> Hold | None:
+        """Return the hold that is in force on an account, by the person's pseudonym: the one confirmed last.
+
+        Args:     moment: leaves out one whose date has come by then, though nobody has ended it yet.
+        """
+        in_force = {"kind": HoldKind.ACCOUNT.value, "state": HoldState.IN_FORCE.value}
+        not_over = {"until": {"$gt": moment}} if moment else {}
+        wanted = {"subject": subject, **in_force, **not_over}
+        row = await self._rows.find_one(wanted, sort=[("confirmed_at", -1)])
         return Hold.from_mongo(row) if row else None
 
     def over(self, moment: datetime) -> AsyncIterator[UUID]:

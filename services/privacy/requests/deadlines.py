@@ -6,6 +6,7 @@ from functools import partial
 from uuid import UUID
 
 from libs.common.clock import now
+from libs.common.clock_guard import agreed_now
 from libs.common.logging import logger
 from libs.common.mailing.request_news import News
 from libs.common.work import UnitOfWork
@@ -48,8 +49,11 @@ class Deadlines:
             await asyncio.sleep(self._every_s)
 
     async def pass_time(self) -> None:
-        """Remind of what is due soon, end what nobody proved in time, and destroy keys of nobody."""
-        moment = now()
+        """Remind of what is due soon, end what nobody proved in time, and destroy keys of nobody.
+
+        Raises:   ClocksApart: whoever has time left to prove who they are would lose it.
+        """
+        moment = await agreed_now(self._work.mongo)
         await self._each(self._requests.to_remind(moment), self._remind)
         await self._each(self._requests.to_lapse(moment), self._lapse)
         await self._accepting.retire_writers()

@@ -13,6 +13,8 @@ from pydantic import Field
 
 from libs.common import storage
 from libs.common.bus.lease import Lease, LeaseLost
+from libs.common.clock import now
+from libs.common.clock_guard import ClocksApart
 from libs.common.document import Document, Index
 from libs.common.errors import Unavailable
 from libs.common.privacy.annotations import DAY, TAX, Ends, Operational, Personal, Retention, SubjectId
@@ -25,6 +27,7 @@ from libs.common.privacy.retention.sweeps import Sweep
 from libs.common.privacy.rows import HELD, UNTIL
 from libs.common.settings import CommonSettings
 from libs.common.storage import Aged
+from tests.clocks import off_by
 from tests.common.privacy.studio import BUCKET, EPOCH, HOLDINGS, Code, Receipt, Studio, Visit, open_studio
 
 MINUTE = timedelta(minutes=1)
@@ -217,6 +220,17 @@ async def test_a_sweep_goes_on_where_the_one_before_it_died(
     told = await standing(studio, OVER)
     assert (told.last_completed_at, told.removed, told.removed_in_all) == (OVER, 9, 9)
     assert await studio.mongo.collection(Code).count({}) == 3
+
+
+async def test_no_retention_ends_early_by_a_clock_that_is_ahead_nor_is_its_moment_kept(
+    studio: Studio,
+) -> None:
+    await codes(studio, uuid4(), 1, now())
+    with off_by(timedelta(days=366)), pytest.raises(ClocksApart):
+        async with asyncio.timeout(5):
+            await studio.holder.retention_loop()
+    assert await studio.mongo.collection(Code).count({}) == 1
+    assert await studio.mongo.collection(Sweep).count({}) == 0
 
 
 async def test_one_process_sweeps_at_a_time_and_no_sooner_than_is_due(studio: Studio) -> None:
