@@ -122,7 +122,7 @@ class Casework:
             case = await self.case(case_id)
             if await self.take(case, Tick(moment)):
                 return True
-            if case.wake_at and case.wake_at <= moment:  # else it would stay due, and be told without end
+            if case.is_due(moment):  # else it would stay due, and be told without end
                 case.repeat(moment, self._policy)
                 await self._cases.save(case)
             return False

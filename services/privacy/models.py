@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from libs.common.clock_guard import MOST_APART
 from libs.common.document import Document, Index, Restored
 from libs.common.privacy.annotations import Operational
 from services.privacy.protocol import Phase, Policy
@@ -27,7 +28,8 @@ class Case(Document):
     """One erasure, from the deletion of the account to its proof.
 
     `sealed_subject` and `locators` go when the case is VERIFIED; `subject`, the keyed pseudonym, stays as proof.
-    `phase`, `open`, `due_at`, `wake_at` and `phase_since` repeat what the saga knows, for the indexes.
+    `phase`, `open`, `due_at`, `wake_at` and `phase_since` repeat what the saga knows, for the indexes. `moved_at` is
+    when it last moved, by the clock of whoever moved it: where that was ahead, `wake_at` cannot be waited for.
 
     Personal: none readable here. The person's id is sealed with a key that is not in the database; the tombstone
               beside it has the opaque id and the case's, so that a restored backup can be erased again.
@@ -38,6 +40,7 @@ class Case(Document):
     indexes: ClassVar[tuple[Index, ...]] = (
         Index((("open", -1), ("due_at", 1), ("_id", 1))),
         Index((("wake_at", 1),), partial={"wake_at": {"$type": "date"}}),
+        Index((("moved_at", 1),), partial={"open": True}),
         Index((("phase", 1), ("claimed_until", 1)), partial={"open": True}),
         Index((("subject", 1), ("open", 1))),
     )
@@ -58,6 +61,7 @@ class Case(Document):
     open: Operational[bool] = True
     due_at: Operational[datetime]
     wake_at: Operational[datetime | None] = None
+    moved_at: Operational[datetime | None] = None
 
     version: Operational[int] = 0
     claim: Operational[UUID | None] = None
@@ -69,7 +73,12 @@ class Case(Document):
             self.phase, self.phase_since = self.saga.phase, at
         self.open = self.saga.phase is not Phase.VERIFIED
         self.due_at = self.saga.due_at or self.due_at
-        self.wake_at = wake_at(self.saga, policy)
+        self.wake_at, self.moved_at = wake_at(self.saga, policy), at
+
+    def is_due(self, at: datetime) -> bool:
+        """Tell whether it wants a Tick, as `CaseRepository.due` looks for those that do."""
+        has_come = self.wake_at is not None and self.wake_at <= at
+        return has_come or (self.moved_at is not None and self.moved_at > at + MOST_APART)
 
 
 class Certificate(Document):

@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from libs.common.certificate import GENESIS
-from libs.common.mongo import Mongo
+from libs.common.clock_guard import MOST_APART
+from libs.common.mongo import Filter, Mongo
 from services.privacy.errors import CaseChanged
 from services.privacy.models import Case, Certificate, ChainHead
 from services.privacy.protocol import Phase
@@ -62,27 +63,36 @@ class CaseRepository:
         waits = {"open": True, "phase": Phase.WAITING.value, "saga.waited": hold_id}
         return [row["_id"] for row in await self._rows.find(waits, projection={"_id": 1})]
 
-    def due(self, moment: datetime) -> AsyncIterator[UUID]:
-        """Yield the open cases that want a Tick, the longest waiting first; one that stays due is yielded once."""
-        return self._awake(moment, open_=True)
+    async def due(self, moment: datetime) -> AsyncIterator[UUID]:
+        """Yield the open cases that want a Tick, the longest waiting first; one that stays due is yielded once.
+
+        After them those that were moved by a clock that was ahead: nothing else would wake them before it is as late.
+        """
+        async for case_id in self._ids({"open": True, "wake_at": {"$lte": moment}}, by="wake_at"):
+            yield case_id
+        async for case_id in self._ids(
+            {"open": True, "moved_at": {"$gt": moment + MOST_APART}}, by="moved_at"
+        ):
+            yield case_id
 
     def to_look_at(self, moment: datetime) -> AsyncIterator[UUID]:
         """Yield the VERIFIED cases of which the law lets something go, likewise."""
-        return self._awake(moment, open_=False)
+        return self._ids({"open": False, "wake_at": {"$lte": moment}}, by="wake_at")
 
-    async def claim_scan(self, claim: UUID, moment: datetime, until: datetime) -> Case | None:
-        """Take a case that waits to be scanned, or whose scanner has died."""
-        free = {"$or": [{"claimed_until": None}, {"claimed_until": {"$lt": moment}}]}
+    async def claim_scan(self, claim: UUID, lasts: timedelta) -> Case | None:
+        """Take a case that waits to be scanned, or whose scanner has died. Claims end by the database's clock."""
+        lapsed = {"$expr": {"$lt": ["$claimed_until", "$$NOW"]}}
+        free = {"$or": [{"claimed_until": None}, lapsed]}
         row = await self._rows.find_one_and_update(
             {"phase": Phase.SCANNING.value, "open": True, **free},
-            {"$set": {"claim": claim, "claimed_until": until}},
+            [{"$set": {"claim": claim, "claimed_until": _from_now(lasts)}}],
         )
         return Case.from_mongo(row) if row else None
 
-    async def prolong(self, case_id: UUID, claim: UUID, until: datetime) -> bool:
+    async def prolong(self, case_id: UUID, claim: UUID, lasts: timedelta) -> bool:
         """Keep, or end, a claim; tell whether it was still ours."""
         changed = await self._rows.update_one(
-            {"_id": case_id, "claim": claim}, {"$set": {"claimed_until": until}}
+            {"_id": case_id, "claim": claim}, [{"$set": {"claimed_until": _from_now(lasts)}}]
         )
         return bool(changed)
 
@@ -114,11 +124,14 @@ class CaseRepository:
         rows = await self._rows.aggregate([{"$match": {"open": True}}, {"$group": grouped}])
         return [OpenCases(phase=Phase(row.pop("_id")), **row) for row in rows]
 
-    async def _awake(self, moment: datetime, *, open_: bool) -> AsyncIterator[UUID]:
-        wants = {"open": open_, "wake_at": {"$lte": moment}}
-        async for page in self._rows.pages(wants, by="wake_at", size=DUE_AT_ONCE, projection={"wake_at": 1}):
+    async def _ids(self, wanted: Filter, *, by: str) -> AsyncIterator[UUID]:
+        async for page in self._rows.pages(wanted, by=by, size=DUE_AT_ONCE, projection={by: 1}):
             for row in page:
                 yield row["_id"]
+
+
+def _from_now(lasts: timedelta) -> Filter:
+    return {"$add": ["$$NOW", int(lasts.total_seconds() * 1_000)]}
 
 
 def _behind(after: tuple[bool, datetime, UUID] | None) -> dict[str, Any]:

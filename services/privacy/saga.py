@@ -41,7 +41,15 @@ from services.privacy.protocol import (
     Tick,
     UserDeleted,
 )
-from services.privacy.state import Hold, Saga, Step, deadlines_ahead, one_month_after, patience_ends
+from services.privacy.state import (
+    Hold,
+    Saga,
+    Step,
+    brought_near,
+    deadlines_ahead,
+    one_month_after,
+    patience_ends,
+)
 
 HELD, RELEASED = "erasure.held", "erasure.released"
 """What the audit calls it."""
@@ -172,6 +180,7 @@ def _in_time(saga: Saga, happened: Tick | ItemReleased, policy: Policy) -> Step:
 
 def _tick(saga: Saga, at: datetime, policy: Policy) -> Step:
     commands: list[Command] = []
+    saga = brought_near(saga, at, policy)
     if saga.hold and at >= saga.hold.until:
         saga, ended = _end_hold(saga, at, Record(RELEASED, "hold-expired"), policy)
         commands += ended

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
-from libs.common.clock import new_id, now
+from libs.common.clock import new_id
 from libs.common.errors import Unavailable
 from libs.common.logging import logger
 from libs.common.mongo import PASSING_ERRORS
@@ -51,15 +51,11 @@ class Scanning:
             while True:
                 self._wake.clear()
                 await room.acquire()
-                if case := await self._claimed():
+                if case := await self._cases.claim_scan(self._claim, self._lease):
                     scans.create_task(self._scan(case)).add_done_callback(lambda _: room.release())
                     continue
                 room.release()
                 await self._sleep()
-
-    async def _claimed(self) -> Case | None:
-        moment = now()
-        return await self._cases.claim_scan(self._claim, moment, moment + self._lease)
 
     async def _sleep(self) -> None:
         try:
@@ -77,7 +73,7 @@ class Scanning:
         except Exception as error:
             log.warning("scan.failed", case_id=str(case.id), run=case.saga.run, exc_info=error)
             with suppress(*OUTAGES):  # the claim ends by itself
-                await self._cases.prolong(case.id, self._claim, now() + AFTER_FAILURE)
+                await self._cases.prolong(case.id, self._claim, AFTER_FAILURE)
         finally:
             keeping.cancel()
 
@@ -98,4 +94,4 @@ class Scanning:
         """Prolong the claim for as long as the scan runs."""
         while True:
             await asyncio.sleep(self._lease.total_seconds() / 3)
-            await self._cases.prolong(case_id, self._claim, now() + self._lease)
+            await self._cases.prolong(case_id, self._claim, self._lease)

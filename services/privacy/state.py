@@ -1,7 +1,7 @@
 """What a case remembers, and when it next wants to be told of the time."""
 
 from calendar import monthrange
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from services.privacy.progress import Progress
@@ -136,6 +136,19 @@ def patience_ends(saga: Saga, policy: Policy) -> datetime | None:
         return saga.asked_at + backoff(policy.scan_timeout, policy.silence_cap, saga.silences)
     cap = policy.held_cap if saga.phase is Phase.WAITING else policy.silence_cap
     return saga.asked_at + backoff(policy.silence, cap, saga.silences)
+
+
+def brought_near(saga: Saga, at: datetime, policy: Policy) -> Saga:
+    """Return a case that waits no longer than the policy has it: a clock that was ahead may have moved it.
+
+    Nothing was asked after the present, and no attempt is further off than the wait that was set for it.
+    """
+    longest = at + backoff(policy.setback, policy.setback_cap, max(saga.setbacks - 1, 0))
+    return replace(
+        saga,
+        asked_at=min(saga.asked_at, at) if saga.asked_at else None,
+        retry_at=min(saga.retry_at, longest) if saga.retry_at else None,
+    )
 
 
 def deadlines_ahead(saga: Saga) -> list[tuple[Attention, datetime]]:

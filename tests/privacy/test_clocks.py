@@ -10,16 +10,18 @@ import pytest
 from libs.common.clock import new_id, now
 from libs.common.clock_guard import ClocksApart
 from services.privacy.exports.models import Export, ExportState
-from services.privacy.exports.rows import ExportRows
+from services.privacy.exports.rows import LONGEST_WAIT, ExportRows
 from services.privacy.holds.grounds import Ground
 from services.privacy.holds.models import Hold
 from services.privacy.holds.orders import Wanted
+from services.privacy.models import Case
 from services.privacy.protocol import HOLDERS, Phase
 from services.privacy.repository import CaseRepository
 from services.privacy.retained import Retained
-from services.privacy.scanner import Scanner
+from services.privacy.scanner import Finding, Scanner
 from tests.clocks import off_by
 from tests.privacy.conftest import Erasure, Privacy
+from tests.privacy.test_cases import report
 
 HOURS, A_YEAR = timedelta(hours=6), timedelta(days=366)
 SOON = timedelta(minutes=1)
@@ -91,3 +93,75 @@ async def test_nobody_looks_for_what_the_law_keeps_by_a_clock_that_is_ahead(priv
     scanner = Scanner(privacy.mongo, privacy.storage, privacy.settings)
     async with a_round_refused():
         await Retained(CaseRepository(privacy.mongo), privacy.service, scanner, privacy.mongo).run()
+
+
+async def test_a_case_tries_again_soon_though_a_clock_that_was_ahead_set_it_back(privacy: Privacy) -> None:
+    erasure = Erasure()
+    await privacy.deliver(*erasure.honest_story())
+    found = report(Finding("row", "gallery.images", 2))
+    with off_by(HOURS):
+        case = await privacy.service.finish_scan(erasure.case_id, 1, found)
+    assert case.saga.retry_at is not None
+    assert case.saga.retry_at > now() + SOON
+    await privacy.service.tick_due()
+    await asyncio.sleep(privacy.settings.erasure_setback_s)
+    await privacy.service.tick_due()
+    case = await privacy.case(erasure)
+    assert (case.phase, case.saga.attempt) == (Phase.ERASING, 2)
+
+
+async def test_a_question_is_asked_again_soon_though_a_clock_that_was_ahead_asked_it(
+    privacy: Privacy,
+) -> None:
+    erasure = Erasure()
+    with off_by(HOURS):
+        await privacy.deliver(erasure.deleted())
+    await privacy.service.tick_due()
+    case = await privacy.case(erasure)
+    assert case.wake_at is not None
+    assert case.wake_at <= now() + privacy.settings.policy.silence
+    assert case.saga.silences == 0
+
+
+async def test_a_case_with_nothing_to_set_right_is_told_once(privacy: Privacy) -> None:
+    erasure = Erasure()
+    with off_by(HOURS):
+        await privacy.deliver(erasure.inventory("auth"))  # before its deletion: nothing was asked
+    cases = CaseRepository(privacy.mongo)
+    assert erasure.case_id in [each async for each in cases.due(now())]
+    await privacy.service.tick_due()
+    assert erasure.case_id not in [each async for each in cases.due(now())]
+
+
+async def test_a_scan_claimed_by_a_clock_that_was_ahead_is_free_when_its_lease_ends(privacy: Privacy) -> None:
+    await privacy.mongo.collection(Case).update_many({}, {"$set": {"open": False}})  # other tests' scans
+    erasure, cases, lasts = Erasure(), CaseRepository(privacy.mongo), timedelta(seconds=0.2)
+    await privacy.deliver(*erasure.honest_story())
+    with off_by(HOURS):
+        claimed = await cases.claim_scan(new_id(), lasts)
+    assert claimed is not None
+    assert claimed.id == erasure.case_id
+    await asyncio.sleep(2 * lasts.total_seconds())
+    mine = new_id()
+    assert await cases.claim_scan(mine, SOON) is not None, "its process has died"
+    with off_by(HOURS):
+        assert await cases.claim_scan(new_id(), SOON) is None, "it is not over by the other's clock"
+        assert await cases.prolong(erasure.case_id, mine, lasts)
+    await asyncio.sleep(2 * lasts.total_seconds())
+    assert await cases.claim_scan(new_id(), SOON) is not None
+
+
+async def test_an_export_is_packed_soon_though_a_clock_that_was_ahead_made_it_due(privacy: Privacy) -> None:
+    rows, export = ExportRows(privacy.mongo), await exported(privacy, state=ExportState.PACKING)
+    with off_by(HOURS):
+        assert await rows.to_pack() is None
+        await privacy.service.exports.retry(export.id, "staff:1")
+    due = await rows.to_pack()
+    assert due is not None
+    assert due.id == export.id
+    with off_by(HOURS):
+        assert await rows.begin(due, new_id())
+    begun = await rows.get(export.user_id, export.id)
+    assert begun is not None
+    assert begun.tries == 1
+    assert now() < begun.due_at <= now() + LONGEST_WAIT

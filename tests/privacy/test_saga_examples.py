@@ -77,6 +77,26 @@ def test_silence_is_answered_with_the_question_again_and_more_patience_each_time
     assert waits[-1] == Policy().silence_cap
 
 
+def test_what_was_asked_by_a_clock_that_was_ahead_waits_from_the_next_tick_on() -> None:
+    asked, _ = step(Saga(), UserDeleted(START + DAY, START))
+    near, commands = step(asked, Tick(START + SECOND))
+    assert (near.asked_at, commands) == (START + SECOND, ())
+    assert wake_at(near) == START + SECOND + Policy().silence
+    assert step(near, Tick(START + 2 * SECOND)) == (near, ()), "once"
+
+
+def test_what_was_set_back_by_a_clock_that_was_ahead_is_tried_again_after_its_own_wait() -> None:
+    case = opened()
+    for holder in HOLDERS:
+        case, _ = step(case, InventoryCompleted(START, holder, {f"{holder}.rows": 2}))
+    for holder in HOLDERS[:-1]:
+        case, _ = step(case, ErasureCompleted(START + DAY, holder, 1, {f"{holder}.rows": Outcome(1)}))
+    assert (case.phase, case.retry_at) == (Phase.INCOMPLETE, START + DAY + Policy().setback)
+    near, commands = step(case, Tick(START + SECOND))
+    assert (near.retry_at, commands) == (START + SECOND + Policy().setback, ())
+    assert step(near, Tick(START + 2 * SECOND)) == (near, ()), "once"
+
+
 def test_deadlines_call_for_people_once_each_and_the_case_goes_on() -> None:
     case, commands = step(opened(), Tick(START + DAY))
     assert commands == (Alert(Attention.TARGET_MISSED), PublishInventoryRequested())

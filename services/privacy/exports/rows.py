@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from libs.common.clock import now
 from libs.common.mongo import Mongo
 from services.privacy.exports.models import Export, ExportedPart, ExportRequest, ExportState
 
@@ -70,6 +69,11 @@ class ExportRows:
         """Change an export."""
         await self._rows.update_one({"_id": export.id, "user_id": export.user_id}, {"$set": fields})
 
+    async def set_due(self, export: Export, **fields: Any) -> None:
+        """Change an export that is to be packed at once: by the database's clock, as all that is due here."""
+        at_once = {"$set": fields, "$currentDate": {"due_at": True}}
+        await self._rows.update_one({"_id": export.id, "user_id": export.user_id}, at_once)
+
     async def begin(self, export: Export, attempt: UUID) -> bool:
         """Note a try of packing before it begins; the next one is due after a wait that grows.
 
@@ -77,15 +81,15 @@ class ExportRows:
         """
         wait = min(timedelta(seconds=2 ** min(export.tries, 10)), LONGEST_WAIT)
         as_read = {"_id": export.id, "user_id": export.user_id, "attempt": export.attempt}
-        told = {"attempt": attempt, "tries": export.tries + 1, "due_at": now() + wait}
+        due_at = {"$add": ["$$NOW", int(wait.total_seconds() * 1_000)]}
+        told = {"attempt": attempt, "tries": export.tries + 1, "due_at": due_at}
         waits = {"state": ExportState.PACKING.value}
-        return bool(await self._rows.update_one({**as_read, **waits}, {"$set": told}))
+        return bool(await self._rows.update_one({**as_read, **waits}, [{"$set": told}]))
 
     async def to_pack(self) -> Export | None:
         """Return the export that waits longest to be packed."""
-        row = await self._rows.find_one(
-            {"state": ExportState.PACKING.value, "due_at": {"$lte": now()}}, sort=[("due_at", 1)]
-        )
+        due = {"$expr": {"$lte": ["$due_at", "$$NOW"]}}
+        row = await self._rows.find_one({"state": ExportState.PACKING.value, **due}, sort=[("due_at", 1)])
         return Export.from_mongo(row) if row else None
 
     async def expired(self, moment: datetime) -> AsyncIterator[Export]:

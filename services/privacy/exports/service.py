@@ -133,7 +133,7 @@ class Exports:
         await self._rows.note_part(event.user_id, event.export_id, event.holder, part)
         export = await self._rows.get(event.user_id, event.export_id)
         if export and export.state is ExportState.GATHERING and export.parts.keys() >= set(HOLDERS):
-            await self._rows.set(export, state=ExportState.PACKING.value, due_at=now())
+            await self._rows.set_due(export, state=ExportState.PACKING.value)
 
     async def of(self, user_id: UUID) -> list[Export]:
         """Return a person's exports, the latest first."""
@@ -222,7 +222,7 @@ class Exports:
         if export.state is ExportState.GATHERING:
             await self._work.outbox.add(ExportRequestedV1(user_id=export.user_id, export_id=export.id))
         elif export.state is ExportState.PACKING:
-            await self._rows.set(export, due_at=now(), tries=0)
+            await self._rows.set_due(export, tries=0)
         await self._record("export.retried", export, BY_STAFF, actor)
 
     async def _removed(self, export: Export) -> bool:
