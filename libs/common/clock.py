@@ -1,9 +1,12 @@
 """Time and identifiers, made in one place so that every process makes them alike."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
+
+MOST_APART = timedelta(seconds=30)
+"""How far the clocks of two machines may differ. It is what `PixeraClockOff` allows as well."""
 
 
 def now() -> datetime:

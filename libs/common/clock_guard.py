@@ -1,13 +1,10 @@
 """The present for what cannot be undone: no process does such a thing by its own clock alone."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from libs.common.clock import now
+from libs.common.clock import MOST_APART, now
 from libs.common.errors import Unavailable
 from libs.common.mongo import Mongo
-
-MOST_APART = timedelta(seconds=30)
-"""How far two clocks may differ. It is what `PixeraClockOff` allows as well."""
 
 
 class ClocksApart(Unavailable):

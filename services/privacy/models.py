@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from libs.common.clock_guard import MOST_APART
+from libs.common.clock import MOST_APART
 from libs.common.document import Document, Index, Restored
 from libs.common.privacy.annotations import Operational
 from services.privacy.protocol import Phase, Policy

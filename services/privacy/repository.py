@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.certificate import GENESIS
-from libs.common.clock_guard import MOST_APART
+from libs.common.clock import MOST_APART
 from libs.common.mongo import Filter, Mongo
 from services.privacy.errors import CaseChanged
 from services.privacy.models import Case, Certificate, ChainHead

@@ -4,6 +4,7 @@ from calendar import monthrange
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from libs.common.clock import MOST_APART
 from services.privacy.progress import Progress
 from services.privacy.protocol import HOLDERS, LAST, POLICY, Attention, Command, Phase, Policy, backoff
 
@@ -141,14 +142,16 @@ def patience_ends(saga: Saga, policy: Policy) -> datetime | None:
 def brought_near(saga: Saga, at: datetime, policy: Policy) -> Saga:
     """Return a case that waits no longer than the policy has it: a clock that was ahead may have moved it.
 
-    Nothing was asked after the present, and no attempt is further off than the wait that was set for it.
+    Nothing was asked after the present, and no attempt is further off than the wait that was set for it. Workers that
+    tell a case of the time at once differ by moments: that moves nothing.
     """
     longest = at + backoff(policy.setback, policy.setback_cap, max(saga.setbacks - 1, 0))
-    return replace(
-        saga,
-        asked_at=min(saga.asked_at, at) if saga.asked_at else None,
-        retry_at=min(saga.retry_at, longest) if saga.retry_at else None,
-    )
+    return replace(saga, asked_at=_brought(saga.asked_at, at), retry_at=_brought(saga.retry_at, longest))
+
+
+def _brought(moment: datetime | None, latest: datetime) -> datetime | None:
+    """Return a moment, or the latest that it can be where it is so much later that a clock was wrong."""
+    return latest if moment and moment > latest + MOST_APART else moment
 
 
 def deadlines_ahead(saga: Saga) -> list[tuple[Attention, datetime]]:

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from libs.common import clock_guard
-from libs.common.clock import now
-from libs.common.clock_guard import MOST_APART, ClocksApart, agreed_now
+from libs.common.clock import MOST_APART, now
+from libs.common.clock_guard import ClocksApart, agreed_now
 from libs.common.mongo import Mongo
 from libs.common.settings import CommonSettings, MongoDriver
 from tests.clocks import off_by

@@ -85,6 +85,13 @@ def test_what_was_asked_by_a_clock_that_was_ahead_waits_from_the_next_tick_on() 
     assert step(near, Tick(START + 2 * SECOND)) == (near, ()), "once"
 
 
+def test_workers_whose_present_differs_by_a_moment_move_a_case_once() -> None:
+    asked, _ = step(Saga(), UserDeleted(START, START))
+    again, commands = step(asked, Tick(START + DAY + SECOND))
+    assert commands
+    assert step(again, Tick(START + DAY)) == (again, ())
+
+
 def test_what_was_set_back_by_a_clock_that_was_ahead_is_tried_again_after_its_own_wait() -> None:
     case = opened()
     for holder in HOLDERS:

@@ -87,6 +87,27 @@ async def test_what_is_parked_after_we_let_go_is_known_once_the_partition_is_our
     assert await bench.effects() == [0]
 
 
+@BOTH
+async def test_what_another_member_has_put_aside_holds_up_its_key_here_too(bench: Bench, io: bool) -> None:
+    """It had the partition before, does not know yet that it lost it, and gave up the same record a moment ago."""
+    person, other = uuid4(), bench.bus(bench.subscription(bench.note, io=io))
+    bench.buses.remove(other)  # it is never started
+
+    async def fails_after_the_other(event: Noted, *once: Once) -> None:
+        if event.number == 0:
+            first = min(await records_of(bench.bootstrap, bench.topic), key=lambda record: record.offset)
+            burying = _parking(other, bench).bury(first, Fate(State.OPEN, "test"))
+            await asyncio.create_task(burying, context=Context())
+            raise Invalid
+        await (bench.note_once(event, once[0]) if once else bench.note(event))
+
+    await bench.bus(bench.subscription(fails_after_the_other, io=io)).start()
+    await bench.publish(*(bench.event(user_id=person, number=number) for number in (0, 1)))
+    await letters_reach(bench, 1, State.PARKED)
+    await other._producer.close()
+    assert await bench.effects() == []
+
+
 def _parking(bus: Bus, bench: Bench) -> Parking:
     return bus.redeliveries[bench.group]._parts.parking
 

@@ -66,11 +66,12 @@ async def test_whoever_succeeds_knows_what_failed_before(
     """At a rate of one after the other, so that what failed is noted before what follows it has its turn."""
     person, refuses, note, died = uuid4(), Refuses(bench), ReplayRuns.note, asyncio.Event()
 
-    async def dying(self: ReplayRuns, run: ReplayRun, *far: Any, **more: Any) -> None:
-        await note(self, run, *far, **more)
+    async def dying(self: ReplayRuns, run: ReplayRun, *far: Any, **more: Any) -> bool:
+        goes_on = await note(self, run, *far, **more)
         if "failed" in run.counts and not died.is_set():
             died.set()
             raise asyncio.CancelledError
+        return goes_on
 
     async with replaying(bench, io=False, refuses=refuses) as replays:
         await bench.publish(*(bench.event(user_id=person, number=number) for number in range(4)))

@@ -75,9 +75,16 @@ class Parking:
         return True
 
     async def known(self, record: Record) -> bool:
-        """Tell whether a record has a letter: it was given up, or put aside, and comes again."""
+        """Tell whether a record has a letter: it was given up, or put aside, and comes again.
+
+        Effects:  where it has one, later events of its key may have to wait. It may be of a member that had the
+                  partition before, and did so when we had looked which keys wait.
+        """
         found = letter_id(self._group.name, record.topic, record.partition, record.offset)
-        return await self._letters.find_one({"_id": found}, projection={"_id": 1}) is not None
+        if await self._letters.find_one({"_id": found}, projection={"_id": 1}) is None:
+            return False
+        self._keys.add((record.topic, record.key))
+        return True
 
     async def bury(self, record: Record, fate: Fate) -> None:
         """Write the letter of a record that is given up; from now on its key's later events wait.
