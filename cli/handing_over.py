@@ -10,7 +10,7 @@ from cli.orders import followed, reading
 from cli.output import NO, UNKNOWN, AsJson, complain, console, emit, fail, moment, note, table
 from cli.platform import Platform
 
-FAILED, WAITING = "failed", "waiting"
+FAILED, WAITING, TOO_OLD = "failed", "waiting", "too-old"
 COLUMNS = ("id", "group", "state", "read", "handed over", "ordered")
 ReplayId = Annotated[
     UUID, typer.Argument(metavar="REPLAY", help="Its id, as `pixera events replays` tells it.")
@@ -32,7 +32,7 @@ def hand_over(group: str, wanted: dict[str, Any], *, as_json: bool) -> NoReturn:
         _show(run)
     if run["state"] == "failed":
         complain("The replay failed again and again, or too much of it did: see the worker's log.")
-    over = {"done": NO if run["counts"].keys() & {FAILED, WAITING} else 0, "stopped": NO}
+    over = {"done": NO if run["counts"].keys() & {FAILED, WAITING, TOO_OLD} else 0, "stopped": NO}
     raise typer.Exit(over.get(run["state"], UNKNOWN))
 
 
@@ -77,6 +77,11 @@ def _show(run: dict[str, Any]) -> None:
     if WAITING in run["counts"]:
         console().print(
             "What waits would overtake what failed: settle that (`pixera dlq`), then replay again."
+        )
+    if TOO_OLD in run["counts"]:
+        console().print(
+            "What is too old is left: whether it had its effect, the group remembers for 30 days. Read it with "
+            "`--to stdout` or a file; a read model is made anew by a rebuild."
         )
 
 

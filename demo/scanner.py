@@ -24,6 +24,7 @@ from bson import Timestamp
 from bson.raw_bson import RawBSONDocument
 from minio import Minio
 from minio.datatypes import Object
+from minio.error import S3Error
 from pymongo import MongoClient
 
 from demo.files import stored
@@ -36,6 +37,7 @@ Copies = list[tuple[str, bytes]]
 GZIP = b"\x1f\x8b\x08"
 ZLIB = (b"\x78\x01", b"\x78\x9c", b"\x78\xda")
 DEEPEST = 3
+GONE = frozenset({"NoSuchKey", "NoSuchVersion"})
 PATIENCE_MS = 2_000
 
 
@@ -174,11 +176,19 @@ class Scanner:
 
 
 def _content(client: Minio, bucket: str, version: Object) -> bytes:
-    """Return an object version's name, headers and bytes; a delete marker has a name only."""
+    """Return an object version's name, headers and bytes.
+
+    A delete marker has a name only, and so has what was deleted since it was listed: other people go on meanwhile.
+    """
     name = (version.object_name or "").encode()
     if version.is_delete_marker:
         return name
-    answer = client.get_object(bucket, version.object_name or "", version_id=version.version_id)
+    try:
+        answer = client.get_object(bucket, version.object_name or "", version_id=version.version_id)
+    except S3Error as error:
+        if error.code in GONE:
+            return name
+        raise
     try:
         headers = "\n".join(f"{key}: {value}" for key, value in answer.headers.items())
         return b"\n".join((name, headers.encode(), answer.read()))

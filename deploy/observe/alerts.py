@@ -180,12 +180,15 @@ ERASURE = (
     ),
     Alert(
         "PixeraErasureSlow",
-        'max by (step) (pixera_saga_oldest_age_seconds{step!~"HELD|VERIFIED"}) > 900',
+        'max by (step) (pixera_saga_oldest_age_seconds{step!~"HELD|WAITING|VERIFIED"}) > 900',
         "5m",
         TICKET,
         "An erasure has been in the step {{ $labels.step }} since {{ $value | humanizeDuration }}",
         fires=((f'pixera_saga_oldest_age_seconds{{{PRIVACY},step="ERASING"}}', "0+60x60"),),
-        silent=((f'pixera_saga_oldest_age_seconds{{{PRIVACY},step="HELD"}}', "0+60x60"),),
+        silent=(
+            (f'pixera_saga_oldest_age_seconds{{{PRIVACY},step="HELD"}}', "0+60x60"),
+            (f'pixera_saga_oldest_age_seconds{{{PRIVACY},step="WAITING"}}', "0+60x60"),
+        ),
         after="50m",
     ),
     Alert(

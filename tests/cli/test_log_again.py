@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
 from libs.common.bus.letters.rows import ParkedKey, lane_id
 from libs.common.clock import now
 from libs.common.events.gallery import ImageUploadedV1
+from libs.common.replays import handover
 from libs.common.settings import CommonSettings
 from libs.common.testing.log import begin_anew
 from services.gallery.listing import Listing
@@ -64,7 +66,7 @@ async def test_a_rebuild_compares_and_swaps_only_when_told(
 
 
 async def test_a_replay_to_a_group_is_only_told_until_it_is_wanted(
-    house: House, person: Person, api: dict[str, str]
+    house: House, person: Person, api: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replay = ("events", "replay", "--subject", str(person.id), "--to")
     ran = await pixera(*replay, THUMBNAILS, **api)
@@ -74,6 +76,10 @@ async def test_a_replay_to_a_group_is_only_told_until_it_is_wanted(
     await house.mongo.collection("inbox").delete_many({"_id": {"$regex": "^gallery.make-thumbnails"}})
     ran = await pixera(*replay, THUMBNAILS, "--json", **api)
     assert json.loads(ran.out)["counts"] == {"deliverable": 1}
+    with monkeypatch.context() as patched:
+        patched.setattr(handover, "REMEMBERED", timedelta(0))
+        ran = await pixera(*replay, THUMBNAILS, "--yes", **api)
+        assert (ran.code, "too-old" in ran.out, "rebuild" in ran.out) == (1, True, True), ran.out
     parked = key_behind_a_letter(person)
     await house.mongo.collection(ParkedKey).insert_one(parked.to_mongo())
     ran = await pixera(*replay, THUMBNAILS, "--yes", **api)

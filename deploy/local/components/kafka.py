@@ -14,6 +14,9 @@ from deploy.local.probe import listens
 from deploy.local.supervisor import Program
 
 MESSAGE_LIMIT = 1_048_576  # bytes
+POSITIONS_KEPT = 401 * 24 * 60
+"""Minutes for which a group that is away keeps its positions: as long as any topic keeps its records. With none it
+would begin at the oldest of them, which its inbox has forgotten by then, and do all of it again."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def properties(data: Path, port: int, controller_port: int, more: Sequence[Liste
         "default.replication.factor": 1,
         "offsets.topic.replication.factor": 1,
         "offsets.topic.num.partitions": 8,
+        "offsets.retention.minutes": POSITIONS_KEPT,
         "transaction.state.log.replication.factor": 1,
         "transaction.state.log.min.isr": 1,
         "transaction.state.log.num.partitions": 4,

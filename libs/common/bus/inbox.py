@@ -13,6 +13,9 @@ from libs.common.mongo import BulkWriteError, DuplicateKeyError, Mongo, Row
 from libs.common.privacy.annotations import Operational
 
 KEPT = timedelta(days=30)
+REMEMBERED = KEPT - timedelta(hours=1)
+"""Whatever was published since is known here if it had its effect: clocks differ by less than that hour."""
+
 DUPLICATE_KEY = 11_000
 
 

@@ -5,16 +5,18 @@ from collections.abc import Iterable
 
 from libs.common.bus.envelope import Malformed, NotSubscribed, Received, Record, receive
 from libs.common.bus.group import Group
-from libs.common.bus.inbox import Inbox
+from libs.common.bus.inbox import REMEMBERED, Inbox
 from libs.common.bus.parts import subjects_of
 from libs.common.bus.redelivery import Redelivery
 from libs.common.bus.settling import NotDelivered
+from libs.common.clock import now
 from libs.common.logging import logger
 from libs.common.privacy.tombstones import Tombstones
 from libs.common.replays.lanes import Lanes
 
-FAILED, WAITING = "failed", "waiting"
-"""Beside the Outcomes of a delivery: it fails; its key waits, and it is left where it is, for another replay."""
+FAILED, WAITING, TOO_OLD = "failed", "waiting", "too-old"
+"""Beside the Outcomes of a delivery: it fails; its key waits, and it is left where it is, for another replay; it is
+older than the inbox remembers, which cannot tell whether it had its effect, so it is not risked a second time."""
 
 log = logger("replays")
 
@@ -33,7 +35,7 @@ class Handover:
         return Counter([await self._delivered(record) for record in records])
 
     async def foresee(self, records: Iterable[Record]) -> Counter[str]:
-        """Count what would become of records: delivered, known already, void by an erasure, or to wait.
+        """Count what would become of records: delivered, known already, void by an erasure, too old, or to wait.
 
         What would fail, and what would wait behind that, nobody knows before.
         """
@@ -41,13 +43,18 @@ class Handover:
         known = await self._inbox.known(one.id for one in readable)
         erased = set(await self._tombstones.among(subjects_of(readable)))
         fresh = [one for one in readable if one.id not in known]
-        due = [one for one in fresh if one.fenced_subject not in erased]
+        living = [one for one in fresh if one.fenced_subject not in erased]
+        due = [one for one in living if not _too_old(one.record)]
         waiting = len(await self._lanes.waiting(due))
-        told = {"duplicate": len(readable) - len(fresh), "erased": len(fresh) - len(due)}
-        return unreadable + Counter(told | {WAITING: waiting, "deliverable": len(due) - waiting})
+        told = {"duplicate": len(readable) - len(fresh), "erased": len(fresh) - len(living)}
+        left = {TOO_OLD: len(living) - len(due), WAITING: waiting, "deliverable": len(due) - waiting}
+        return unreadable + Counter(told | left)
 
     async def _delivered(self, record: Record) -> str:
-        """Return what became of a record: an Outcome, `waiting`, or `failed` with the reason in the log."""
+        """Return what became of a record: an Outcome, `waiting`, `too-old`, or `failed`; the log has the reason."""
+        if _too_old(record):
+            (told,) = await self.foresee([record])
+            return told
         if await self._waits(record):
             return WAITING
         try:
@@ -79,3 +86,7 @@ class Handover:
             except NotSubscribed:
                 unreadable["ignored"] += 1
         return readable, unreadable
+
+
+def _too_old(record: Record) -> bool:
+    return record.timestamp / 1_000 < (now() - REMEMBERED).timestamp()

@@ -9,10 +9,12 @@ import pytest
 
 from libs.common.audit import Audit
 from libs.common.bus.consumes import Subscription
-from libs.common.bus.inbox import InboxRow
+from libs.common.bus.inbox import REMEMBERED, InboxRow
 from libs.common.bus.redelivery import Redelivery
 from libs.common.bus.topics import Topic, ensure_topics
+from libs.common.clock import now
 from libs.common.events.base import Event
+from libs.common.replays import handover
 from libs.common.replays.replays import ReplayOver, Replays, UnknownGroup, UnreadTopics
 from libs.common.replays.runs import ReplayRun
 from libs.common.runs import State
@@ -82,6 +84,26 @@ async def test_what_was_lost_is_done_again_and_the_rest_is_not(bench: Bench, io:
         again = await done(replays, await replays.ask(ReplayRun(group=bench.group, deliver=True), STAFF))
         assert again.counts == {"duplicate": 20, "erased": 1}
         assert sorted(await bench.effects()) == list(range(20))
+
+
+@pytest.mark.parametrize("io", [False, True])
+async def test_what_is_older_than_the_inbox_remembers_is_left(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, io: bool
+) -> None:
+    async with replaying(bench, io=io) as replays:
+        await bench.publish_numbers(3)
+        await bench.effects_reach(3, within_s=60)
+        await forget(bench)
+        since = now()
+        await bench.publish(*(bench.event(user_id=uuid4(), number=number) for number in (10, 11)))
+        await bench.effects_reach(2, within_s=60)
+        await bench.mongo.collection(InboxRow).delete_many({})
+        monkeypatch.setattr(handover, "now", lambda: since + REMEMBERED)
+        told = await done(replays, await replays.ask(ReplayRun(group=bench.group), STAFF))
+        assert told.counts == {"too-old": 3, "deliverable": 2}
+        given = await done(replays, await replays.ask(ReplayRun(group=bench.group, deliver=True), STAFF))
+        assert given.counts == {"too-old": 3, "done": 2}
+        assert sorted(await bench.effects()) == [10, 10, 11, 11], "what was done so long ago came again"
 
 
 async def test_a_worker_that_dies_is_succeeded_where_it_was(
