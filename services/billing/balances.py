@@ -10,6 +10,7 @@ from libs.common.events.billing import (
     AccountOpenedV1,
     CreditsCapturedV1,
     CreditsGrantedV1,
+    CreditsReclaimedV1,
     CreditsRefundedV1,
     CreditsReleasedV1,
     CreditsReservedV1,
@@ -25,6 +26,7 @@ KINDS: dict[type[Event], Kind] = {
     CreditsCapturedV1: Kind.CAPTURE,
     CreditsReleasedV1: Kind.RELEASE,
     CreditsRefundedV1: Kind.REFUND,
+    CreditsReclaimedV1: Kind.RECLAIM,
 }
 """As which kind of entry of the ledger each event was booked."""
 

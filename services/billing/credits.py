@@ -12,6 +12,7 @@ from libs.common.events.billing import (
     CreditsCapturedV1,
     CreditsDeclinedV1,
     CreditsGrantedV1,
+    CreditsReclaimedV1,
     CreditsRefundedV1,
     CreditsReleasedV1,
     CreditsReservedV1,
@@ -73,7 +74,9 @@ class Credits:
     async def take_back(self, payment: Payment) -> None:
         """Take back the credits of a refunded payment, as far as they are still there: no balance goes below 0.
 
-        Effects:  an entry and credits.refunded, unless all was spent; the rest is counted as shortfall.
+        What is set aside for jobs stays so, and is owed: `release` takes it back.
+
+        Effects:  an entry and credits.refunded, unless none is there; what was spent is counted as shortfall.
         """
         available = (await self._balances.get(payment.user_id)).available
         taken = min(available, payment.credits)
@@ -82,7 +85,8 @@ class Credits:
             await self._outbox.add(
                 CreditsRefundedV1(user_id=payment.user_id, payment_id=payment.id, credits=taken)
             )
-        SHORTFALL.inc(payment.credits - taken)
+        owed = await self._reservations.owe(payment.user_id, payment.credits - taken)
+        SHORTFALL.inc(payment.credits - taken - owed)
 
     async def reserve(self, user_id: UUID, job_id: UUID, credits_: int) -> None:
         """Set credits aside for a job, once; not where the job is over already.
@@ -101,7 +105,7 @@ class Credits:
         await self._outbox.add(CreditsReservedV1(user_id=user_id, job_id=job_id, credits=credits_))
 
     async def capture(self, user_id: UUID, job_id: UUID) -> None:
-        """Spend the credits set aside for a job, once.
+        """Spend the credits set aside for a job, once; of these, what is owed for a refund is so no more.
 
         Effects:  an entry; publishes credits.captured. None without an open reservation.
         """
@@ -110,17 +114,25 @@ class Credits:
             await self._outbox.add(
                 CreditsCapturedV1(user_id=user_id, job_id=job_id, credits=captured.credits)
             )
+            SHORTFALL.inc(captured.owed)
 
     async def release(self, user_id: UUID, job_id: UUID) -> None:
-        """Give the credits set aside for a job back, once.
+        """Give the credits set aside for a job back, once, and take back what of them was refunded meanwhile.
 
-        Effects:  an entry; publishes credits.released. None without an open reservation.
+        Effects:  an entry; publishes credits.released, and so credits.reclaimed. None without an open reservation.
         """
         if released := await self._settle(user_id, job_id, ReservationState.RELEASED):
             await self._book(user_id, entry(Kind.RELEASE, released.credits), job_id=job_id)
             await self._outbox.add(
                 CreditsReleasedV1(user_id=user_id, job_id=job_id, credits=released.credits)
             )
+            await self._reclaim(released)
+
+    async def _reclaim(self, released: Reservation) -> None:
+        if released.owed:
+            user_id, job_id = released.user_id, released.job_id
+            await self._book(user_id, entry(Kind.RECLAIM, released.owed), job_id=job_id)
+            await self._outbox.add(CreditsReclaimedV1(user_id=user_id, job_id=job_id, credits=released.owed))
 
     async def _decline(self, user_id: UUID, job_id: UUID, credits_: int) -> None:
         await self._decide(user_id, job_id, credits_, ReservationState.DECLINED)

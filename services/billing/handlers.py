@@ -65,10 +65,10 @@ async def capture_credits(event: GenerationCompletedV1, service: BillingService)
 
 @consumes(GenerationFailedV1, group="billing.release-credits")
 async def release_credits(event: GenerationFailedV1, service: BillingService) -> None:
-    """Give the credits of a job without images back.
+    """Give the credits of a job without images back, but for what was refunded meanwhile.
 
     Raises:   BooksDisagree: dead-letter.
-    Effects:  ledger entry; publishes credits.released.
+    Effects:  ledger entries; publishes credits.released, and credits.reclaimed for what was refunded.
     """
     await service.credits.release(event.user_id, event.job_id)
 

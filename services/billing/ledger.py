@@ -25,6 +25,7 @@ class Kind(StrEnum):
     CAPTURE = "capture"
     RELEASE = "release"
     REFUND = "refund"
+    RECLAIM = "reclaim"
 
 
 ROUTES: dict[Kind, tuple[Account, Account]] = {
@@ -34,6 +35,7 @@ ROUTES: dict[Kind, tuple[Account, Account]] = {
     Kind.CAPTURE: (Account.RESERVED, Account.USAGE),
     Kind.RELEASE: (Account.RESERVED, Account.AVAILABLE),
     Kind.REFUND: (Account.AVAILABLE, Account.SALES),
+    Kind.RECLAIM: (Account.AVAILABLE, Account.SALES),
 }
 """From which account to which each kind of entry moves credits."""
 

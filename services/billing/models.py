@@ -169,7 +169,10 @@ class ReservationState(StrEnum):
 
 
 class Reservation(Document):
-    """The credits of one job; a settled one stays, so that late and repeated events find it settled."""
+    """The credits of one job; a settled one stays, so that late and repeated events find it settled.
+
+    `owed` of them were refunded while they were set aside: they are taken back if the job gives them back.
+    """
 
     collection: ClassVar[str] = "reservations"
     indexes: ClassVar[tuple[Index, ...]] = (Index((("user_id", 1),)),)
@@ -177,6 +180,7 @@ class Reservation(Document):
     job_id: Operational[UUID] = Field(alias="_id")
     user_id: SubjectId
     credits: Spendable[int]
+    owed: Spendable[int] = 0
     state: Spendable[ReservationState]
     created_at: Spendable[datetime] = Field(default_factory=now)
     settled_at: Spendable[datetime | None] = None

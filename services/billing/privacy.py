@@ -40,8 +40,9 @@ eight years from the end of the calendar year. Credits for one service are taxed
 
 PAID = {"state": {"$in": [state.value for state in PAID_STATES]}}
 NEVER_PAID = {"state": {"$nin": [state.value for state in PAID_STATES]}}
-OF_PAYMENTS = {"kind": {"$in": [Kind.PURCHASE.value, Kind.REFUND.value]}}
-OF_USAGE = {"kind": {"$nin": [Kind.PURCHASE.value, Kind.REFUND.value]}}
+SALES = [Kind.PURCHASE.value, Kind.REFUND.value, Kind.RECLAIM.value]
+OF_PAYMENTS = {"kind": {"$in": SALES}}
+OF_USAGE = {"kind": {"$nin": SALES}}
 
 PAYMENT_PROVIDER = Processor(
     name="payment-provider",

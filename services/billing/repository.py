@@ -185,6 +185,19 @@ class ReservationRepository:
         """Store what was decided about a job's credits."""
         await self._rows.insert_one(reservation.to_mongo())
 
+    async def owe(self, user_id: UUID, credits_: int) -> int:
+        """Let credits that are set aside be owed, each once; return how many are now that were not."""
+        query = {"user_id": user_id, "state": ReservationState.RESERVED.value}
+        changes, left = [], credits_
+        async for row in self._rows.stream(query):
+            reservation = Reservation.from_mongo(row)
+            if more := min(left, reservation.credits - reservation.owed):
+                change = {"$set": {"owed": reservation.owed + more}}
+                changes.append(({"_id": reservation.job_id, "user_id": user_id}, change))
+                left -= more
+        await self._rows.upsert_many(changes)
+        return credits_ - left
+
     async def settle(self, user_id: UUID, job_id: UUID, state: ReservationState) -> Reservation | None:
         """Settle an open reservation and return it; None where none is open."""
         query = {"_id": job_id, "user_id": user_id, "state": ReservationState.RESERVED.value}

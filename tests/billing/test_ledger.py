@@ -34,7 +34,7 @@ def test_an_entry_cannot_make_credits_out_of_nothing() -> None:
         Entry(Kind.WELCOME, ())
 
 
-@pytest.mark.parametrize("kind", [Kind.RESERVATION, Kind.CAPTURE, Kind.RELEASE, Kind.REFUND])
+@pytest.mark.parametrize("kind", [Kind.RESERVATION, Kind.CAPTURE, Kind.RELEASE, Kind.REFUND, Kind.RECLAIM])
 def test_nothing_can_be_taken_that_is_not_there(kind: Kind) -> None:
     with pytest.raises(Overdrawn):
         Balance().plus(entry(kind, 1)).sound()
@@ -78,7 +78,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.balances[person] = after.sound()
         self.books[person].append(movement)
         self.granted += amount if kind in (Kind.PURCHASE, Kind.WELCOME) else 0
-        self.granted -= amount if kind is Kind.REFUND else 0
+        self.granted -= amount if kind in (Kind.REFUND, Kind.RECLAIM) else 0
         self.used += amount if kind is Kind.CAPTURE else 0
 
     @invariant()

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -213,6 +214,21 @@ async def test_a_wrong_fold_is_seen(log: Billing, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(balances, "KINDS", balances.KINDS | {CreditsRefundedV1: Kind.PURCHASE})
     verdict = await rebuilt(log)
     assert (verdict.equal, verdict.result["differing"]) == (False, 1)
+
+
+async def test_what_a_refund_takes_from_jobs_is_in_the_log_too(log: Billing) -> None:
+    user_id, jobs = uuid4(), [uuid4(), uuid4()]
+    payment = await log.payment_of(user_id)
+    await told(log, payment, PaymentState.COMPLETED)
+    await log.in_transaction(lambda: log.service.grant(user_id, payment.id))
+    for job_id in jobs:
+        await log.in_transaction(partial(log.service.credits.reserve, user_id, job_id, 45))
+    await told(log, payment, PaymentState.REFUNDED)
+    await log.in_transaction(lambda: log.service.credits.release(user_id, jobs[0]))
+    await log.in_transaction(lambda: log.service.credits.capture(user_id, jobs[1]))
+    assert await log.balance(user_id) == (0, 0)
+    verdict = await rebuilt(log)
+    assert (verdict.equal, verdict.result["compared"]) == (True, 1)
 
 
 async def test_what_began_before_the_log_is_counted_and_never_called_equal(log: Billing) -> None:

@@ -1,19 +1,23 @@
 """Notices of the provider over HTTP: signed, fresh, taken in once, and in any order."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import permutations
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from libs.common.testing.metrics import metric
 from libs.common.testing.processes import Process, environment, free_port, running
-from services.billing.ledger import Kind
+from services.billing.ledger import Balance, Kind
 from services.billing.models import Payment, WebhookReceipt
 from tests.billing.conftest import BILLING, NOTICES, Billing, Notice, notice
 
+SHORTFALL = "pixera_billing_refund_shortfall_credits_total"
 OTHER_SECRET = "whsec_c29tZWJvZHkgZWxzZSdzIHdlYmhvb2sgc2VjcmV0ISEhIQ=="
 
 
@@ -145,6 +149,57 @@ async def test_a_refund_takes_no_more_than_is_left(api: httpx.AsyncClient, billi
     await notice(payment, "refunded").send(api)
     assert await billing.balance(payment.user_id) == (0, 70)
     assert await billing.books() == 0
+
+
+async def test_a_refund_takes_what_was_set_aside_as_soon_as_its_job_gives_it_back(
+    api: httpx.AsyncClient, billing: Billing
+) -> None:
+    payment, (cancelled, drawn) = await billing.payment_of(uuid4()), (uuid4(), uuid4())
+    user_id, credits_ = payment.user_id, billing.service.credits
+    await notice(payment, "completed").send(api)
+    await billing.in_transaction(lambda: billing.service.grant(user_id, payment.id))
+    await billing.in_transaction(lambda: credits_.reserve(user_id, cancelled, 70))
+    await billing.in_transaction(lambda: credits_.reserve(user_id, drawn, 25))
+    await notice(payment, "refunded").send(api)
+    assert await billing.balance(user_id) == (0, 95)
+
+    await billing.in_transaction(lambda: credits_.release(user_id, cancelled))
+    await billing.in_transaction(lambda: credits_.release(user_id, cancelled))
+    assert await billing.balance(user_id) == (0, 25)
+    before = metric(SHORTFALL)
+    await billing.in_transaction(lambda: credits_.capture(user_id, drawn))
+    assert metric(SHORTFALL) - before == 25
+
+    kinds = Counter(row.kind for row in await billing.entries(user_id))
+    assert (kinds[Kind.REFUND], kinds[Kind.RELEASE], kinds[Kind.RECLAIM]) == (1, 1, 1)
+    assert (await billing.published(user_id)).count("credits.reclaimed") == 1
+    assert await billing.balance(user_id) == (0, 0)
+    assert await billing.rebuilt(user_id) == Balance()
+    assert await billing.books() == 0
+
+
+async def test_two_refunds_take_a_jobs_credits_once_and_leave_what_is_paid_for(
+    api: httpx.AsyncClient, billing: Billing
+) -> None:
+    user_id, job_id, other_job, credits_ = uuid4(), uuid4(), uuid4(), billing.service.credits
+    payments = [await billing.payment_of(user_id) for _ in range(3)]
+    for payment in payments:
+        await notice(payment, "completed").send(api)
+        await billing.in_transaction(partial(billing.service.grant, user_id, payment.id))
+    await billing.in_transaction(lambda: credits_.reserve(user_id, job_id, 290))
+    for payment in payments[:2]:
+        await notice(payment, "refunded").send(api)
+    assert await billing.balance(user_id) == (0, 290)
+    later = await billing.payment_of(user_id)
+    await notice(later, "completed").send(api)
+    await billing.in_transaction(lambda: billing.service.grant(user_id, later.id))
+    await billing.in_transaction(lambda: credits_.reserve(user_id, other_job, 40))
+    await billing.in_transaction(lambda: credits_.release(user_id, other_job))
+
+    await billing.in_transaction(lambda: credits_.release(user_id, job_id))
+
+    assert await billing.balance(user_id) == (200, 0)
+    assert await billing.rebuilt(user_id) == Balance(200, 0)
 
 
 async def test_a_refund_told_before_the_payment_credits_nothing(

@@ -163,6 +163,10 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
         lambda s: s.repeat("payment.completed", topic="credits.refunded", id="refund"),
         {"event without its write: credits.refunded"},
     ),
+    "what a refund took from a job was told and not booked": (
+        lambda s: s.repeat("credits.released", topic="credits.reclaimed", id="reclaim"),
+        {"event without its write: credits.reclaimed"},
+    ),
     "an id means two events": (
         lambda s: s.repeat("image.ready", body={"user_id": ADA, "image_id": IMAGE, "job_id": "x"}),
         {"identities"},

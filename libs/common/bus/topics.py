@@ -57,6 +57,7 @@ OWN_RETENTION = {
     "credits.captured": OF_BALANCES,
     "credits.released": OF_BALANCES,
     "credits.refunded": OF_BALANCES,
+    "credits.reclaimed": OF_BALANCES,
     "image.uploaded": OF_GALLERY,
     "image.ready": OF_GALLERY,
     "image.captioned": OF_GALLERY,

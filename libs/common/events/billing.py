@@ -88,11 +88,22 @@ class CreditsReleasedV1(Event, topic="credits.released", subject="user_id"):
 
 
 class CreditsRefundedV1(Event, topic="credits.refunded", subject="user_id"):
-    """Credits of a refunded payment were taken back, as far as they had not been spent.
+    """Credits of a refunded payment were taken back, as far as they were neither spent nor set aside.
 
     Consumers: none; it is the audit's and a rebuilt balance's source.
     """
 
     user_id: UUID
     payment_id: UUID
+    credits: int
+
+
+class CreditsReclaimedV1(Event, topic="credits.reclaimed", subject="user_id"):
+    """Credits that a refund found set aside for a job were taken back when the job gave them back.
+
+    Consumers: none; it is the audit's and a rebuilt balance's source.
+    """
+
+    user_id: UUID
+    job_id: UUID
     credits: int

@@ -154,6 +154,7 @@ PAIRINGS = (
     Pairing(
         "credits.refunded", "payment_id", _rows("billing.ledger_entries", _entry("refund"), "payment_id")
     ),
+    Pairing("credits.reclaimed", "job_id", _rows("billing.ledger_entries", _entry("reclaim"), "job_id")),
     Pairing("credits.reserved", "job_id", _rows("billing.ledger_entries", _entry("reservation"), "job_id")),
     Pairing("credits.captured", "job_id", _rows("billing.ledger_entries", _entry("capture"), "job_id")),
     Pairing("credits.released", "job_id", _rows("billing.ledger_entries", _entry("release"), "job_id")),
