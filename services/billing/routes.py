@@ -126,21 +126,19 @@ async def list_entries(
 
 @webhooks.post(
     "/sandbox",
-    responses=problems(
-        TooLarge, WebhookRefused, PaymentNotFound, AmountMismatch, NoticeUnreadable, PaymentFrozen
-    ),
+    responses=problems(TooLarge, WebhookRefused, AmountMismatch, NoticeUnreadable, PaymentFrozen),
 )
 async def take_notice(request: Request, service: Service) -> NoticeOut:
     """Take in a signed notice of the sandbox provider; a repeated one is answered alike and does nothing.
 
-    Raises:   WebhookRefused (401); NoticeUnreadable (422); PaymentNotFound (404), AmountMismatch (409) and
-              PaymentFrozen (503): the provider tells again later.
+    Raises:   WebhookRefused (401); NoticeUnreadable (422); AmountMismatch (409) and PaymentFrozen (503): the provider
+              tells again later.
     Effects:  the payment's state; publishes payment.completed.
     """
     try:
         notice = service.provider.read_notice(request.headers, await request.body())
         outcome = await service.take_notice(notice)
-    except (WebhookRefused, Invalid, PaymentNotFound, AmountMismatch, PaymentFrozen) as error:
+    except (WebhookRefused, Invalid, AmountMismatch, PaymentFrozen) as error:
         WEBHOOKS.labels(error.code).inc()
         raise
     return NoticeOut(outcome=outcome)

@@ -140,14 +140,17 @@ class BillingService:
     async def take_notice(self, notice: Notice) -> Outcome:
         """Take in what the provider says of a payment: once, and whatever the order it comes in.
 
-        Of a payment that was erased before it was paid, what was paid all the same is booked for nobody.
+        Of a payment that is gone before it was paid, what was paid all the same is booked for nobody. Where no money
+        moved there is nothing to keep, and a refusal would have the provider tell it for ever.
 
-        Raises:   PaymentNotFound (404); AmountMismatch (409); PaymentFrozen (503): the provider tells again.
+        Raises:   AmountMismatch (409); PaymentFrozen (503): the provider tells again.
         Effects:  the payment's state; publishes payment.completed; a refund takes unspent credits back.
         """
         payment = await self._payments.told_of(notice.payment_id)
         if payment is None:
-            return await self._book_for_nobody(notice)
+            outcome = await self._book_for_nobody(notice) if notice.state in PAID_STATES else Outcome.STALE
+            WEBHOOKS.labels(outcome.value).inc()
+            return outcome
         if payment.price != notice.amount:
             raise AmountMismatch
         try:
@@ -164,10 +167,8 @@ class BillingService:
     async def _book_for_nobody(self, notice: Notice) -> Outcome:
         """Book money whose payer was erased in the meantime, under a pseudonym of its own, as tax law asks.
 
-        Raises:   PaymentNotFound (404): no money has moved; PaymentFrozen (503): a notice of it is being booked.
+        Raises:   PaymentFrozen (503): a notice of it is being booked.
         """
-        if notice.state not in PAID_STATES:
-            raise PaymentNotFound
         payment = Payment(
             id=notice.payment_id,
             user_id=uuid4(),
@@ -185,11 +186,9 @@ class BillingService:
             return Outcome.APPLIED
 
         try:
-            outcome = await self._work.run(write)
+            return await self._work.run(write)
         except DuplicatePayment as error:
             raise PaymentFrozen from error
-        WEBHOOKS.labels(outcome.value).inc()
-        return outcome
 
     async def _apply(self, notice: Notice, user_id: UUID) -> tuple[Outcome, PaymentState]:
         payment = await self._payments.get(user_id, notice.payment_id)

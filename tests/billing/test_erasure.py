@@ -5,6 +5,7 @@ The payment provider, a real process of the sandbox's app, erases what leads to 
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,10 +21,10 @@ from libs.common.privacy.annotations import TAX
 from libs.common.privacy.handlers import Answers
 from libs.common.privacy.item_holds import HoldState, ItemHold
 from libs.common.settings import CommonSettings
+from libs.common.testing.processes import Process, environment, free_port, running
 from libs.common.testing.serving import serving
 from libs.common.testing.waiting import eventually
-from services.billing.errors import PaymentNotFound
-from services.billing.models import BalanceRow, LedgerEntry, Payment, Reservation
+from services.billing.models import BalanceRow, LedgerEntry, Payment, Reservation, WebhookReceipt
 from services.billing.packages import PACKAGES
 from services.billing.payments import Money, PaymentState
 from services.billing.privacy import HOLDINGS
@@ -33,7 +34,7 @@ from services.billing.providers.sandbox.models import CheckoutRow, CheckoutState
 from services.billing.providers.sandbox.plan import Choice, Faults
 from services.billing.providers.sandbox.settings import SandboxSettings
 from services.billing.service import Outcome
-from tests.billing.conftest import WEBHOOK_SECRET, Billing
+from tests.billing.conftest import BILLING, WEBHOOK_SECRET, Billing
 
 AT_THE_PROVIDER = "billing.payment-provider"
 KEPT = ("billing.payments", "billing.ledger_entries")
@@ -41,12 +42,19 @@ GONE = ("billing.payments:unpaid", "billing.ledger_entries:usage", "billing.bala
 
 
 @pytest.fixture(scope="module")
-def sandbox(common_settings: CommonSettings) -> FastAPI:
+def merchant_port() -> int:
+    """Where the provider delivers its notices; nobody answers but where a test starts billing there."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def sandbox(common_settings: CommonSettings, merchant_port: int) -> FastAPI:
     """The payment provider."""
     more = {
         "pay_api_key": SecretStr("tests-api-key"),
         "webhook_secret": SecretStr(WEBHOOK_SECRET),
-        "billing_url": "http://127.0.0.1:9",
+        "billing_url": f"http://127.0.0.1:{merchant_port}",
+        "pay_longest_retry_s": 0.5,
     }
     return create_app(SandboxSettings.model_validate(common_settings.model_dump() | more))
 
@@ -138,8 +146,7 @@ async def test_what_the_provider_tells_after_the_erasure_is_booked_and_credits_n
     await erase(billing, user_id)
     published = await billing.mongo.collection("outbox").count({"topic": "payment.completed"})
 
-    with pytest.raises(PaymentNotFound):
-        await told(billing, payments[1], PaymentState.PENDING)
+    assert await told(billing, payments[1], PaymentState.PENDING) is Outcome.STALE
     assert await told(billing, payments[1], PaymentState.COMPLETED) is Outcome.APPLIED
     assert await told(billing, payments[0], PaymentState.REFUNDED) is Outcome.APPLIED
 
@@ -294,3 +301,30 @@ async def test_a_checkout_that_opens_while_its_buyer_is_erased_is_erased_too(
     with pytest.raises(SubjectErased):
         await billing.service._place(payment)
     assert await at_the_provider(sandbox, [payment.id]) == 0
+
+
+async def test_what_is_told_late_of_a_payment_that_never_was_made_is_taken_and_kept_nowhere(
+    billing: Billing, sandbox: FastAPI, merchant_port: int, tmp_path: Path
+) -> None:
+    user_id = await billing.person_with(0)
+    payment = await billing.service.check_out(user_id, "starter", None)
+    await sandbox.state.checkouts.choose(UUID(payment.provider_reference), Choice.DECLINE)
+    await outcome_of(billing, user_id, uuid4())
+    deliveries = sandbox.state.mongo.collection(Delivery)
+
+    async def notices() -> list[Row]:
+        return [row for row in await deliveries.find({}) if str(payment.id) in row["body"]]
+
+    held_back = await notices()
+    assert held_back
+
+    async def are_gone() -> bool:
+        return not await notices()
+
+    async with running(
+        Process(tmp_path / "billing.log", environment(billing.settings), merchant_port, BILLING, "api")
+    ):
+        await eventually(are_gone)
+    assert await billing.mongo.collection(Payment).count({"_id": payment.id}) == 0
+    told_of = {"_id": {"$in": [row["_id"] for row in held_back]}}
+    assert await billing.mongo.collection(WebhookReceipt).count(told_of) == 0
