@@ -301,6 +301,15 @@ MONEY_AND_STORES = (
         silent=(('pixera_ledger_imbalance{service="billing",role="worker"}', "0x40"),),
     ),
     Alert(
+        "PixeraPaymentOfNobody",
+        "sum(increase(pixera_billing_payments_of_nobody_total[1d])) > 0",
+        "1m",
+        TICKET,
+        "Somebody paid for a payment that is not there any more, and got nothing",
+        fires=(('pixera_billing_payments_of_nobody_total{service="billing",role="api"}', "0x5 1x40"),),
+        silent=(('pixera_billing_payments_of_nobody_total{service="billing",role="api"}', "3x40"),),
+    ),
+    Alert(
         "PixeraStorageFailing",
         'sum by (service) (rate(pixera_storage_seconds_count{outcome!~"ok|missing"}[5m])) '
         "/ sum by (service) (rate(pixera_storage_seconds_count[5m])) > 0.05",

@@ -6,6 +6,10 @@ PAYMENTS = Counter("pixera_billing_payments", "Payments that came into a state."
 WEBHOOKS = Counter(
     "pixera_billing_webhooks", "Notices of the payment provider, by what became of them.", ("outcome",)
 )
+OF_NOBODY = Counter(
+    "pixera_billing_payments_of_nobody",
+    "Payments that were made when nothing here led to their payer any more.",
+)
 RESERVATIONS = Counter(
     "pixera_billing_reservations",
     "What became of reservations; a transaction that is repeated after a conflict counts again.",

@@ -59,7 +59,7 @@ PAYMENTS = CollectionHolding(
     where=PAID,
 )
 UNPAID = CollectionHolding(Payment, where=NEVER_PAID, label="unpaid", kept=QUARTER, basis=Basis.CONTRACT)
-"""Checkouts that nobody paid: after a quarter nobody will."""
+"""Checkouts that nobody paid: after a quarter nobody will, since the provider closes them before these rows go."""
 BOOKED = CollectionHolding(
     LedgerEntry,
     erase=Pseudonymise(keep_until=TAX, ground=TAX_LAW, drop=("job_id",)),

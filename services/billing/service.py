@@ -20,7 +20,7 @@ from services.billing.errors import (
     UnknownPackage,
 )
 from services.billing.ledger import Balance
-from services.billing.metrics import IMBALANCE, PAYMENTS, WEBHOOKS
+from services.billing.metrics import IMBALANCE, OF_NOBODY, PAYMENTS, WEBHOOKS
 from services.billing.models import LedgerEntry, Payment
 from services.billing.packages import PACKAGES, Package
 from services.billing.payments import PAID_STATES, PaymentState, advance
@@ -111,7 +111,8 @@ class BillingService:
         except SubjectErased:  # the provider may have been asked to erase before it heard of this payment
             await self.provider.erase([payment.id])
             raise
-        if placed is None:
+        if placed is None:  # its time was over meanwhile
+            await self.provider.erase([payment.id])
             raise PaymentNotFound
         return placed
 
@@ -165,7 +166,9 @@ class BillingService:
         return outcome
 
     async def _book_for_nobody(self, notice: Notice) -> Outcome:
-        """Book money whose payer was erased in the meantime, under a pseudonym of its own, as tax law asks.
+        """Book money whose payment is gone, under a pseudonym of its own, as tax law asks.
+
+        Its checkout is closed when the payment goes, so it was made at about that time. Somebody has to give it back.
 
         Raises:   PaymentFrozen (503): a notice of it is being booked.
         """
@@ -186,9 +189,12 @@ class BillingService:
             return Outcome.APPLIED
 
         try:
-            return await self._work.run(write)
+            outcome = await self._work.run(write)
         except DuplicatePayment as error:
             raise PaymentFrozen from error
+        if outcome is Outcome.APPLIED and notice.state is PaymentState.COMPLETED:
+            OF_NOBODY.inc()
+        return outcome
 
     async def _apply(self, notice: Notice, user_id: UUID) -> tuple[Outcome, PaymentState]:
         payment = await self._payments.get(user_id, notice.payment_id)

@@ -5,6 +5,7 @@ The payment provider, a real process of the sandbox's app, erases what leads to 
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from libs.common.audit import SYSTEM
+from libs.common.clock import now
 from libs.common.errors import SubjectErased
 from libs.common.events.generation import GenerationRequestedV1
 from libs.common.events.privacy import HoldingErasure
@@ -21,21 +23,25 @@ from libs.common.privacy.annotations import TAX
 from libs.common.privacy.handlers import Answers
 from libs.common.privacy.item_holds import HoldState, ItemHold
 from libs.common.settings import CommonSettings
+from libs.common.testing.metrics import metric
 from libs.common.testing.processes import Process, environment, free_port, running
 from libs.common.testing.serving import serving
 from libs.common.testing.waiting import eventually
+from services.billing.errors import PaymentNotFound, ProviderUnavailable
 from services.billing.models import BalanceRow, LedgerEntry, Payment, Reservation, WebhookReceipt
 from services.billing.packages import PACKAGES
 from services.billing.payments import Money, PaymentState
 from services.billing.privacy import HOLDINGS
 from services.billing.providers.base import Notice
 from services.billing.providers.sandbox.app import create_app
+from services.billing.providers.sandbox.checkouts import CheckoutNotFound
 from services.billing.providers.sandbox.models import CheckoutRow, CheckoutState, Delivery, ErasureRow
 from services.billing.providers.sandbox.plan import Choice, Faults
 from services.billing.providers.sandbox.settings import SandboxSettings
 from services.billing.service import Outcome
 from tests.billing.conftest import BILLING, WEBHOOK_SECRET, Billing
 
+OF_NOBODY = "pixera_billing_payments_of_nobody_total"
 AT_THE_PROVIDER = "billing.payment-provider"
 KEPT = ("billing.payments", "billing.ledger_entries")
 GONE = ("billing.payments:unpaid", "billing.ledger_entries:usage", "billing.balances", "billing.reservations")
@@ -290,6 +296,59 @@ async def test_a_provider_out_of_order_is_asked_again_until_it_proves(
     assert (await billing.platform.holder.verify(user_id))[AT_THE_PROVIDER] == 0
     assert "erasure.completed" in await billing.published(user_id)
     assert await at_the_provider(sandbox, payment_ids) == 0
+
+
+async def too_old(billing: Billing) -> Payment:
+    """Return a checkout that nobody paid for so long that its row is to go."""
+    payment = await billing.service.check_out(await billing.person_with(0), "starter", None)
+    made = {"created_at": payment.created_at - timedelta(days=90, minutes=1)}
+    await billing.mongo.collection(Payment).update_one({"_id": payment.id}, {"$set": made})
+    return payment
+
+
+async def test_a_checkout_cannot_be_paid_any_more_when_its_payment_goes(
+    billing: Billing, sandbox: FastAPI
+) -> None:
+    payment = await too_old(billing)
+    gone = await billing.platform.holder.retain(now())
+    assert gone["billing.payments:unpaid"] == 1
+    assert await billing.mongo.collection(Payment).count({"_id": payment.id}) == 0
+    with pytest.raises(CheckoutNotFound):
+        await sandbox.state.checkouts.choose(UUID(payment.provider_reference), Choice.APPROVE)
+
+
+async def test_a_payment_stays_while_its_checkout_cannot_be_closed(
+    billing: Billing, sandbox: FastAPI
+) -> None:
+    payment = await too_old(billing)
+    with out_of_order(sandbox, Faults(refuse_every=1)), pytest.raises(ProviderUnavailable):
+        await billing.platform.holder.retain(now())
+    await sandbox.state.checkouts.choose(UUID(payment.provider_reference), Choice.APPROVE)
+    assert await told(billing, payment, PaymentState.COMPLETED) is Outcome.APPLIED
+    await billing.in_transaction(lambda: billing.service.grant(payment.user_id, payment.id))
+    await billing.platform.holder.retain(now())
+    assert await billing.balance(payment.user_id) == (payment.credits, 0)
+
+
+async def test_a_checkout_that_opens_when_its_payment_is_gone_is_closed(
+    billing: Billing, sandbox: FastAPI
+) -> None:
+    user_id = await billing.person_with(0)
+    payment = await billing.payment_of(user_id)
+    await billing.mongo.collection(Payment).delete_one({"_id": payment.id})
+    with pytest.raises(PaymentNotFound):
+        await billing.service._place(payment)
+    assert await at_the_provider(sandbox, [payment.id]) == 0
+
+
+async def test_money_that_is_booked_for_nobody_is_counted(billing: Billing) -> None:
+    user_id = await billing.person_with(0)
+    payment = await billing.payment_of(user_id)
+    await billing.mongo.collection(Payment).delete_one({"_id": payment.id})
+    before = metric(OF_NOBODY)
+    for state in (PaymentState.PENDING, PaymentState.COMPLETED, PaymentState.REFUNDED):
+        await told(billing, payment, state)
+    assert metric(OF_NOBODY) - before == 1
 
 
 async def test_a_checkout_that_opens_while_its_buyer_is_erased_is_erased_too(

@@ -97,7 +97,9 @@ class Holder:
         self._keys = Keys(holdings, DataKeys(mongo, settings), mongo, self._progress, outbox)
         self.outside = Outside(holdings, mongo, self._progress)
         self.item_holds = ItemHolds(holdings, mongo)
-        self._retention = RetentionSweep(holdings, mongo, self._objects, self._progress, self.item_holds)
+        self._retention = RetentionSweep(
+            holdings, mongo, self._objects, self._progress, self.item_holds, self.outside
+        )
         self.standing = Standing(holdings, mongo, self._retention, self._progress)
         tombstones.on_sweep(self.sweep)
 

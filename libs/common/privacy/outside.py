@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
+from libs.common.document import Document
 from libs.common.errors import PixeraError
 from libs.common.logging import logger
 from libs.common.mongo import Mongo
@@ -81,6 +82,17 @@ class Outside:
                 ASKED_OUTSIDE.labels(held.processor.name, "failed").inc()
                 log.warning("outside.not_erased", processor=held.processor.name, exc_info=error)
         return done
+
+    async def let_go(self, rows: type[Document], keys: Sequence[UUID]) -> None:
+        """Have the parties that know rows by these keys erase what they have, before the rows go by the time.
+
+        Raises:   PixeraError: not now, so the rows have to stay: what a party has would lead to nothing here.
+        """
+        for held in self._holdings.asked:
+            if held.rows is not None and held.rows.document is rows:
+                for start in range(0, len(keys), KEYS_AT_ONCE):
+                    await self._erasers[held.processor.name](keys[start : start + KEYS_AT_ONCE])
+                    ASKED_OUTSIDE.labels(held.processor.name, "erased").inc()
 
     async def _ask(self, held: ProcessorHolding, user_id: UUID) -> Tally:
         name, done = self._name(held), Tally()

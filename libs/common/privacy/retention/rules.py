@@ -35,6 +35,11 @@ class Rule:
         ours |= {UNTIL: None, HELD: None}
         return ours | ({self.field: {"$ne": None}} if self.field else {})
 
+    @property
+    def ends_what_is_in_use(self) -> bool:
+        """Tell whether rows go by it that no erasure has dealt with."""
+        return self.field is None and self.retention is not None
+
     def end_of(self, row: Row) -> datetime:
         """Return when a row's time was over."""
         at: datetime = value_at(row, self.path)

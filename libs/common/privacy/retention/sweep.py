@@ -13,6 +13,7 @@ from libs.common.privacy.holdings import CollectionHolding, Holding, Holdings, O
 from libs.common.privacy.item_holds import ItemHolds
 from libs.common.privacy.metrics import EXPIRED
 from libs.common.privacy.objects import Objects
+from libs.common.privacy.outside import Outside
 from libs.common.privacy.progress import Progress
 from libs.common.privacy.retention.rules import Rule, rules_of
 from libs.common.privacy.retention.sweeps import Done, Sweep, Sweeps
@@ -33,15 +34,22 @@ class RetentionSweep:
 
     A batch at a time, in the order of time. Rows go in the transaction that counts them and keeps where the sweep is:
     whoever goes on after a kill finds either both or neither. Objects, which no transaction reaches, go first and are
-    counted then. It leaves alone who is frozen, since what was counted for an erasure goes by that alone, and what is
-    held.
+    counted then. So does what outside parties have of rows: a checkout that nobody knows here could still be paid. It
+    leaves alone who is frozen, since what was counted for an erasure goes by that alone, and what is held.
     """
 
-    def __init__(
-        self, holdings: Holdings, mongo: Mongo, objects: Objects, progress: Progress, holds: ItemHolds
+    def __init__(  # noqa: PLR0917 - the holder is its one caller
+        self,
+        holdings: Holdings,
+        mongo: Mongo,
+        objects: Objects,
+        progress: Progress,
+        holds: ItemHolds,
+        outside: Outside,
     ) -> None:
         self._holdings, self._mongo = holdings, mongo
         self._objects, self._progress, self._holds = objects, progress, holds
+        self._outside = outside
         self._lease = Lease(mongo, "retention", LEASE_S)
         self.sweeps = Sweeps(mongo)
 
@@ -112,18 +120,21 @@ class RetentionSweep:
         return self._sweep_rows(rule, sweep)
 
     async def _sweep_rows(self, rule: Rule, sweep: Sweep) -> AsyncIterator[int]:
-        """Remove what is over, a batch at a time; yield how much of each went."""
+        """Remove what is over, a batch at a time; yield how much of each went.
+
+        Raises:   PixeraError: an outside party does not erase what it has of them just now.
+        """
         rows, over = self._of(rule.holding), rule.over(sweep.moment)
         async for batch in _batches(rows, rule, over, sweep.position):
+            if rule.ends_what_is_in_use:
+                await self._outside.let_go(rule.holding.document, await self._not_frozen(rule, batch))
             done = await self._mongo.transaction(partial(self._end_batch, rule, batch, sweep))
             sweep.note(*done)
             yield done.gone
 
     async def _end_batch(self, rule: Rule, batch: list[Row], sweep: Sweep) -> Done:
         """Remove of a batch what is not left alone, and keep where the sweep is then, in the open transaction."""
-        subjects = {value_at(row, rule.holding.subject) for row in batch}
-        frozen = await self._progress.open_among(subjects)
-        ids = [row["_id"] for row in batch if value_at(row, rule.holding.subject) not in frozen]
+        ids = await self._not_frozen(rule, batch)
         ours = {**rule.over(sweep.moment), "_id": {"$in": ids}}
         gone = await _remove(self._of(rule.holding), rule, ours) if ids else 0
         done = Done(value_at(batch[-1], rule.path), gone, len(batch) - len(ids))
@@ -131,6 +142,11 @@ class RetentionSweep:
         after.note(*done)
         await self.sweeps.save(after)
         return done
+
+    async def _not_frozen(self, rule: Rule, batch: list[Row]) -> list[Any]:
+        """Return the keys of a batch's rows whose people are not being erased."""
+        frozen = await self._progress.open_among({value_at(row, rule.holding.subject) for row in batch})
+        return [row["_id"] for row in batch if value_at(row, rule.holding.subject) not in frozen]
 
     async def _sweep_objects(self, holding: ObjectsHolding, sweep: Sweep) -> AsyncIterator[int]:
         """Remove object versions that are over, a page of the bucket at a time; yield how many of each went."""
