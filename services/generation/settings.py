@@ -9,7 +9,7 @@ from libs.common.settings import CommonSettings
 class GenerationSettings(CommonSettings):
     """Settings of generation (`PIXERA_GENERATION_…`)."""
 
-    generation_credits_per_image: int = Field(1, ge=0, description="what an image costs")
+    generation_credits_per_image: int = Field(1, ge=1, description="what an image costs")
     generation_admitted_per_person: int = Field(
         4, ge=1, description="most jobs of one person that are queued or rendered at a time"
     )

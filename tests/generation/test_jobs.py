@@ -3,10 +3,12 @@
 from uuid import uuid4
 
 import pytest
+from pydantic import ValidationError
 
 from libs.common.events.generation import GenerationCompletedV1, GenerationRequestedV1
 from libs.common.testing.serving import published
 from libs.common.testing.waiting import eventually
+from services.generation.settings import GenerationSettings
 from tests.generation.house import API, House
 
 
@@ -39,6 +41,13 @@ async def test_the_request_is_announced_with_its_price_and_without_its_prompt(ho
     (event,) = await eventually(announced)
     assert (str(event.job_id), event.credits) == (job["id"], 3)
     assert "secret" not in event.model_dump_json()
+
+
+async def test_a_price_that_billing_books_nothing_for_is_refused(house: House) -> None:
+    settings = house.settings.model_dump()
+    with pytest.raises(ValidationError, match="generation_credits_per_image"):
+        GenerationSettings.model_validate(settings | {"generation_credits_per_image": 0})
+    assert GenerationSettings.model_validate(settings).generation_credits_per_image == 1
 
 
 async def test_the_same_order_gives_the_same_bytes(house: House) -> None:
