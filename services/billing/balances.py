@@ -1,6 +1,7 @@
 """Balances as what their events add up to, so that they can be thrown away and rebuilt from the log."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from libs.common.bus.envelope import Received
@@ -66,6 +67,7 @@ class Balances:
             for each in facts
         ]
 
-    def begun(self, facts: Row) -> bool:
-        """Tell whether the account was opened within the log."""
-        return facts.get("opened_at") is not None
+    def began_at(self, facts: Row) -> datetime | None:
+        """Return when the account was opened."""
+        opened_at: datetime | None = facts.get("opened_at")
+        return opened_at

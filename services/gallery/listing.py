@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -62,9 +63,10 @@ class Listing:
         boards = await self._consents.of(mine)
         return [_row(each, contents, boards.get(each["user_id"], {})) for each in facts]
 
-    def begun(self, facts: Row) -> bool:
-        """Tell whether the image was uploaded within the log."""
-        return "uploaded" in facts
+    def began_at(self, facts: Row) -> datetime | None:
+        """Return when the image was uploaded."""
+        uploaded_at: datetime | None = facts.get("uploaded", {}).get("created_at")
+        return uploaded_at
 
     async def _opened(self, user_id: UUID, sealed: list[Sealed]) -> dict[Sealed, Any]:
         if not sealed:

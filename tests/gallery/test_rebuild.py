@@ -2,19 +2,24 @@
 
 import asyncio
 import random
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from libs.common.bus.envelope import headers_of
 from libs.common.bus.outbox import OutboxRow
-from libs.common.events.gallery import ImageCaptionedV1
+from libs.common.clock import now
+from libs.common.events.base import Event
+from libs.common.events.gallery import ImageCaptionedV1, ImageUploadedV1
 from libs.common.mongo import row_bytes
 from libs.common.privacy.purposes import Decision
 from libs.common.rebuild.rebuilds import Rebuilds
 from libs.common.rebuild.runs import RebuildRun
 from libs.common.runs import State
+from libs.common.testing.kafka import raw_producer
 from libs.common.testing.log import begin_anew
 from libs.common.testing.tokens import bearer
 from libs.common.testing.waiting import eventually
@@ -130,6 +135,34 @@ async def test_only_a_swap_puts_right_what_is_not_what_the_log_says(house: House
     assert await stored(house) != before
     assert (await rebuilt(house, swap=True)).result["corrected"] == 2
     assert await stored(house) == before
+
+
+async def test_an_image_does_not_come_back_whose_deletion_the_log_may_have_lost(house: House) -> None:
+    person = house.person()
+    kept = await person.upload()
+    await person.ready(kept["id"])
+    for days in (400.5, 399.5):  # a log that has lost an end of the older, and one that has it
+        uploaded = ImageUploadedV1(
+            user_id=person.id,
+            image_id=uuid4(),
+            source="upload",
+            media_type="image/png",
+            size_bytes=1,
+            width=1,
+            height=1,
+            uploaded_at=now() - timedelta(days=days),
+        )
+        await told(house, uploaded)
+    verdict = await rebuilt(house, swap=True)
+    assert (verdict.result["compared"], verdict.result["corrected"]) == (2, 1), verdict.result
+    assert {str(row.id) for row in await house.rows(person.id)} == {kept["id"], str(uploaded.image_id)}
+
+
+async def told(house: House, event: Event) -> None:
+    """Put an event of the gallery's own into the log, which nothing here has done."""
+    row = OutboxRow.of(event, "/pixera/gallery")
+    async with raw_producer(house.settings.kafka_bootstrap) as producer:
+        await producer.send_and_wait(event.topic, row.body, key=row.key.encode(), headers=headers_of(row))
 
 
 async def test_a_wrong_fold_is_seen(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

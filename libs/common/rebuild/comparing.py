@@ -5,16 +5,21 @@ read to its end. Whoever had nothing in the outbox, and nothing in the log since
 their events were folded and all of their writes were seen. Others are looked at again later.
 """
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from libs.common.bus.outbox import OutboxRow
+from libs.common.bus.topics import kept
+from libs.common.clock import MOST_APART
 from libs.common.mongo import Collection, Mongo, Row, row_bytes
 from libs.common.privacy.rows import HELD
 from libs.common.privacy.tombstones import Tombstones
 from libs.common.rebuild.model import Batch, Change, Judged, ReadModel
 
+BETWEEN_CLOCKS = 2 * MOST_APART
+"""Whoever stamped a row's beginning, the database and the broker have clocks of their own."""
 LOOKED_AT = 1_000
 MOST_ROWS = 1_000_000
 
@@ -42,16 +47,17 @@ class Comparing:
         return await self._mongo.transaction(partial(self._look, owners))
 
     async def judge(self, batch: Batch, moving: set[UUID]) -> Judged:
-        """Compare the rows of those at rest. Rows that began before the log are counted and left alone."""
+        """Compare the rows of those at rest. Rows that the log may not have all of are counted and left alone."""
         apart = moving | batch.moving | batch.erased
         facts = [each for each in batch.facts.values() if self._owner(each) not in apart]
         rebuilt = dict(zip((each["_id"] for each in facts), await self._model.rows(facts), strict=True))
         live = {key: row for key, row in batch.live.items() if self._owner(row) not in apart}
-        begun = [each["_id"] for each in facts if self._model.begun(each)]
-        pairs = [(key, live.get(key), rebuilt[key]) for key in begun]
+        whole_since = await self._whole_since()
+        whole = [each["_id"] for each in facts if _is_since(whole_since, self._model.began_at(each))]
+        pairs = [(key, live.get(key), rebuilt[key]) for key in whole]
         there = [pair for pair in pairs if pair[1:] != (None, None)]
         changes = [pair for pair in there if _bytes(pair[1]) != _bytes(pair[2])]
-        return Judged(len(there), len(live.keys() - set(begun)), changes)
+        return Judged(len(there), len(live.keys() - set(whole)), changes)
 
     async def erased_of(self, changes: list[Change]) -> bool:
         """Tell whether somebody whose rows differ is being, or has been, erased."""
@@ -67,6 +73,14 @@ class Comparing:
         if erased := await self._tombstones.among(owners):
             await self._tombstones.sweep(erased)
         return done
+
+    async def _whole_since(self) -> datetime:
+        """Return since when the log surely has everything.
+
+        A topic loses whole segments, each partition at a time of its own: of a row whose beginning is about as old as
+        the retention, the beginning may be there, and what followed be gone.
+        """
+        return await self._mongo.time() - min(kept(topic).period for topic in self._topics) + BETWEEN_CLOCKS
 
     async def _look(self, owners: list[UUID]) -> Batch:
         chosen = {self._model.owner: {"$in": owners}}
@@ -105,6 +119,10 @@ class Comparing:
 
     def _owner(self, row: Row) -> Any:
         return row[self._model.owner]
+
+
+def _is_since(moment: datetime, began_at: datetime | None) -> bool:
+    return began_at is not None and began_at > moment
 
 
 def _as_held(before: Row | None, after: Row | None) -> Row | None:

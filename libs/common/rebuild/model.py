@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
@@ -46,8 +47,8 @@ class ReadModel(Protocol):
         """Return the row that each set of facts adds up to, as it is stored; None where there is to be none."""
         ...
 
-    def begun(self, facts: Row) -> bool:
-        """Tell whether the log has the row's beginning: what begins before the log cannot be rebuilt from it."""
+    def began_at(self, facts: Row) -> datetime | None:
+        """Return when the row began, by the log; None where its beginning is not there."""
         ...
 
 
@@ -57,7 +58,8 @@ class Verdict:
 
     Args:     events: that were folded; compared: rows whose owner was at rest; differing: of these, which are not
               byte for byte alike; corrected: of these, replaced by a swap; older: rows that began before the log
-              does; erased: of people who are; unsettled: rows whose owners never rested.
+              does, or so long ago that it may lack some of what followed; erased: of people who are; unsettled: rows
+              whose owners never rested.
     """
 
     events: int = 0
