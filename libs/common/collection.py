@@ -175,6 +175,12 @@ class Collection:
         """Delete every row that matches; return how many went."""
         return int((await self.raw.delete_many(query, session=current_session())).deleted_count)
 
+    async def delete_some(self, query: Filter, at_most: int) -> int:
+        """Delete rows that match, so many at most; return how many went. What is large goes piece by piece."""
+        options = {"limit": at_most, "session": current_session()}
+        keys = [row["_id"] for row in await self.raw.find(query, {"_id": 1}, **options).to_list(at_most)]
+        return await self.delete_many({"_id": {"$in": keys}}) if keys else 0
+
     @asynccontextmanager
     async def watch(self, pipeline: Sequence[Filter] = (), **options: Any) -> AsyncIterator[Any]:
         """Open a change stream; iterate it for changes in the order they were committed."""

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from libs.common.clock import new_id, now
 from libs.common.document import Document
-from libs.common.mongo import Mongo
+from libs.common.mongo import Mongo, Row
 from libs.common.privacy.annotations import Operational
 
 MOST_TRIES = 10
@@ -86,15 +86,18 @@ class Runs(Generic[R]):
         row = await self._rows.find_one(of | {"state": {"$in": OPEN}}, sort=[("_id", 1)])
         return self._kind.from_mongo(row) if row else None
 
-    async def begin(self, run: R) -> bool:
-        """Count a try; False where it is over by now, or there were too many, which ends it as failed."""
+    async def begin(self, run: R, **more: Any) -> bool:
+        """Count a try; False where it is over by now, or there were too many, which ends it as failed.
+
+        Args:     more: what else is to be noted, by field.
+        """
         if run.tries >= MOST_TRIES:
             await self.end(run, State.FAILED)
             return False
         run.tries += 1
         run.progress_at = run.progress_at or now()
         begun = {"state": State.RUNNING.value, "tries": run.tries, "progress_at": run.progress_at}
-        return await self._set(run, **begun)
+        return await self._set(run, **begun, **more)
 
     async def put_off(self, run: R) -> None:
         """Give a try back that an outage ended: it uses up none, unless it goes on for longer than our patience."""
@@ -127,5 +130,7 @@ class Runs(Generic[R]):
 
     async def _set(self, run: R, **fields: Any) -> bool:
         """Change a run that is not over: nothing does that to one that is."""
-        still = {"_id": run.id, "state": {"$in": OPEN}}
-        return bool(await self._rows.update_one(still, {"$set": fields}))
+        return bool(await self._rows.update_one(self._open(run), {"$set": fields}))
+
+    def _open(self, run: R) -> Row:
+        return {"_id": run.id, "state": {"$in": OPEN}}

@@ -1,5 +1,6 @@
 """Billing on the real stack: its parts, its events delivered by hand, and notices signed as the provider does."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -23,12 +24,15 @@ from libs.common.events.base import Event
 from libs.common.mongo import Mongo
 from libs.common.privacy.holder import Holder
 from libs.common.privacy.tombstones import Tombstone, Tombstones
+from libs.common.rebuild.rebuilds import Rebuilds
 from libs.common.settings import CommonSettings
+from libs.common.testing.log import all_published, begin_anew, relaying
 from libs.common.testing.tokens import JWKS
 from libs.common.work import UnitOfWork
+from services.billing.balances import Balances
 from services.billing.ledger import Balance
 from services.billing.main import compose
-from services.billing.models import LedgerEntry, Payment
+from services.billing.models import BalanceRow, LedgerEntry, Payment
 from services.billing.packages import PACKAGES
 from services.billing.privacy import HOLDINGS
 from services.billing.service import BillingService
@@ -38,6 +42,7 @@ WEBHOOK_SECRET = "whsec_dGhlIHRlc3RzJyBvd24gd2ViaG9vayBzZWNyZXQhISE="
 BILLING = "services.billing.main:create_app"
 PAY = "services.billing.providers.sandbox.app:create_app"
 NOTICES = "/api/billing/v1/webhooks/sandbox"
+TOPICS = [event.topic for event in Balances.events]
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +160,26 @@ async def billing(billing_settings: BillingSettings) -> AsyncIterator[Billing]:
     for close in parts.closing:
         await close()
     await mongo.close()
+
+
+@pytest.fixture
+async def log(billing: Billing) -> AsyncIterator[Billing]:
+    """Billing with nobody in it, a log that begins now, its relay, and a worker that carries out rebuilds."""
+    await billing.mongo.collection(BalanceRow).delete_many({})
+    rebuilds = rebuilds_of(billing)
+    await rebuilds.prepare()
+    async with relaying(billing.platform):
+        await all_published(billing.platform)
+        await begin_anew(billing.settings.kafka_bootstrap, TOPICS)
+        working = asyncio.create_task(rebuilds.work_for_ever())
+        yield billing
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+def rebuilds_of(billing: Billing) -> Rebuilds:
+    assert billing.parts.rebuilds is not None
+    return billing.parts.rebuilds
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -23,43 +22,21 @@ from libs.common.events.generation import (
     GenerationRequestedV1,
 )
 from libs.common.mongo import row_bytes
-from libs.common.rebuild.rebuilds import Rebuilds, RebuildUnderWay, UnknownModel
+from libs.common.rebuild.rebuilds import RebuildUnderWay, UnknownModel
 from libs.common.rebuild.runs import RebuildRun
 from libs.common.runs import MOST_TRIES, State
 from libs.common.testing.kafka import raw_producer
-from libs.common.testing.log import all_published, begin_anew, relaying
+from libs.common.testing.log import all_published, begin_anew
 from libs.common.testing.waiting import eventually
 from services.billing import balances
-from services.billing.balances import Balances
 from services.billing.errors import PaymentFrozen, PaymentNotFound
 from services.billing.ledger import Kind
 from services.billing.models import BalanceFacts, BalanceRow
 from services.billing.payments import PaymentState
-from tests.billing.conftest import Billing
+from tests.billing.conftest import TOPICS, Billing, rebuilds_of
 from tests.billing.test_erasure import erase, told
 
 STAFF = uuid4()
-TOPICS = [event.topic for event in Balances.events]
-
-
-@pytest.fixture
-async def log(billing: Billing) -> AsyncIterator[Billing]:
-    """Billing with nobody in it, a log that begins now, its relay, and a worker that carries out rebuilds."""
-    await billing.mongo.collection(BalanceRow).delete_many({})
-    rebuilds = rebuilds_of(billing)
-    await rebuilds.prepare()
-    async with relaying(billing.platform):
-        await all_published(billing.platform)
-        await begin_anew(billing.settings.kafka_bootstrap, TOPICS)
-        working = asyncio.create_task(rebuilds.work_for_ever())
-        yield billing
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-
-
-def rebuilds_of(billing: Billing) -> Rebuilds:
-    assert billing.parts.rebuilds is not None
-    return billing.parts.rebuilds
 
 
 async def rebuilt(billing: Billing, *, swap: bool = False) -> RebuildRun:

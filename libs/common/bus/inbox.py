@@ -71,9 +71,9 @@ class Inbox:
         except DuplicateKeyError:
             raise AlreadyDone(event_id) from None
 
-    async def forget(self) -> None:
-        """Forget all that this group has done."""
-        await self._rows.delete_many({"_id": self._own})
+    async def forget(self, at_most: int) -> int:
+        """Forget what this group has done, so many events at most; return how many."""
+        return await self._rows.delete_some({"_id": self._own}, at_most)
 
     async def forget_others(self) -> None:
         """Forget all that every other group of this database has done."""

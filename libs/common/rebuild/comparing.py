@@ -17,6 +17,7 @@ from libs.common.mongo import Collection, Mongo, Row, row_bytes
 from libs.common.privacy.rows import HELD
 from libs.common.privacy.tombstones import Tombstones
 from libs.common.rebuild.model import Batch, Change, Judged, ReadModel
+from libs.common.rebuild.runs import RebuildRun, RebuildRuns
 
 BETWEEN_CLOCKS = 2 * MOST_APART
 """Whoever stamped a row's beginning, the database and the broker have clocks of their own."""
@@ -27,8 +28,11 @@ MOST_ROWS = 1_000_000
 class Comparing:
     """Compares a read model with what was folded, and puts right what differs where that is wanted."""
 
-    def __init__(self, mongo: Mongo, tombstones: Tombstones, model: ReadModel) -> None:
-        self._mongo, self._tombstones, self._model = mongo, tombstones, model
+    def __init__(
+        self, mongo: Mongo, tombstones: Tombstones, runs: RebuildRuns, model: ReadModel, run: RebuildRun
+    ) -> None:
+        self._mongo, self._tombstones, self._runs = mongo, tombstones, runs
+        self._model, self._run = model, run
         self._live, self._facts = mongo.collection(model.live), mongo.collection(model.facts)
         self._outbox = mongo.collection(OutboxRow)
         self._topics = sorted({event.topic for event in model.events})
@@ -67,6 +71,8 @@ class Comparing:
         """Replace rows by rebuilt ones, in one transaction; False, and nothing, where one has changed meanwhile.
 
         A write at the same moment is not lost: one of the two transactions meets the other, and is done again.
+
+        Raises:   LeaseLost: by now another folds into the facts that these rows were rebuilt from.
         """
         owners = self._owners_of(changes)
         done = await self._mongo.transaction(partial(self._put_right, changes, owners))
@@ -96,6 +102,7 @@ class Comparing:
         )
 
     async def _put_right(self, changes: list[Change], owners: set[UUID]) -> bool:
+        await self._runs.require(self._run)
         if await self._tombstones.among(owners):
             return False
         keys = [key for key, *_ in changes]

@@ -14,6 +14,8 @@ from libs.common.privacy.tombstones import Tombstones
 from libs.common.rebuild.model import ReadModel
 from libs.common.rebuild.runs import RebuildRun, RebuildRuns
 
+CLEARED_AT_ONCE = 5_000
+
 
 class Folding:
     """Reads what the log has, adds it to the facts, and tells whose rows that moved."""
@@ -30,7 +32,7 @@ class Folding:
         self.events = 0
 
     async def open(self, bootstrap: str) -> None:
-        """Begin, or go on where an earlier try was. Raises: LogUnavailable."""
+        """Begin, or go on where an earlier try was. Raises: LogUnavailable, LeaseLost."""
         if not self._run.positions:
             await self.clear()
         topics = tuple(sorted({event.topic for event in self._model.events}))
@@ -42,14 +44,14 @@ class Folding:
             await self._reading.close()
 
     async def clear(self) -> None:
-        """Throw away what was folded."""
-        await self._facts.delete_many({})
-        await self._inbox.forget()
+        """Throw away what was folded. Raises: LeaseLost."""
+        while await self._mongo.transaction(self._clear_some):
+            continue
 
     async def catch_up(self) -> set[Any]:
         """Fold all that the log has now; return the owners of what was folded.
 
-        Raises:   LogUnavailable.
+        Raises:   LogUnavailable, LeaseLost.
         Effects:  facts, positions and inbox rows, a batch in one transaction.
         """
         reading, touched = self._opened(), set[Any]()
@@ -59,7 +61,7 @@ class Folding:
         return touched
 
     async def catch_up_first(self) -> None:
-        """Fold all that there is before anything is compared. Raises: LogUnavailable."""
+        """Fold all that there is before anything is compared. Raises: LogUnavailable, LeaseLost."""
         await self.catch_up()
         await self._runs.note_caught_up(self._run)
 
@@ -91,6 +93,10 @@ class Folding:
         positions = {partition: span.position for partition, span in reading.spans.items()}
         await self._runs.note(self._run, positions, reading.read, reading.total)
         self.events += len(fresh)
+
+    async def _clear_some(self) -> int:
+        await self._runs.require(self._run)
+        return await self._facts.delete_some({}, CLEARED_AT_ONCE) + await self._inbox.forget(CLEARED_AT_ONCE)
 
     def _opened(self) -> Reading:
         if self._reading is None:

@@ -88,6 +88,7 @@ class Rebuilds:
 
     async def _work_off(self, lease: Lease) -> None:
         while run := await self._runs.next():
+            lease.require()
             if await self._runs.begin(run):
                 await self._attempt(run, lease)
             else:
@@ -105,7 +106,7 @@ class Rebuilds:
     async def _carry_out(self, run: RebuildRun, lease: Lease) -> None:
         model, tombstones = self._models[run.model], self._work.tombstones
         folding = Folding(self._mongo, tombstones, self._runs, model, run)
-        comparing = Comparing(self._mongo, tombstones, model)
+        comparing = Comparing(self._mongo, tombstones, self._runs, model, run)
         rebuilding = Rebuilding(folding, comparing, model, run, lease)
         verdict = await rebuilding.run(self._bootstrap)
         # whoever succeeds us between these three finds nothing half thrown away
