@@ -16,7 +16,7 @@ from libs.common.rebuild.runs import RebuildRun
 from libs.common.replays.replays import Replays
 from libs.common.replays.runs import ReplayRun
 from libs.common.runs import State
-from libs.common.testing.kafka import raw_producer
+from libs.common.testing.kafka import caught_up, raw_producer
 from libs.common.testing.log import begin_anew
 from libs.common.testing.processes import Process, environment, free_port, running
 from libs.common.testing.waiting import eventually
@@ -99,6 +99,7 @@ async def test_a_replay_to_a_group_loses_nothing_and_doubles_nothing(
         return await rows.count(theirs) == len(newcomers)
 
     await eventually(opened, within_s=120)
+    await caught_up(billing.settings.kafka_bootstrap, "billing.open-account", UserRegisteredV1.topic)
     await rows.delete_many(theirs)
     await billing.mongo.collection("inbox").delete_many({"_id": {"$regex": "^billing.open-account"}})
     platform = billing.platform

@@ -11,6 +11,7 @@ from libs.common.clock import now
 from libs.common.events.gallery import ImageUploadedV1
 from libs.common.replays import handover
 from libs.common.settings import CommonSettings
+from libs.common.testing.kafka import caught_up
 from libs.common.testing.log import begin_anew
 from services.gallery.listing import Listing
 from services.gallery.main import create_app
@@ -44,6 +45,8 @@ async def person(house: House) -> Person:
     someone = house.person()
     image = await someone.upload(caption="mine")
     await someone.ready(image["id"])
+    group = THUMBNAILS.removeprefix("group:")
+    await caught_up(house.settings.kafka_bootstrap, group, ImageUploadedV1.topic)
     return someone
 
 

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from libs.common.backup.errors import LogLost
 from libs.common.backup.manifest import Offsets
+from libs.common.bus import offsets
 from libs.common.bus.connection import connection
 from libs.common.bus.replay import LogUnavailable
 from libs.common.bus.topics import event_topics
@@ -27,7 +28,7 @@ async def committed(bootstrap: str, services: Iterable[str]) -> dict[str, Offset
     ours = tuple(f"{service}." for service in services)
     async with _admin(bootstrap) as admin:
         names = [group for group, *_ in await admin.list_consumer_groups() if group.startswith(ours)]
-        return {name: _by_topic(await _committed(admin, name)) for name in sorted(names)}
+        return {name: _by_topic(await offsets.committed(admin, name)) for name in sorted(names)}
 
 
 async def ends(bootstrap: str) -> Offsets:
@@ -80,11 +81,6 @@ def flat(offsets: Offsets) -> dict[TopicPartition, int]:
         for topic, parts in offsets.items()
         for number, offset in parts.items()
     }
-
-
-async def _committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, int]:
-    known = await admin.list_consumer_group_offsets(group)
-    return {place: found.offset for place, found in known.items() if found.offset >= 0}
 
 
 async def bounds(bootstrap: str) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:

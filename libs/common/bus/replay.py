@@ -71,11 +71,17 @@ class Reading:
 
     @classmethod
     async def open(
-        cls, bootstrap: str, selection: Selection, *, positions: Mapping[TopicPartition, int] | None = None
+        cls,
+        bootstrap: str,
+        selection: Selection,
+        *,
+        positions: Mapping[TopicPartition, int] | None = None,
+        within: Mapping[TopicPartition, int] | None = None,
     ) -> Self:
         """Look up where to begin and to end, and begin to fetch.
 
-        Args:     positions: where an earlier reading had come to, in the partitions that it read.
+        Args:     positions: where an earlier reading had come to, in the partitions that it read; within: where each
+                  partition ends at the latest, and nothing is read of any other.
         Raises:   LogUnavailable (503).
         """
         try:
@@ -88,6 +94,8 @@ class Reading:
                         0
                     )  # stopped before its tasks ever ran, aiokafka passes on their cancelling
                     spans = await _spans(consumer, partitions, selection, positions or {})
+                    if within is not None:
+                        _keep_within(spans, within)
                     _begin(consumer, spans)
                 except BaseException:
                     await stop_client(consumer)
@@ -264,6 +272,11 @@ async def _spans(
         position = max(oldest[partition], positions.get(partition, begin))
         spans[partition] = Span(oldest[partition], position, last.get(partition, ends[partition]))
     return spans
+
+
+def _keep_within(spans: Mapping[TopicPartition, Span], within: Mapping[TopicPartition, int]) -> None:
+    for partition, span in spans.items():
+        span.stop = min(span.stop, within.get(partition, 0))
 
 
 async def _offsets_at(

@@ -11,6 +11,7 @@ from libs.common.bus.consumes import Subscription
 from libs.common.bus.group import Group, groups_of
 from libs.common.bus.inbox import Inbox
 from libs.common.bus.lease import Lease
+from libs.common.bus.offsets import committed_by
 from libs.common.bus.redelivery import Redelivery
 from libs.common.bus.replay import LogUnavailable, Reading
 from libs.common.bus.selection import Selection, paced, slice_of
@@ -138,7 +139,10 @@ class Replays:
         inbox = Inbox(self._mongo, group.name)
         handover = Handover(group, redelivery, lanes, inbox, self._work.tombstones)
         take = handover.deliver if run.deliver else handover.foresee
-        reading = await Reading.open(self._bootstrap, _selection(run, group), positions=run.begins())
+        # What the group has not come to is its consumer's: handed over from here, it would overtake what lies before.
+        reached = await committed_by(self._bootstrap, group.name)
+        selection = _selection(run, group)
+        reading = await Reading.open(self._bootstrap, selection, positions=run.begins(), within=reached)
         try:
             # No larger batch than what is taken in at once: the positions that are noted are those of its end.
             batches = reading.batches(slice_of(run.rate))

@@ -76,7 +76,8 @@ def replay_routes(service: str) -> APIRouter:
         """Hand events of the log to a group again, or tell what would become of them.
 
         What the group's inbox knows has no effect again, and what is about somebody erased has none at all. What
-        would overtake an event of its key that failed waits: it is left for another replay.
+        would overtake an event of its key that failed waits: it is left for another replay. What the group has not
+        come to is left to its consumer.
 
         Raises:   UnknownGroup, UnreadTopics (422).
         Effects:  the order, which a worker carries out; publishes action.recorded.

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.common.bus.connection import connection
 from libs.common.bus.group import Group
+from libs.common.bus.offsets import committed
 
 REQUEST_MS = 4_000
 READ_S = 2.0
@@ -92,8 +93,7 @@ async def _members(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, in
 
 async def _reached(admin: AIOKafkaAdminClient, group: Group, first: Offsets) -> dict[TopicPartition, int]:
     """Return up to where a group has settled each partition that there is."""
-    committed = await admin.list_consumer_group_offsets(group.name)
-    known = {part: place.offset for part, place in committed.items()}
+    known = await committed(admin, group.name)
     # What was never committed, or has outlived its topic's retention, begins where the topic does.
     return {
         part: max(known.get(part, 0), begins) for part, begins in first.items() if part.topic in group.topics

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.common.bus.envelope import Headers, Record
+from libs.common.testing.waiting import eventually
 
 
 async def records_of(bootstrap: str, topic: str) -> list[Record]:
@@ -35,11 +37,25 @@ async def committed(bootstrap: str, group: str, topic: str) -> Mapping[int, int]
     return {number: offset for number, offset in found.items() if offset is not None}
 
 
+async def caught_up(bootstrap: str, group: str, *topics: str) -> None:
+    """Return once a group has committed all that there is in some topics."""
+    for topic in topics:
+        await eventually(partial(_caught_up, bootstrap, group, topic), within_s=60)
+
+
 async def rewind(bootstrap: str, group: str, topic: str) -> None:
     """Let a group without members begin its topic anew, as after a crash before it committed anything."""
     async with _reader(bootstrap, topic, group) as (consumer, partitions):
         consumer.assign(partitions)
         await consumer.commit(dict.fromkeys(partitions, 0))
+
+
+async def _caught_up(bootstrap: str, group: str, topic: str) -> bool:
+    async with _reader(bootstrap, topic, group) as (consumer, partitions):
+        consumer.assign(partitions)
+        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        waiting = [each for each in partitions if begins[each] < ends[each]]
+        return all([(await consumer.committed(each) or 0) >= ends[each] for each in waiting])
 
 
 @asynccontextmanager

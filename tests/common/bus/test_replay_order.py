@@ -6,14 +6,18 @@ from uuid import uuid4
 
 import pytest
 
+from libs.common.audit import Audit
 from libs.common.bus.letters.rows import State as Letter
+from libs.common.clock import now
 from libs.common.replays.replays import Replays
 from libs.common.replays.runs import ReplayRun, ReplayRuns
 from libs.common.runs import State
+from libs.common.testing.kafka import caught_up, records_of
+from libs.common.testing.waiting import eventually
 from tests.common.bus.harness import Bench
 from tests.common.bus.letters import Refuses, letters, letters_reach, of_person
 from tests.common.bus.test_redrive import all_settled, box
-from tests.common.bus.test_replay_to_group import STAFF, done, forget, replaying
+from tests.common.bus.test_replay_to_group import STAFF, carrying_out, done, forget, replaying
 
 BOTH = pytest.mark.parametrize("io", [False, True], ids=["transactional", "io"])
 
@@ -23,6 +27,15 @@ async def ran(replays: Replays, bench: Bench, *, deliver: bool = True, rate: int
     return await done(
         replays, await replays.ask(ReplayRun(group=bench.group, deliver=deliver, rate=rate), STAFF)
     )
+
+
+async def published(bench: Bench, count: int) -> None:
+    """Wait until so many events of the bench's are in the log."""
+
+    async def look() -> bool:
+        return len(await records_of(bench.bootstrap, bench.topic)) >= count
+
+    await eventually(look)
 
 
 @BOTH
@@ -42,6 +55,35 @@ async def test_what_would_overtake_a_dead_letter_waits(bench: Bench, io: bool) -
         await all_settled(bench)
         assert await of_person(bench, person) == [0, 1, 2]
         assert (await ran(replays, bench)).counts == {"duplicate": 4}
+
+
+@BOTH
+async def test_what_the_group_has_not_come_to_is_left_to_it(bench: Bench, io: bool) -> None:
+    person, subscription = uuid4(), bench.subscription(bench.note_once if io else bench.note, io=io)
+    consuming, relaying = bench.bus(subscription), bench.bus()
+    await consuming.start()
+    await bench.publish(*(bench.event(user_id=person, number=number) for number in range(2)))
+    await bench.effects_reach(2)
+    await caught_up(bench.bootstrap, bench.group, bench.topic)
+    await consuming.stop()
+    await forget(bench)
+    await relaying.start()
+    await bench.publish(bench.event(user_id=person, number=2))
+    await published(bench, 3)
+    since = now()
+    await bench.publish(bench.event(user_id=person, number=3))
+    await published(bench, 4)
+    await bench.mongo.prepare([ReplayRun])
+    replays = Replays(
+        bench.bootstrap, bench.mongo, bench.work, Audit(bench.work.outbox, "auth"), [subscription]
+    )
+    async with carrying_out(replays, consuming):
+        late = ReplayRun(group=bench.group, since=since, deliver=True)
+        ended = [await done(replays, await replays.ask(late, STAFF)), await ran(replays, bench)]
+    await bench.bus(subscription).start()
+    await bench.effects_reach(4)
+    assert await of_person(bench, person) == [0, 1, 2, 3]
+    assert [run.counts for run in ended] == [{}, {"done": 2}]
 
 
 @BOTH

@@ -10,6 +10,7 @@ import pytest
 from libs.common.audit import Audit
 from libs.common.bus.consumes import Subscription
 from libs.common.bus.inbox import REMEMBERED, InboxRow
+from libs.common.bus.process import Bus
 from libs.common.bus.redelivery import Redelivery
 from libs.common.bus.topics import Topic, ensure_topics
 from libs.common.clock import now
@@ -18,13 +19,22 @@ from libs.common.replays import handover
 from libs.common.replays.replays import ReplayOver, Replays, UnknownGroup, UnreadTopics
 from libs.common.replays.runs import ReplayRun
 from libs.common.runs import State
-from libs.common.testing.kafka import remove_topics
+from libs.common.testing.kafka import caught_up, remove_topics
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import noted
 from tests.common.bus.harness import Bench, Effect
 from tests.common.bus.letters import Refuses
 
 STAFF = uuid4()
+
+
+class Replaying(Replays):
+    """Replays that are ordered once the group has come to the log's end: what lies beyond it is left to it."""
+
+    async def ask(self, run: ReplayRun, staff_id: UUID) -> ReplayRun:
+        if group := self._groups.get(run.group):
+            await caught_up(self._bootstrap, group.name, *group.topics)
+        return await super().ask(run, staff_id)
 
 
 @asynccontextmanager
@@ -38,12 +48,19 @@ async def replaying(
     handler = refuses or (bench.note_once if io else bench.note)
     subscription = Subscription((bench.event, *also), bench.group, handler, io)
     bus, audit = bench.bus(subscription), Audit(bench.work.outbox, "auth")
-    replays = Replays(bench.bootstrap, bench.mongo, bench.work, audit, [subscription])
+    replays = Replaying(bench.bootstrap, bench.mongo, bench.work, audit, [subscription])
     await bench.mongo.prepare([ReplayRun])
     await bus.start()
+    async with carrying_out(replays, bus):
+        yield replays
+
+
+@asynccontextmanager
+async def carrying_out(replays: Replays, bus: Bus) -> AsyncIterator[None]:
+    """Carry out the replays that are ordered, for the block."""
     working = asyncio.create_task(replays.work_for_ever(bus.redeliveries))
     try:
-        yield replays
+        yield
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
