@@ -31,7 +31,7 @@ FETCHED_OF_ONE = 2**20
 STALLED_S = 30.0
 REQUEST_TIMEOUT_MS = 10_000
 CLOCKS_APART = timedelta(minutes=1)
-"""How far the clocks of a topic's producers may differ: so much beyond `until` is looked at as well."""
+"""How far the clocks of brokers may differ, who stamp the records: so much beyond `until` is looked at as well."""
 
 
 class LogUnavailable(Unavailable):

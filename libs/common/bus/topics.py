@@ -82,7 +82,8 @@ class Topic:
             "retention.ms": _milliseconds(self.retention),
             # Only whole segments are deleted, and a quiet one would stay open for a week whatever it holds.
             "segment.ms": _milliseconds(min(self.retention, LONGEST_SEGMENT)),
-            "message.timestamp.type": "CreateTime",
+            # A relay's clock may be wrong: it would hide what lies behind its record, or have it kept for longer.
+            "message.timestamp.type": "LogAppendTime",
         }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import uuid4
 
@@ -18,6 +18,14 @@ from libs.common.settings import CommonSettings
 from libs.common.testing.kafka import raw_producer
 
 T0 = 1_790_000_000_000
+
+
+class Stamped(Topic):
+    """A topic whose records have the times that a test gives them."""
+
+    @property
+    def config(self) -> dict[str, str]:
+        return super().config | {"message.timestamp.type": "CreateTime"}
 
 
 class Log:
@@ -57,7 +65,7 @@ class Log:
 @pytest.fixture
 async def log(common_settings: CommonSettings) -> AsyncIterator[Log]:
     topics = tuple(f"t{uuid4().hex[:8]}" for _ in range(3))
-    await ensure_topics(common_settings.kafka_bootstrap, [Topic(name, partitions=3) for name in topics])
+    await ensure_topics(common_settings.kafka_bootstrap, [Stamped(name, partitions=3) for name in topics])
     async with raw_producer(common_settings.kafka_bootstrap) as producer:
         yield Log(common_settings.kafka_bootstrap, producer, topics)
 
@@ -82,6 +90,24 @@ async def test_time_type_and_subject_choose(log: Log) -> None:
     assert sorted(times(await log.read(subject=me))) == [4.5, 5.5]
     assert await log.read(since=at(100)) == []
     assert await log.read(topics=("no-such-topic",)) == []
+
+
+async def test_a_producer_whose_clock_was_ahead_hides_nothing_behind_its_record(
+    common_settings: CommonSettings,
+) -> None:
+    bootstrap, topic = common_settings.kafka_bootstrap, f"t{uuid4().hex[:8]}"
+    await ensure_topics(bootstrap, [Topic(topic)])
+    async with raw_producer(bootstrap) as producer:
+        begun = datetime.now(UTC)
+        for ahead_s in (0, 600, 0):
+            stamp = int((begun.timestamp() + ahead_s) * 1000)
+            await producer.send_and_wait(topic, b"{}", key=b"k", timestamp_ms=stamp)
+    until = datetime.now(UTC) + timedelta(seconds=1)
+    reading = await Reading.open(bootstrap, Selection((topic,), until=until))
+    try:
+        assert len([record async for batch in reading.batches() for record in batch]) == 3
+    finally:
+        await reading.close()
 
 
 async def test_a_record_of_no_type_is_never_hidden_by_a_choice_of_types(log: Log) -> None:
