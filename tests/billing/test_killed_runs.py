@@ -1,6 +1,8 @@
 """A worker is killed in the middle of what an operator ordered: another goes on, and nothing counts twice."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
 import pytest
@@ -68,6 +70,26 @@ async def killed_in_the_middle(worker: Process, orders: Rebuilds | Replays, run_
     return await orders.find(run_id)
 
 
+@asynccontextmanager
+async def in_the_way(billing: Billing, user_id: UUID) -> AsyncIterator[None]:
+    """Write a balance in a transaction that is open for the block and comes to nothing."""
+    written, ended = asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        await billing.mongo.collection(BalanceRow).insert_one({"_id": user_id})
+        written.set()
+        await ended.wait()
+        raise LookupError
+
+    writing = asyncio.create_task(billing.mongo.transaction(write))
+    await written.wait()
+    try:
+        yield
+    finally:
+        ended.set()
+        await asyncio.gather(writing, return_exceptions=True)
+
+
 async def test_a_rebuild_goes_on_where_it_was(billing: Billing, worker: Process) -> None:
     await begin_anew(billing.settings.kafka_bootstrap, [event.topic for event in Balances.events])
     await logged(billing, (AccountOpenedV1(user_id=each, opened_at=now()) for each in PEOPLE))
@@ -80,6 +102,35 @@ async def test_a_rebuild_goes_on_where_it_was(billing: Billing, worker: Process)
     assert ended.state.value == "done"
     rows = await billing.mongo.collection(BalanceRow).find({"_id": {"$in": PEOPLE}})
     assert [row["available"] for row in rows] == [GRANTS] * len(PEOPLE)
+
+
+async def test_a_rebuild_that_was_killed_tells_of_all_that_it_did(billing: Billing, worker: Process) -> None:
+    """More people than are looked at together, and somebody else at a row of the last: the kill comes in between."""
+    people = sorted(uuid4() for _ in range(Balances.people_at_once + 100))
+    rows, theirs = billing.mongo.collection(BalanceRow), {"_id": {"$in": people}}
+    await rows.delete_many({})
+    await begin_anew(billing.settings.kafka_bootstrap, [event.topic for event in Balances.events])
+    await logged(billing, (AccountOpenedV1(user_id=each, opened_at=now()) for each in people))
+    rebuilds = billing.parts.rebuilds
+    assert rebuilds is not None
+
+    async def some_put_right() -> bool:
+        return await rows.count(theirs) > 0
+
+    async def over() -> bool:
+        return (await rebuilds.find(run.id)).state in (State.DONE, State.FAILED)
+
+    async with in_the_way(billing, people[-1]):
+        run = await rebuilds.ask("billing.balances", STAFF, swap=True)
+        await eventually(some_put_right, within_s=60)
+        worker.kill()
+    assert await rows.count(theirs) == Balances.people_at_once
+    worker.launch()
+    await eventually(over, within_s=120)
+    told = (await rebuilds.find(run.id)).result
+    assert await rows.count(theirs) == len(people)
+    assert (told["corrected"], told["differing"], told["events"]) == (len(people),) * 3
+    assert told["compared"] == len(people)
 
 
 async def test_a_replay_to_a_group_loses_nothing_and_doubles_nothing(

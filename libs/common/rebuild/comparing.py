@@ -76,6 +76,8 @@ class Comparing:
         """
         owners = self._owners_of(changes)
         done = await self._mongo.transaction(partial(self._put_right, changes, owners))
+        if done:
+            self._run.corrected += len(changes)
         if erased := await self._tombstones.among(owners):
             await self._tombstones.sweep(erased)
         return done
@@ -102,7 +104,6 @@ class Comparing:
         )
 
     async def _put_right(self, changes: list[Change], owners: set[UUID]) -> bool:
-        await self._runs.require(self._run)
         if await self._tombstones.among(owners):
             return False
         keys = [key for key, *_ in changes]
@@ -112,6 +113,7 @@ class Comparing:
         changes = [(key, before, _as_held(before, after)) for key, before, after in changes]
         await self._live.delete_many({"_id": {"$in": keys}})
         await self._live.insert_many([after for *_, after in changes if after is not None])
+        await self._runs.note_corrected(self._run, self._run.corrected + len(changes))
         return True
 
     async def _owners(self, rows: Collection, last: UUID | None) -> tuple[list[UUID], bool]:

@@ -29,7 +29,6 @@ class Folding:
         self._inbox = Inbox(mongo, f"rebuild.{run.id}")
         self._readable = {event.type_name(): event for event in model.events}
         self._reading: Reading | None = None
-        self.events = 0
 
     async def open(self, bootstrap: str) -> None:
         """Begin, or go on where an earlier try was. Raises: LogUnavailable, LeaseLost."""
@@ -68,7 +67,7 @@ class Folding:
     async def _take(self, records: list[Record]) -> set[Any]:
         received = {one.id: one for one in self._readable_of(records)}
         owners = {one.fenced_subject for one in received.values() if one.fenced_subject is not None}
-        await self._mongo.transaction(partial(self._fold, received, owners))
+        self._run.events = await self._mongo.transaction(partial(self._fold, received, owners))
         if erased := await self._tombstones.among(owners):
             await self._tombstones.sweep(erased)
         return owners
@@ -81,8 +80,11 @@ class Folding:
             except (Malformed, NotSubscribed):
                 continue
 
-    async def _fold(self, received: dict[str, Received], owners: set[UUID]) -> None:
-        """Add what is new. A relay that died may have published an event twice: it counts once."""
+    async def _fold(self, received: dict[str, Received], owners: set[UUID]) -> int:
+        """Add what is new; return how many events are folded by now.
+
+        A relay that died may have published an event twice: it counts once.
+        """
         erased, known = set(await self._tombstones.among(owners)), await self._inbox.known(received)
         fresh = {name: one for name, one in received.items() if name not in known}
         if fresh:
@@ -91,8 +93,9 @@ class Folding:
         await self._facts.upsert_many((({"_id": each.key}, each.change) for each in folded), ordered=True)
         reading = self._opened()
         positions = {partition: span.position for partition, span in reading.spans.items()}
-        await self._runs.note(self._run, positions, reading.read, reading.total)
-        self.events += len(fresh)
+        events = self._run.events + len(fresh)
+        await self._runs.note(self._run, positions, reading.read, reading.total, events=events)
+        return events
 
     async def _clear_some(self) -> int:
         await self._runs.require(self._run)

@@ -57,9 +57,9 @@ class Verdict:
     """What a rebuild found.
 
     Args:     events: that were folded; compared: rows whose owner was at rest; differing: of these, which are not
-              byte for byte alike; corrected: of these, replaced by a swap; older: rows that began before the log
-              does, or so long ago that it may lack some of what followed; erased: of people who are; unsettled: rows
-              whose owners never rested.
+              byte for byte alike; corrected: of these, replaced by a swap, also in a try that was killed; older: rows
+              that began before the log does, or so long ago that it may lack some of what followed; erased: of people
+              who are; unsettled: rows whose owners never rested.
     """
 
     events: int = 0

@@ -38,7 +38,8 @@ class Rebuilding:
             self.verdict.unsettled = len(await self._wait_for(moving))
         finally:
             await self._folding.close()
-        self.verdict.events = self._folding.events
+        self.verdict.events, self.verdict.corrected = self._run.events, self._run.corrected
+        self.verdict.differing += self._run.corrected
         return self.verdict
 
     async def _everyone(self) -> AsyncIterator[list[UUID]]:
@@ -65,16 +66,13 @@ class Rebuilding:
         batch = await self._comparing.look(owners)
         moving = (batch.moving | await self._folding.catch_up()) - batch.erased
         judged = await self._comparing.judge(batch, moving)
-        corrected = 0
         if await self._comparing.erased_of(judged.changes):
             return set(owners)  # an erasure came in between, and what was sealed opens no more
-        if judged.changes and self._run.swap:
-            if not await self._comparing.put_right(judged.changes):
-                return set(owners)
-            corrected = len(judged.changes)
+        if not self._run.swap:
+            self.verdict.differing += len(judged.changes)
+        elif judged.changes and not await self._comparing.put_right(judged.changes):
+            return set(owners)
         self.verdict.compared += judged.compared
         self.verdict.older += judged.older
-        self.verdict.differing += len(judged.changes)
-        self.verdict.corrected += corrected
         self.verdict.erased += len(batch.erased)
         return moving & set(owners)

@@ -14,7 +14,11 @@ from libs.common.runs import Run, Runs, State
 
 
 class RebuildRun(Run):
-    """One rebuild. Args: holder: whose try it is; result: of a Verdict."""
+    """One rebuild.
+
+    Args:     holder: whose try it is; events, corrected: of a Verdict, by all tries so far, counted with what they
+              did; result: of a Verdict, once it is done.
+    """
 
     collection: ClassVar[str] = "rebuilds"
     indexes: ClassVar[tuple[Index, ...]] = (Index((("state", 1), ("_id", 1))),)
@@ -22,6 +26,8 @@ class RebuildRun(Run):
     model: Operational[str]
     swap: Operational[bool]
     holder: Operational[UUID | None] = None
+    events: Operational[int] = 0
+    corrected: Operational[int] = 0
     result: Operational[dict[str, int]] = Field(default_factory=dict)
     equal: Operational[bool | None] = None
 
@@ -50,7 +56,11 @@ class RebuildRuns(Runs[RebuildRun]):
 
     async def begin_anew(self, run: RebuildRun) -> None:
         """Forget how far the folding had come."""
-        await self._set(run, positions={})
+        await self._set(run, positions={}, events=0)
+
+    async def note_corrected(self, run: RebuildRun, corrected: int) -> None:
+        """Note how many rows were replaced so far, in the open transaction that replaces the last of them."""
+        await self._set(run, corrected=corrected)
 
     async def conclude(self, run: RebuildRun, result: dict[str, int], *, equal: bool) -> None:
         """Note what came of a rebuild."""
