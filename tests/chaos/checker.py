@@ -51,6 +51,7 @@ async def truth_of(rig: Rig, history: Record) -> Truth:
     )
     return Truth(
         rows=rows,
+        accounts=reading.owners(rig.env, history.emails, rows["auth.users"]),
         events=events,
         letters=letters,
         objects=objects,
@@ -71,9 +72,8 @@ def _named_in(events: list[Published]) -> set[UUID]:
 
 
 async def _rows(rig: Rig, history: Record, events: list[Published]) -> tuple[dict[str, list[Row]], int]:
-    emails = [person.email for person in history.people.values()]
     async with reading.databases(rig.env) as client:
-        registered = await reading.accounts(client, rig.env, emails)
+        registered = await reading.accounts(client, rig.env, history.emails)
         people = (
             _named_in(events) | {UUID(each) for each in history.user_ids} | {row["_id"] for row in registered}
         )

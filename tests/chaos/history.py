@@ -106,6 +106,11 @@ class Record:
         """Return the ids of those who ever learned theirs."""
         return {person.user_id for person in self.people.values() if person.user_id}
 
+    @property
+    def emails(self) -> list[str]:
+        """Return everybody's address."""
+        return [person.email for person in self.people.values()]
+
     def found(self, resumed: Sequence[float], **counts: int) -> None:
         """Take in the figures that only the stores tell."""
         self._resumed, self._counts = list(resumed), dict(counts)

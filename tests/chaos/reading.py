@@ -84,9 +84,19 @@ async def keys(client: "AsyncMongoClient[dict[str, Any]]", env: Env, people: Ite
 
 async def accounts(client: "AsyncMongoClient[dict[str, Any]]", env: Env, emails: Iterable[str]) -> list[Row]:
     """Return the accounts that have some addresses, by the index that they are found by; nothing is opened."""
+    return await rows(client, "auth.users", {"email_key": {"$in": [*_email_keys(env, emails)]}})
+
+
+def owners(env: Env, emails: Iterable[str], users: Iterable[Row]) -> dict[str, str]:
+    """Return whose account has each of these addresses; a deleted one has given its address free."""
+    keys = _email_keys(env, emails)
+    return {keys[row["email_key"]]: str(row["_id"]) for row in users if row["email_key"] in keys}
+
+
+def _email_keys(env: Env, emails: Iterable[str]) -> dict[str, str]:
+    """Return addresses by what stands for them in the index."""
     indexes = BlindIndexes(SecretStr(env["PIXERA_BLIND_INDEX_KEY"]))
-    keys = [indexes.of(EMAIL_INDEX, email) for email in emails]
-    return await rows(client, "auth.users", {"email_key": {"$in": keys}})
+    return {indexes.of(EMAIL_INDEX, email): email for email in emails}
 
 
 async def opened(env: Env, images: list[Row]) -> list[Row]:

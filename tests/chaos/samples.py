@@ -11,7 +11,7 @@ from tests.chaos.model import Moment, Violation
 from tests.chaos.truth import GALLERY, SERVICES, Letter, Mailed, Published, Stored, Truth
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
-ADA, BOB = "user-ada", "user-bob"
+ADA, BOB, CYD = "user-ada", "user-bob", "user-cyd"
 IMAGE, GONE_IMAGE, DRAWN = "image-1", "image-2", "image-3"
 JOB, CANCELLED, PAYMENT, CASE = "job-1", "job-2", "payment-1", "case-1"
 PREFIX = "prefix-ada"
@@ -28,7 +28,7 @@ def at(seconds: float) -> datetime:
 
 @dataclass
 class Sample:
-    """Ada stays, Bob leaves. Both parts can be changed before `broken` looks at them."""
+    """Ada stays, Bob leaves, Cyd only registers. Both parts can be changed before `broken` looks at them."""
 
     history: Record
     rows: dict[str, dict[str, dict[str, Any]]]
@@ -44,6 +44,9 @@ class Sample:
         return Truth(
             **{
                 "rows": rows,
+                "accounts": {
+                    row["email_key"]: row["_id"] for row in rows["auth.users"] if row.get("email_key")
+                },
                 "events": self.events,
                 "objects": {GALLERY: self.objects},
                 "locators": {ADA: PREFIX, BOB: "prefix-bob"},
@@ -109,13 +112,13 @@ def sample() -> Sample:
         _rows(),
         _events(),
         _objects(),
-        [Mailed(f"{who}@example.org", "verify", at(0.5)) for who in ("ada", "bob")],
+        [Mailed(f"{who}@example.org", "verify", at(0.5)) for who in ("ada", "bob", "cyd")],
     )
 
 
 def _history() -> Record:
     history = Record()
-    for who, user_id in (("ada", ADA), ("bob", BOB)):
+    for who, user_id in (("ada", ADA), ("bob", BOB), ("cyd", "")):
         history.people[who] = Cast(who, f"{who}@example.org", who, "secret", "phone", user_id)
     given = {"image_id": IMAGE, "caption": digest("first")}
     gone = {"image_id": GONE_IMAGE, "caption": digest("gone")}
@@ -133,6 +136,7 @@ def _history() -> Record:
         ("bob", "delete-account", {"got": {"case_id": CASE}}),
         ("bob", "sign-in", {"outcome": Outcome.REFUSED, "code": "401 wrong-credentials"}),
         ("bob", "old-token", {"outcome": Outcome.REFUSED, "code": "410 subject-erased"}),
+        ("cyd", "register", {}),
     )
     for number, (who, what, more) in enumerate(operations):
         history.note(did(who, what, number, **more))
@@ -158,7 +162,10 @@ def _rows() -> dict[str, dict[str, dict[str, Any]]]:
         "release": _entry("release", reserved, available, 1, job_id=CANCELLED),
     }
     rows: dict[str, dict[str, dict[str, Any]]] = {
-        "auth.users": {ADA: {"_id": ADA, "status": "active"}},
+        "auth.users": {
+            ADA: {"_id": ADA, "status": "active", "email_key": "ada@example.org"},
+            CYD: {"_id": CYD, "status": "unverified", "email_key": "cyd@example.org"},
+        },
         "gallery.images": {
             IMAGE: {"_id": IMAGE, **image, "caption": "second"},
             DRAWN: {"_id": DRAWN, **image, "job_id": JOB, "caption": None},
@@ -201,6 +208,7 @@ def _events() -> list[Published]:
         ("auth", "user.registered", ada, 0),
         ("auth", "user.verified", ada, 0),
         ("auth", "user.registered", bob, 0),
+        ("auth", "user.registered", {"user_id": CYD}, 0),
         ("billing", "account.opened", ada, 0.5),
         ("billing", "credits.granted", {**ada, "reason": "welcome"}, 1),
         *(("gallery", "image.uploaded", {**ada, "image_id": key}, 1) for key in (IMAGE, GONE_IMAGE, DRAWN)),

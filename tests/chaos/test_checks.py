@@ -3,11 +3,17 @@
 from collections.abc import Callable
 
 import pytest
+from pydantic import SecretStr
 
+from libs.common.blind_index import BlindIndexes
+from services.auth.models import EMAIL_INDEX
 from tests.chaos.checks import CHECKS
 from tests.chaos.checks.resumption import resumptions
 from tests.chaos.history import Outcome, digest
+from tests.chaos.reading import owners
 from tests.chaos.samples import (
+    ADA,
+    BOB,
     CANCELLED,
     CASE,
     IMAGE,
@@ -56,6 +62,20 @@ def test_what_one_who_left_never_paid_is_not_kept() -> None:
     assert one.broken() == []
     one.did("bob", "pay-approve", 7, given=payment)
     assert one.promises() == {"payments"}
+
+
+def test_a_second_registration_may_be_void_before_its_mail_is_sent() -> None:
+    one, more = sample(), {"key": ADA, "body": {"user_id": ADA}}
+    one.did("ada", "verify", 1)
+    one.repeat("user.registered", topic="mail.requested", id="more", **more)
+    assert one.broken() == []
+
+
+def test_an_account_is_known_by_the_index_of_its_address() -> None:
+    env = {"PIXERA_BLIND_INDEX_KEY": "a key of this test's"}
+    key = BlindIndexes(SecretStr(env["PIXERA_BLIND_INDEX_KEY"])).of(EMAIL_INDEX, "Ada@Example.org ")
+    users = [{"_id": ADA, "email_key": key}, {"_id": BOB, "email_key": "given free"}]
+    assert owners(env, ["ada@example.org", "bob@example.org"], users) == {"ada@example.org": ADA}
 
 
 def test_an_event_may_be_published_twice_under_its_own_id() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local.home import Home
 from deploy.local.spawn import RunningStack
-from tests.chaos.checker import unsettled, violations
+from tests.chaos.checker import truth_of, unsettled, violations
 from tests.chaos.history import Record
 from tests.chaos.model import Fault, FaultFailed, Moment, Process
 from tests.chaos.workload import WEIGHTS, draw, live
@@ -81,10 +81,18 @@ async def test_a_life_without_faults_settles_and_breaks_no_promise(
         assert time.monotonic() < deadline, left
         await asyncio.sleep(0.5)
     assert await violations(rig, history) == []
+    await _everybody_is_known_by_their_address(rig, history)
     _was_a_life(history)
     history.write(tmp_path / "history.jsonl")
     lines = (tmp_path / "history.jsonl").read_text().splitlines()
     assert [json.loads(line)["what"] for line in lines] == [each.what for each in history.operations]
+
+
+async def _everybody_is_known_by_their_address(rig: StillRig, history: Record) -> None:
+    truth = await truth_of(rig, history)
+    stayed = [each for each in history.people.values() if not truth.is_leaving(each.user_id)]
+    assert stayed
+    assert truth.accounts == {each.email: each.user_id for each in stayed}
 
 
 def _was_a_life(history: Record) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from tests.chaos.history import Cast
 from tests.chaos.model import Moment
 
 Row = Mapping[str, Any]
@@ -71,14 +72,15 @@ class Mailed:
 class Truth:
     """The stores, as far as they concern the people of one seed.
 
-    Args: rows: by `<service>.<collection>`. events: by topic, partition and offset. objects: by bucket and name.
-        locators: each person's prefix of objects. strays: traces of erased people that no certificate accounts for.
-        chain_broken: what is wrong with the chain of certificates, empty where nothing is. imbalance: of all books.
-        readers: by topic, the groups that take its events in. holdings: collections of people's rows, by the path to
-        the person.
+    Args: rows: by `<service>.<collection>`. accounts: by e-mail address, whose account has it. events: by topic,
+        partition and offset. objects: by bucket and name. locators: each person's prefix of objects. strays: traces
+        of erased people that no certificate accounts for. chain_broken: what is wrong with the chain of certificates,
+        empty where nothing is. imbalance: of all books. readers: by topic, the groups that take its events in.
+        holdings: collections of people's rows, by the path to the person.
     """
 
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    accounts: Mapping[str, str] = field(default_factory=dict)
     events: Sequence[Published] = ()
     letters: Sequence[Letter] = ()
     objects: Mapping[str, Mapping[str, Stored]] = field(default_factory=dict)
@@ -106,6 +108,10 @@ class Truth:
             if event.topic in topics and event.id not in seen:
                 seen.add(event.id)
                 yield event
+
+    def id_of(self, person: Cast) -> str:
+        """Return a person's id, also of one who never signed in to learn it; empty where they have no account."""
+        return person.user_id or self.accounts.get(person.email, "")
 
     @cached_property
     def leaving(self) -> dict[str, str]:

@@ -4,9 +4,22 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from tests.chaos import samples
-from tests.chaos.history import Outcome
+from tests.chaos.history import Cast, Outcome
 from tests.chaos.model import Moment
-from tests.chaos.samples import ADA, BOB, CASE, DRAWN, GONE_IMAGE, IMAGE, JOB, PAYMENT, PREFIX, Sample, at
+from tests.chaos.samples import (
+    ADA,
+    BOB,
+    CASE,
+    CYD,
+    DRAWN,
+    GONE_IMAGE,
+    IMAGE,
+    JOB,
+    PAYMENT,
+    PREFIX,
+    Sample,
+    at,
+)
 from tests.chaos.truth import Mailed, Stored
 
 Break = Callable[[Sample], object]
@@ -73,6 +86,18 @@ def _mailed_before_a_death(one: Sample) -> None:
     one.log += down("auth-worker", 6, 7)
 
 
+def _registered_in_vain(one: Sample) -> None:
+    """Lose a registration with all that came of it."""
+    one.rows["auth.users"].pop(CYD)
+    one.drop("user.registered", user_id=CYD)
+    one.mails.pop()
+
+
+def _mailed_a_stranger(one: Sample) -> None:
+    one.history.people["eve"] = Cast("eve", "eve@example.org", "eve", "secret", "phone")
+    one.mails.append(Mailed("eve@example.org", "verify", at(1)))
+
+
 def _mailed_thrice(one: Sample) -> None:
     mailed(one, 3)
     mailed(one, 4)
@@ -106,6 +131,8 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
         lambda s: s.rows["auth.users"].pop(ADA),
         {"accounts", "event without its write: user.registered", "event without its write: user.verified"},
     ),
+    "a registration is lost, and all that came of it": (_registered_in_vain, {"accounts"}),
+    "a verification is lost": (lambda s: s.did("cyd", "verify", 20), {"accounts"}),
     "a deletion is lost": (lambda s: s.amend(10, got={"case_id": "another"}), {"deletions"}),
     "a deleted account can sign in": (lambda s: s.amend(11, outcome=Outcome.OK), {"deletions"}),
     "an image shows something else": (lambda s: _store(s, IMAGE, pixels="others"), {"images"}),
@@ -210,6 +237,14 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
         {"deliveries"},
     ),
     "a mail was not sent": (lambda s: s.mails.pop(0), {"mails"}),
+    "the mail to somebody who never signed in was not sent": (lambda s: s.mails.pop(), {"mails"}),
+    "one of two mails that were due is missing": (
+        lambda s: s.repeat(
+            "user.registered", topic="mail.requested", id="more", key=CYD, body={"user_id": CYD}
+        ),
+        {"mails"},
+    ),
+    "somebody without an account got a mail": (_mailed_a_stranger, {"mails"}),
     "a mail was sent twice": (lambda s: mailed(s, 3), {"mails"}),
     "a mail was sent twice before anything came between": (_mailed_before_a_death, {"mails"}),
     "a mail was sent three times for one interruption": (_mailed_thrice, {"mails"}),

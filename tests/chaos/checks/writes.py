@@ -10,15 +10,15 @@ PARTS = ("original", "small", "large")
 
 
 def accounts(truth: Truth, history: Record) -> Iterator[Violation]:
-    """Hold every account that signed in to be there, active, unless its deletion may have been taken in."""
+    """Hold every account to be as its person was told last, unless its deletion may have been taken in."""
     users = truth.by_id("auth.users")
     for person in history.people.values():
-        row = users.get(person.user_id)
-        if not person.user_id or truth.is_leaving(person.user_id):
+        user_id, told = truth.id_of(person), _told_last(history, person.name)
+        if not told or truth.is_leaving(user_id):
             continue
-        if row is None or row["status"] != "active":
-            found = "nothing" if row is None else row["status"]
-            yield Violation("accounts", person.user_id, f"signed in, and there is {found}")
+        found = users[user_id]["status"] if user_id in users else "nothing"
+        if found not in STANDS[told]:
+            yield Violation("accounts", user_id or person.name, f"{told} was acknowledged, and is {found}")
 
 
 def deletions(truth: Truth, history: Record) -> Iterator[Violation]:
@@ -137,10 +137,19 @@ def payments(truth: Truth, history: Record) -> Iterator[Violation]:
             )
 
 
+STANDS = {"sign-in": ("active",), "verify": ("active",), "register": ("unverified", "active")}
+"""What an account is, by what its person was told last. A verification may have worked whose answer was lost."""
+
 PAID = {"paid": ("completed",), "refunded": ("refunded",)}
 """What a payment is here, by what its checkout is at the provider."""
 
 CHECKS = (accounts, deletions, images, files, downloads, removed_images, captions, jobs, payments)
+
+
+def _told_last(history: Record, who: str) -> str:
+    """Return how far somebody was told to have got; nothing where nothing was acknowledged."""
+    acknowledged = {each.what for each in history.of(*STANDS) if each.who == who and each.ok}
+    return next((what for what in STANDS if what in acknowledged), "")
 
 
 def _deleted(history: Record) -> set[str]:
