@@ -42,7 +42,7 @@ class Checks(Generic[H]):
     """Who acts, and who judges.
 
     Args: live: several people through the gateway, who begin nothing new after a monotonic time. unsettled: what is
-        not idle and consistent yet. violations: which promises were broken, once all is at rest.
+        not idle, consistent and serving yet. violations: which promises were broken, once all is at rest.
     """
 
     history: Callable[[], H]
@@ -132,7 +132,10 @@ async def _at_its_time(rig: Playable, fault: Fault, due: Awaitable[None]) -> Vio
 async def _rest(
     rig: Playable, checks: Checks[H], history: H, patience: Patience
 ) -> tuple[float | None, list[Moment]]:
-    """Wait until all is idle and consistent; returns after how long, and what was waited for."""
+    """Wait until all is idle and consistent, and serves; returns after how long, and what was waited for.
+
+    The time begins when the last fault is over and people have stopped: what they still begin is not at rest.
+    """
     began = time.monotonic()
     waited = [Moment("waiting", "for rest")]
     while waiting := await checks.unsettled(rig, history):

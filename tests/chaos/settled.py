@@ -1,19 +1,22 @@
-"""What is not idle and consistent yet: asked again and again after the last fault is lifted."""
+"""What is not idle, consistent and serving yet: asked again and again after the last fault is lifted."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
+import httpx
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from minio.error import MinioException
 from pymongo.errors import PyMongoError
 from urllib3.exceptions import HTTPError
 
+from deploy.local.ports import HOST
 from tests.chaos import reading
 from tests.chaos.history import Record
 from tests.chaos.model import Rig
+from tests.chaos.plan import SERVICE_PROCESSES
 from tests.chaos.truth import GALLERY, GENERATED, SERVICES
 
 OPEN_JOBS = ["requested", "waiting", "queued", "running"]
@@ -28,6 +31,10 @@ UNDONE: dict[str, dict[str, Any]] = {
 }
 """Rows that somebody still has to do something about."""
 
+OPEN = ("/api/auth/v1/terms", "/api/billing/v1/packages", "/api/privacy/v1/policies")
+"""What the gateway lets anybody read."""
+ANSWERS_WITHIN_S = 2.0
+
 DOWN = (PyMongoError, KafkaError, MinioException, HTTPError, OSError, TimeoutError)
 
 
@@ -36,7 +43,7 @@ async def unsettled(rig: Rig, history: Record) -> list[str]:
 
     The cheap questions come first, and the others only once those have nothing to say.
     """
-    for look in (_rows, _lag, _store, _late):
+    for look in (_rows, _lag, _store, _late, _serves):
         if found := await _answered(look, rig, history):
             return found
     return []
@@ -114,3 +121,27 @@ def _objects(rig: Rig, gone: list[UUID]) -> Iterator[str]:
         for bucket in (GALLERY, GENERATED):
             if found := reading.names(client, bucket, prefix):
                 yield f"{bucket}: {len(found)}"
+
+
+async def _serves(rig: Rig, history: Record) -> list[str]:
+    """Say what does not serve: where people did nothing, there is nothing that could be undone or late."""
+    return await not_serving(rig.gateway, rig.ports)
+
+
+async def not_serving(gateway: str, ports: Mapping[str, int]) -> list[str]:
+    """Say which process is not ready, and where the gateway leads to none."""
+    ready = [f"http://{HOST}:{ports[name]}/readyz" for name in SERVICE_PROCESSES]
+    names, addresses = [*SERVICE_PROCESSES, *OPEN], [*ready, *(f"{gateway}{path}" for path in OPEN)]
+    async with httpx.AsyncClient(timeout=ANSWERS_WITHIN_S, trust_env=False) as http:
+        answers = await asyncio.gather(*(_answer(http, address) for address in addresses))
+    return [f"{name}: {answer}" for name, answer in zip(names, answers, strict=True) if answer != SERVED]
+
+
+SERVED = "200"
+
+
+async def _answer(http: httpx.AsyncClient, address: str) -> str:
+    try:
+        return str((await http.get(address)).status_code)
+    except httpx.TransportError as error:
+        return type(error).__name__

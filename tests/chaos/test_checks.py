@@ -19,7 +19,7 @@ from tests.chaos.samples import (
     IMAGE,
     sample,
 )
-from tests.chaos.wrongs import BROKEN, down, killed, mailed, published_late, row
+from tests.chaos.wrongs import BROKEN, down, killed, mailed, moment, published_late, row
 
 
 def test_a_right_history_breaks_no_promise() -> None:
@@ -76,6 +76,15 @@ def test_an_account_is_known_by_the_index_of_its_address() -> None:
     key = BlindIndexes(SecretStr(env["PIXERA_BLIND_INDEX_KEY"])).of(EMAIL_INDEX, "Ada@Example.org ")
     users = [{"_id": ADA, "email_key": key}, {"_id": BOB, "email_key": "given free"}]
     assert owners(env, ["ada@example.org", "bob@example.org"], users) == {"ada@example.org": ADA}
+
+
+def test_a_fault_on_the_way_of_a_sign_up_can_keep_everybody_out() -> None:
+    one = sample()
+    one.amend(0, outcome=Outcome.UNKNOWN)
+    one.log += [moment("injected", "cut gallery->mongod", 1), moment("lifted", "cut gallery->mongod", 9)]
+    assert one.promises() == {"lived"}
+    one.log += down("auth-api", 1, 9)
+    assert one.broken() == []
 
 
 def test_an_event_may_be_published_twice_under_its_own_id() -> None:

@@ -4,9 +4,17 @@ from collections.abc import Iterator
 
 from tests.chaos.history import Operation, Record, digest
 from tests.chaos.model import Violation
+from tests.chaos.standing import troubles
 from tests.chaos.truth import GALLERY, Row, Stored, Truth
 
 PARTS = ("original", "small", "large")
+
+
+def lived(truth: Truth, history: Record) -> Iterator[Violation]:
+    """Hold somebody to have signed in: a seed in which nobody could says nothing. A fault can keep everybody out."""
+    kept_out = any(each.concerns(*SIGNING_UP) for each in troubles(truth.log))
+    if not kept_out and not any(each.ok for each in history.of("sign-in")):
+        yield Violation("lived", "everybody", "nobody signed in, and no fault stood in the way")
 
 
 def accounts(truth: Truth, history: Record) -> Iterator[Violation]:
@@ -137,13 +145,16 @@ def payments(truth: Truth, history: Record) -> Iterator[Violation]:
             )
 
 
+SIGNING_UP = ("auth-", "envoy", "kafka", "mongod")
+"""What a sign-up goes through."""
+
 STANDS = {"sign-in": ("active",), "verify": ("active",), "register": ("unverified", "active")}
 """What an account is, by what its person was told last. A verification may have worked whose answer was lost."""
 
 PAID = {"paid": ("completed",), "refunded": ("refunded",)}
 """What a payment is here, by what its checkout is at the provider."""
 
-CHECKS = (accounts, deletions, images, files, downloads, removed_images, captions, jobs, payments)
+CHECKS = (lived, accounts, deletions, images, files, downloads, removed_images, captions, jobs, payments)
 
 
 def _told_last(history: Record, who: str) -> str:
