@@ -17,6 +17,7 @@ from tests.chaos.samples import (
     CANCELLED,
     CASE,
     IMAGE,
+    at,
     sample,
 )
 from tests.chaos.wrongs import BROKEN, down, killed, mailed, moment, published_late, row
@@ -84,6 +85,22 @@ def test_a_fault_on_the_way_of_a_sign_up_can_keep_everybody_out() -> None:
     one.log += [moment("injected", "cut gallery->mongod", 1), moment("lifted", "cut gallery->mongod", 9)]
     assert one.promises() == {"lived"}
     one.log += down("auth-api", 1, 9)
+    assert one.broken() == []
+
+
+def test_a_wrong_clock_says_nothing_of_the_order_in_which_events_were_taken_in() -> None:
+    one, (spoil, _) = sample(), BROKEN["two uploads were taken in in the wrong order"]
+    spoil(one)
+    one.log += [moment("injected", "clock auth-worker", 1), moment("lifted", "clock auth-worker", 3)]
+    assert one.promises() == {"taken in order"}
+    one.log += [moment("injected", "clock gallery-worker", 1), moment("lifted", "clock gallery-worker", 3)]
+    assert one.broken() == []
+
+
+def test_an_event_that_comes_again_behind_the_next_one_was_taken_in_before_it() -> None:
+    one = sample()
+    row(one, "gallery.inbox", f"gallery.make-thumbnails:image.uploaded-{IMAGE}", at=at(1.9))
+    one.repeat("image.uploaded")
     assert one.broken() == []
 
 

@@ -114,6 +114,12 @@ class Truth:
         return person.user_id or self.accounts.get(person.email, "")
 
     @cached_property
+    def taken(self) -> dict[str, datetime]:
+        """Return when each event had its effect in a group, by `<group>:<event>`, as the group's process wrote it."""
+        inboxes = (found for name, found in self.rows.items() if name.endswith(".inbox"))
+        return {str(row["_id"]): row["at"] for rows in inboxes for row in rows}
+
+    @cached_property
     def leaving(self) -> dict[str, str]:
         """Return the case of each person whose deletion was announced."""
         return {event.get("user_id"): event.get("case_id") for event in self.told("user.deleted")}

@@ -120,6 +120,10 @@ def _untold_deletion(one: Sample) -> None:
     one.drop("image.deleted")
 
 
+def _taken_in_the_wrong_order(one: Sample) -> None:
+    row(one, "gallery.inbox", f"gallery.make-thumbnails:image.uploaded-{GONE_IMAGE}", at=at(1.9))
+
+
 def _taken_late(one: Sample) -> None:
     body = {"user_id": BOB, "image_id": "x"}
     one.repeat("image.uploaded", id="early", time=at(9), key=BOB, body=body)
@@ -295,6 +299,7 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
         {"old tokens"},
     ),
     "a key is in two partitions": (lambda s: s.change("image.ready", partition=1), {"places"}),
+    "two uploads were taken in in the wrong order": (_taken_in_the_wrong_order, {"taken in order"}),
     "two uploads were published in the wrong order": (
         lambda s: s.change("image.uploaded", offset=500),
         {"real time"},

@@ -62,16 +62,10 @@ def acknowledgements(truth: Truth, history: Record) -> Iterator[Violation]:
 def fence(truth: Truth, history: Record) -> Iterator[Violation]:
     """Hold a service to do nothing more for a person whom it has erased: no effect, and no event of its own."""
     over = _over(truth)
-    taken = {
-        str(row["_id"]): row["at"]
-        for name, rows in truth.rows.items()
-        if name.endswith(".inbox")
-        for row in rows
-    }
     for event in truth.told(*FENCED):
         moments = {(event.service, f"published {event.topic}"): event.time}
         for group in truth.readers.get(event.topic, ()):
-            if at := taken.get(f"{group}:{event.id}"):
+            if at := truth.taken.get(f"{group}:{event.id}"):
                 moments[group.partition(".")[0], f"took {event.topic} in as {group}"] = at
         for (service, what), moment in moments.items():
             end = over.get((event.get("user_id"), service))

@@ -1,12 +1,13 @@
-"""Order per key held: what one person did one after the other was published in that order, in one partition."""
+"""Order per key held: what one person did was published, and taken in, in that order, in one partition."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from tests.chaos.history import Operation, Record
 from tests.chaos.model import Violation
-from tests.chaos.truth import Published, Truth
+from tests.chaos.standing import troubles
+from tests.chaos.truth import SERVICES, Published, Truth
 
 TOLD = {
     "upload": ("image.uploaded", "image_id"),
@@ -40,7 +41,38 @@ def real_time(truth: Truth, history: Record) -> Iterator[Violation]:
                     yield Violation("real time", before.key, f"{told}, and is published behind it")
 
 
-CHECKS = (places, real_time)
+def taken_in_order(truth: Truth, history: Record) -> Iterator[Violation]:
+    """Hold each group to have taken a key's events in in the order in which they were first published.
+
+    A key's next event is begun once the one before it has had its effect, also where another member goes on; a batch
+    has one moment. A worker whose clock was wrong tells no order, nor does a key that waits behind a letter.
+    """
+    lanes: dict[tuple[str, str], list[Published]] = {}
+    for event in truth.told(*truth.readers):
+        lanes.setdefault((event.topic, event.key), []).append(event)
+    untold = _with_a_wrong_clock(truth)
+    for (topic, key), lane in lanes.items():
+        for group in sorted(truth.readers[topic]):
+            if group.partition(".")[0] in untold or _waits(truth, group, lane):
+                continue
+            done = [each for each in lane if f"{group}:{each.id}" in truth.taken]
+            for before, after in pairwise(done):
+                if truth.taken[f"{group}:{after.id}"] < truth.taken[f"{group}:{before.id}"]:
+                    told = f"{group} took {topic} {after.id} in before {before.id}"
+                    yield Violation("taken in order", key, told)
+
+
+CHECKS = (places, real_time, taken_in_order)
+
+
+def _with_a_wrong_clock(truth: Truth) -> set[str]:
+    clocks = [each for each in troubles(truth.log) if each.kind == "clock"]
+    return {service for service in SERVICES if any(each.concerns(f"{service}-worker") for each in clocks)}
+
+
+def _waits(truth: Truth, group: str, lane: Sequence[Published]) -> bool:
+    ids = {event.id for event in lane}
+    return any(letter.group == group and letter.event_id in ids for letter in truth.letters)
 
 
 @dataclass(frozen=True)
