@@ -143,9 +143,12 @@ def _history() -> Record:
     return history
 
 
-def _entry(kind: str, source: str, target: str, credits_: int, **about: str) -> dict[str, Any]:
+def _entry(
+    kind: str, source: str, target: str, credits_: int, seconds: float, **about: str
+) -> dict[str, Any]:
     postings = [{"account": source, "credits": -credits_}, {"account": target, "credits": credits_}]
-    return {"_id": f"{kind}-{about}", "user_id": ADA, "kind": kind, "postings": postings, **about}
+    known = {"_id": f"{kind}-{about}", "user_id": ADA, "kind": kind, "created_at": at(seconds)}
+    return {**known, "postings": postings, **about}
 
 
 def _rows() -> dict[str, dict[str, dict[str, Any]]]:
@@ -154,12 +157,12 @@ def _rows() -> dict[str, dict[str, dict[str, Any]]]:
     paid = {"user_id": ADA, "state": "completed", "credited": True, "credits": 100}
     available, reserved = "user:available", "user:reserved"
     entries = {
-        "welcome": _entry("welcome", "platform:welcome", available, 10),
-        "purchase": _entry("purchase", "platform:sales", available, 100, payment_id=PAYMENT),
-        "reserved-1": _entry("reservation", available, reserved, 1, job_id=JOB),
-        "capture": _entry("capture", reserved, "platform:usage", 1, job_id=JOB),
-        "reserved-2": _entry("reservation", available, reserved, 1, job_id=CANCELLED),
-        "release": _entry("release", reserved, available, 1, job_id=CANCELLED),
+        "welcome": _entry("welcome", "platform:welcome", available, 10, 1),
+        "purchase": _entry("purchase", "platform:sales", available, 100, 9, payment_id=PAYMENT),
+        "reserved-1": _entry("reservation", available, reserved, 1, 7, job_id=JOB),
+        "capture": _entry("capture", reserved, "platform:usage", 1, 9, job_id=JOB),
+        "reserved-2": _entry("reservation", available, reserved, 1, 7, job_id=CANCELLED),
+        "release": _entry("release", reserved, available, 1, 9, job_id=CANCELLED),
     }
     rows: dict[str, dict[str, dict[str, Any]]] = {
         "auth.users": {
@@ -213,6 +216,7 @@ def _events() -> list[Published]:
         ("billing", "credits.granted", {**ada, "reason": "welcome"}, 1),
         *(("gallery", "image.uploaded", {**ada, "image_id": key}, 1) for key in (IMAGE, GONE_IMAGE, DRAWN)),
         *(("gallery", "image.ready", {**ada, "image_id": key}, 2) for key in (IMAGE, DRAWN)),
+        ("gallery", "image.captioned", {**ada, "image_id": IMAGE}, 3),
         ("gallery", "image.deleted", {**ada, "image_id": GONE_IMAGE}, 5),
         *(("generation", "generation.requested", {**ada, "job_id": key}, 6) for key in (JOB, CANCELLED)),
         *(("generation", "generation.queued", {**ada, "job_id": key}, 7) for key in (JOB, CANCELLED)),

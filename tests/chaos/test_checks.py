@@ -20,7 +20,7 @@ from tests.chaos.samples import (
     at,
     sample,
 )
-from tests.chaos.wrongs import BROKEN, down, killed, mailed, moment, published_late, row
+from tests.chaos.wrongs import BROKEN, down, killed, mailed, moment, published_late, refund, row, spend
 
 
 def test_a_right_history_breaks_no_promise() -> None:
@@ -101,6 +101,39 @@ def test_an_event_that_comes_again_behind_the_next_one_was_taken_in_before_it() 
     one = sample()
     row(one, "gallery.inbox", f"gallery.make-thumbnails:image.uploaded-{IMAGE}", at=at(1.9))
     one.repeat("image.uploaded")
+    assert one.broken() == []
+
+
+def test_a_refund_takes_back_what_is_there() -> None:
+    for spent, taken in ((0, 100), (100, 9), (109, 0)):
+        one = sample()
+        refund(one, taken)
+        spend(one, spent, 9.2)
+        assert one.broken() == []
+
+
+def test_a_wrong_clock_does_not_say_what_was_there_when_a_payment_was_refunded() -> None:
+    one = sample()
+    refund(one, 9)
+    one.log += [moment("injected", "clock billing-api", 1), moment("lifted", "clock billing-api", 3)]
+    assert one.broken() == []
+
+
+def test_a_thumbnail_may_outlive_its_image_where_something_broke_while_it_was_stored() -> None:
+    one, (spoil, _) = sample(), BROKEN["a deleted image has a thumbnail"]
+    spoil(one)
+    one.log += down("gallery-worker", 1, 2)
+    assert one.broken() == []
+    spoil, _ = BROKEN["a deleted image has a file"]
+    spoil(one)
+    assert one.promises() == {"removed-images"}
+
+
+def test_a_caption_that_was_not_answered_may_be_told_or_not() -> None:
+    one = sample()
+    one.did("ada", "caption", 20, outcome=Outcome.UNKNOWN, given={"image_id": IMAGE, "caption": digest("x")})
+    assert one.broken() == []
+    one.repeat("image.captioned", id="another")
     assert one.broken() == []
 
 

@@ -9,6 +9,7 @@ from tests.chaos.model import Moment
 from tests.chaos.samples import (
     ADA,
     BOB,
+    CANCELLED,
     CASE,
     CYD,
     DRAWN,
@@ -109,11 +110,53 @@ def _unwelcome(one: Sample) -> None:
     one.drop("credits.granted", reason="welcome")
 
 
+def refund(one: Sample, credits_: int) -> None:
+    """Have Ada's payment refunded, and so much of it taken back."""
+    row(one, "billing.payments", PAYMENT, state="refunded")
+    row(one, "pay.checkouts", "checkout-1", state="refunded")
+    row(one, "billing.balances", ADA, available=109 - credits_)
+    if credits_:
+        one.rows["billing.ledger_entries"]["refund"] = _taken_back(one, credits_)
+        one.repeat("payment.completed", topic="credits.refunded", id="refund")
+
+
+def spend(one: Sample, credits_: int, seconds: float) -> None:
+    """Let Ada spend credits at a moment, for nothing that is looked at."""
+    spent, used = (
+        {"account": "user:available", "credits": -credits_},
+        {"account": "platform:usage", "credits": credits_},
+    )
+    entry = {**one.entry("welcome"), "_id": "spent", "kind": "other", "postings": [spent, used]}
+    one.rows["billing.ledger_entries"]["spent"] = {**entry, "created_at": at(seconds)}
+    one.rows["billing.balances"][ADA]["available"] -= credits_
+
+
+def _taken_back(one: Sample, credits_: int, **fields: object) -> dict[str, object]:
+    taken, given = (
+        {"account": "user:available", "credits": -credits_},
+        {"account": "platform:sales", "credits": credits_},
+    )
+    entry = {"_id": "refund", "kind": "refund", "postings": [taken, given], "created_at": at(9.5)}
+    return {**one.entry("purchase"), **entry, **fields}
+
+
 def _refund_untold(one: Sample) -> None:
-    postings = [{"account": "user:available", "credits": -9}, {"account": "platform:sales", "credits": 9}]
-    refund = {**one.entry("purchase"), "_id": "refund", "kind": "refund", "postings": postings}
-    one.rows["billing.ledger_entries"]["refund"] = refund
-    row(one, "billing.balances", ADA, available=100)
+    refund(one, 100)
+    one.drop("credits.refunded")
+
+
+def _refund_twice(one: Sample) -> None:
+    """Take back, when a job gives credits back, what was taken back before."""
+    refund(one, 100)
+    again = _taken_back(one, 9, _id="again", kind="reclaim", payment_id=None, job_id=CANCELLED)
+    one.rows["billing.ledger_entries"]["again"] = again
+    one.repeat("credits.released", topic="credits.reclaimed", id="again")
+    row(one, "billing.balances", ADA, available=0)
+
+
+def _half_deleted(one: Sample) -> None:
+    one.amend(5, outcome=Outcome.UNKNOWN)
+    one.objects[f"{PREFIX}/{GONE_IMAGE}/original"] = Stored(1, "d", "p", "PNG")
 
 
 def _untold_deletion(one: Sample) -> None:
@@ -149,6 +192,11 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
         lambda s: s.objects.update({f"{PREFIX}/{GONE_IMAGE}/original": Stored(1, "d", "p", "PNG")}),
         {"removed-images"},
     ),
+    "an image whose deletion was not answered has a file": (_half_deleted, {"removed-images"}),
+    "a deleted image has a thumbnail": (
+        lambda s: s.objects.update({f"{PREFIX}/{GONE_IMAGE}/small": Stored(1, "d", "p", "WEBP")}),
+        {"removed-images"},
+    ),
     "a caption is an earlier one": (
         lambda s: row(s, "gallery.images", IMAGE, caption="first"),
         {"captions"},
@@ -170,6 +218,18 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
         lambda s: s.change("payment.completed", body={"user_id": ADA, "payment_id": "payment-2"}),
         {"event without its write: payment.completed", "write without its event: payment.completed"},
     ),
+    "a caption was not told": (
+        lambda s: s.drop("image.captioned"),
+        {"write without its event: image.captioned"},
+    ),
+    "a caption was told twice": (
+        lambda s: s.repeat("image.captioned", id="twice"),
+        {"event without its write: image.captioned"},
+    ),
+    "a deletion was told of an image that is there": (
+        lambda s: s.repeat("image.deleted", id="early", body={"user_id": ADA, "image_id": IMAGE}),
+        {"event without its write: image.deleted", "removed-images"},
+    ),
     "a deletion of an image was not told": (
         _untold_deletion,
         {"write without its event: image.deleted", "event without its write: image.uploaded"},
@@ -190,6 +250,13 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
         lambda s: s.repeat("account.opened", id="eve", key="user-eve", body={"user_id": "user-eve"}),
         {"event without its write: account.opened"},
     ),
+    "a refund took back more than was bought": (lambda s: refund(s, 101), {"refunds"}),
+    "a refund took back twice": (_refund_twice, {"refunds"}),
+    "a refund took nothing back, and all was there": (
+        lambda s: refund(s, 0),
+        {"refunds"},
+    ),
+    "a refund took back less than was there": (lambda s: refund(s, 9), {"refunds"}),
     "a refund was not told": (_refund_untold, {"write without its event: credits.refunded"}),
     "a refund was told and not booked": (
         lambda s: s.repeat("payment.completed", topic="credits.refunded", id="refund"),

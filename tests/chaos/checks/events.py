@@ -71,6 +71,21 @@ def one_end(truth: Truth, history: Record) -> Iterator[Violation]:
         yield Violation("one end", job_id, "was told to be completed, and to have failed")
 
 
+def captions_told(truth: Truth, history: Record) -> Iterator[Violation]:
+    """Hold each caption to have been told: of an image as many as were acknowledged, and what was unknown at most."""
+    told = Counter(event.get("image_id") for event in truth.told("image.captioned"))
+    written = [each for each in history.of("caption") if each.possible]
+    stays = {who for who, person in history.people.items() if not truth.is_leaving(person.user_id)}
+    least = Counter(each.given["image_id"] for each in written if each.ok and each.who in stays)
+    most = Counter(each.given["image_id"] for each in written)
+    for image_id in sorted(told.keys() | least.keys()):
+        found = f"{told[image_id]} told, {least[image_id]} to {most[image_id]} written"
+        if told[image_id] < least[image_id]:
+            yield Violation("write without its event: image.captioned", image_id, found)
+        elif told[image_id] > most[image_id]:
+            yield Violation("event without its write: image.captioned", image_id, found)
+
+
 def _rows(name: str, wanted: Callable[[Row], bool] = lambda _: True, field: str = "_id") -> Facts:
     """Return the facts that rows of people who stay stand for."""
 
@@ -109,6 +124,12 @@ def _gone_images(truth: Truth) -> set[str]:
     return (completed - images.keys()) | hidden
 
 
+def _images_that_went(truth: Truth) -> set[str]:
+    """Return the images that were there once, and are not, or not for long."""
+    kept = _rows("gallery.images", lambda row: row["state"] != "deleting")(truth)
+    return _told("image.uploaded", "image_id")(truth) - kept
+
+
 def _verified_cases(truth: Truth) -> set[str]:
     return {str(row["_id"]) for row in truth.of("privacy.cases") if row["phase"] == "VERIFIED"}
 
@@ -125,7 +146,7 @@ PAIRINGS = (
     Pairing(
         "image.ready", "image_id", _rows("gallery.images", _in("ready")), _told("image.deleted", "image_id")
     ),
-    Pairing("image.deleted", "image_id", _gone_images, _told("image.uploaded", "image_id")),
+    Pairing("image.deleted", "image_id", _gone_images, _images_that_went),
     Pairing("generation.requested", "job_id", _rows("generation.jobs")),
     Pairing(
         "generation.queued", "job_id", _rows("generation.jobs", lambda row: row.get("queued_at") is not None)
@@ -162,4 +183,4 @@ PAIRINGS = (
     Pairing("erasure.verified", "case_id", _verified_cases),
 )
 
-CHECKS = (pairs, identities, one_end)
+CHECKS = (pairs, captions_told, identities, one_end)

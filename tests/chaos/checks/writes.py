@@ -83,16 +83,18 @@ def downloads(truth: Truth, history: Record) -> Iterator[Violation]:
 
 
 def removed_images(truth: Truth, history: Record) -> Iterator[Violation]:
-    """Hold deleted images to be gone, row and file. A thumbnail that a dying worker left waits for the sweep."""
-    rows = truth.by_id("gallery.images")
-    for operation in history.of("delete-image"):
-        image_id, user_id = operation.given["image_id"], history.people[operation.who].user_id
-        if not operation.ok:
-            continue
+    """Hold deleted images to be gone: row, file and thumbnails.
+
+    A thumbnail waits for the sweep of orphans that a dying worker left, or that was stored behind the deletion.
+    """
+    rows, objects = truth.by_id("gallery.images"), truth.objects.get(GALLERY, {})
+    disturbed = any(each.concerns(*STORING_THUMBNAILS) for each in troubles(truth.log))
+    for image_id, user_id in sorted(_removed(truth, history).items()):
+        left = [part for part in PARTS if f"{truth.locators.get(user_id)}/{image_id}/{part}" in objects]
         if image_id in rows:
             yield Violation("removed-images", image_id, "was deleted, and its row is there")
-        elif f"{truth.locators.get(user_id)}/{image_id}/original" in truth.objects.get(GALLERY, {}):
-            yield Violation("removed-images", image_id, "was deleted, and its file is there")
+        elif "original" in left or (left and not disturbed):
+            yield Violation("removed-images", image_id, f"was deleted, and there is its {', '.join(left)}")
 
 
 def captions(truth: Truth, history: Record) -> Iterator[Violation]:
@@ -145,6 +147,9 @@ def payments(truth: Truth, history: Record) -> Iterator[Violation]:
             )
 
 
+STORING_THUMBNAILS = ("gallery-worker", "gallery->mongod", "gallery->s3", "mongod", "s3")
+"""What can break between a thumbnail and the second look at whether its image is there."""
+
 SIGNING_UP = ("auth-", "envoy", "kafka", "mongod")
 """What a sign-up goes through."""
 
@@ -161,6 +166,17 @@ def _told_last(history: Record, who: str) -> str:
     """Return how far somebody was told to have got; nothing where nothing was acknowledged."""
     acknowledged = {each.what for each in history.of(*STANDS) if each.who == who and each.ok}
     return next((what for what in STANDS if what in acknowledged), "")
+
+
+def _removed(truth: Truth, history: Record) -> dict[str, str]:
+    """Return the images whose deletion was acknowledged, or told, by whose they were."""
+    acknowledged = {
+        each.given["image_id"]: history.people[each.who].user_id
+        for each in history.of("delete-image")
+        if each.ok
+    }
+    told = {event.get("image_id"): event.get("user_id") for event in truth.told("image.deleted")}
+    return acknowledged | told
 
 
 def _deleted(history: Record) -> set[str]:
