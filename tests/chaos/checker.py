@@ -29,9 +29,25 @@ async def violations(rig: Rig, history: Record) -> list[Violation]:
     Effects:  the history learns the figures that only the stores tell.
     """
     truth = await truth_of(rig, history)
-    figures = [each.after_s for each in resumptions(truth) if not each.excused]
-    history.found(figures, events=len(truth.events), erasures=len(truth.leaving))
+    history.found(_figures(truth), **_counts(truth))
     return [violation for check in CHECKS for violation in check(truth, history)]
+
+
+def _figures(truth: Truth) -> list[float]:
+    """Return how long killed steps took to go on where nothing else was wrong."""
+    found = (each.after_s for each in resumptions(truth) if not each.hindered)
+    return [after_s for after_s in found if after_s is not None]
+
+
+def _counts(truth: Truth) -> dict[str, int]:
+    hindered = [each for each in resumptions(truth) if each.hindered]
+    unmeasured = sum(each.after_s is None for each in hindered)
+    return {
+        "events": len(truth.events),
+        "erasures": len(truth.leaving),
+        "killed steps measured from another fault's end": len(hindered) - unmeasured,
+        "killed steps not measured": unmeasured,
+    }
 
 
 async def truth_of(rig: Rig, history: Record) -> Truth:

@@ -13,11 +13,12 @@ AFTERMATH = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class Trouble:
-    """A fault from its injection to its end, or a process that was down."""
+    """A fault from its injection to its end, or a process that was down. Args: detail: what the log says of it."""
 
     name: str
     since: datetime
     until: datetime
+    detail: str = ""
 
     def felt(self, since: datetime, until: datetime, aftermath: timedelta = AFTERMATH) -> bool:
         """Tell whether it can have made a difference in this time."""
@@ -27,6 +28,12 @@ class Trouble:
     def kind(self) -> str:
         """Return the kind of fault; nothing where a process was down."""
         return self.name.rpartition(" ")[0]
+
+    @property
+    def offset(self) -> timedelta:
+        """Return how far a clock is off."""
+        told = dict(part.split("=") for part in self.detail.split() if self.kind == "clock")
+        return timedelta(seconds=float(told.get("offset_s", 0)))
 
     @property
     def target(self) -> str:
@@ -51,7 +58,7 @@ def downs(log: Sequence[Moment]) -> Iterator[Trouble]:
 def _spans(log: Sequence[Moment], begin: str, end: str) -> Iterator[Trouble]:
     for number, moment in enumerate(log):
         if moment.what == begin and not moment.name.startswith("kill "):  # a kill is told by its death
-            yield Trouble(moment.name, moment.wall, _end(log[number:], end, moment.name))
+            yield Trouble(moment.name, moment.wall, _end(log[number:], end, moment.name), moment.detail)
 
 
 def _end(later: Iterable[Moment], what: str, name: str) -> datetime:

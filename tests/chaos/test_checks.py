@@ -170,14 +170,39 @@ def test_a_transaction_grows_no_older_while_the_database_stands_still() -> None:
     assert one.broken() == []
 
 
-def test_a_resumption_is_measured_and_excused_by_another_fault() -> None:
+@pytest.mark.parametrize("offset_s", [-600, 600])
+def test_a_wrong_clock_explains_what_it_stamped(offset_s: int) -> None:
+    one = sample()
+    if offset_s > 0:  # it published in time, and said later
+        published_late(one, 11 + offset_s, "clock gallery-api", f"offset_s={offset_s}")
+    else:  # it had not erased yet, and said that it had
+        one.change("erasure.completed", time=at(12 + offset_s))
+        published_late(one, 10)
+        one.log += [moment("injected", "clock gallery-worker", 9, f"offset_s={offset_s}")]
+        one.log += [moment("lifted", "clock gallery-worker", 13)]
+    assert one.broken() == []
+
+
+def test_a_resumption_is_measured_from_when_the_last_fault_is_felt_no_more() -> None:
     one = sample()
     killed(one, back_s=-11)
     (found,) = resumptions(one.truth())
     assert (found.step.case_id, found.step.service, found.step.what) == (CASE, "gallery", "erasure")
     assert found.after_s == pytest.approx(11)
+    assert not found.hindered
     one.log += down("mongod", 12, 20)
     assert one.broken() == []
+    (found,) = resumptions(one.truth())
+    assert found.after_s == pytest.approx(2)
+    assert found.hindered
+
+
+def test_a_resumption_is_not_measured_while_another_fault_stands() -> None:
+    one = sample()
+    killed(one, back_s=-19)
+    one.log += [moment("injected", "cut gallery->mongod", 14), moment("lifted", "cut gallery->mongod", 50)]
+    assert one.broken() == []
+    assert [found.after_s for found in resumptions(one.truth())] == [None]
 
 
 def test_a_step_that_went_on_in_time_is_none_too_late() -> None:

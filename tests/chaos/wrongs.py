@@ -37,9 +37,9 @@ def _store(one: Sample, image: str, **fields: object) -> None:
     one.objects[name] = Stored(**{**vars(known), **fields})
 
 
-def moment(what: str, name: str, seconds: float) -> Moment:
+def moment(what: str, name: str, seconds: float, detail: str = "") -> Moment:
     """Return a moment of the rig's log."""
-    return Moment(what, name, "", seconds, at(seconds))
+    return Moment(what, name, detail, seconds, at(seconds))
 
 
 def down(name: str, since: float, until: float) -> list[Moment]:
@@ -63,6 +63,12 @@ def hindered_elsewhere(one: Sample) -> None:
     one.log += [moment("injected", "cut billing->mongod", 12), moment("lifted", "cut billing->mongod", 20)]
 
 
+def hindered_before(one: Sample) -> None:
+    """Let an erasure go on late, long after the database, which was down for a moment, had come back."""
+    killed(one, back_s=-20)
+    one.log += down("mongod", 11.6, 11.8)
+
+
 def proved_late(one: Sample) -> None:
     """Let privacy-worker die once everybody has erased, and prove it long after it is back."""
     one.change("erasure.verified", time=at(30))
@@ -74,12 +80,18 @@ def mailed(one: Sample, seconds: float) -> None:
     one.mails.append(Mailed("ada@example.org", "verify", at(seconds)))
 
 
-def published_late(one: Sample, seconds: float, fault: str = "") -> None:
+def published_late(one: Sample, seconds: float, fault: str = "", told: str = "") -> None:
     """Publish for Bob whom gallery has erased after 12 s, with a fault from 9 s until a moment before that."""
     body = {"user_id": BOB, "image_id": "x"}
     one.repeat("image.uploaded", id="late", time=at(seconds), key=BOB, body=body)
     if fault:
-        one.log += [moment("injected", fault, 9), moment("lifted", fault, seconds - 0.1)]
+        one.log += [moment("injected", fault, 9, told), moment("lifted", fault, seconds - 0.1)]
+
+
+def _published_after_a_wrong_clock(one: Sample) -> None:
+    published_late(one, 200)
+    one.log += [moment("injected", "clock gallery-api", 2, "offset_s=600")]
+    one.log += [moment("lifted", "clock gallery-api", 8)]
 
 
 def _mailed_before_a_death(one: Sample) -> None:
@@ -361,6 +373,18 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
         lambda s: published_late(s, 21.5, "freeze gallery-api"),
         {"fence"},
     ),
+    "a service published for somebody it had erased, minutes after its clock was wrong by a little": (
+        lambda s: published_late(s, 200, "clock gallery-api", "offset_s=5"),
+        {"fence"},
+    ),
+    "a service published for somebody it had erased, while the other's clock was wrong": (
+        lambda s: published_late(s, 200, "clock billing-api", "offset_s=600"),
+        {"fence"},
+    ),
+    "a service published for somebody it had erased, long after its clock was right again": (
+        _published_after_a_wrong_clock,
+        {"fence"},
+    ),
     "somebody wrote after VERIFIED": (
         lambda s: s.amend(12, outcome=Outcome.OK, at=at(20)),
         {"old tokens"},
@@ -374,5 +398,6 @@ BROKEN: dict[str, tuple[Break, set[str]]] = {
     "there is a dead letter": (lambda s: s.more.update(letters=[samples.letter()]), {"dead letters"}),
     "an erasure went on late": (lambda s: killed(s, back_s=-11), {"resumed"}),
     "an erasure went on late, for no fault of its own": (hindered_elsewhere, {"resumed"}),
+    "an erasure went on late, long after another fault": (hindered_before, {"resumed"}),
     "an erasure was proved late": (proved_late, {"resumed"}),
 }

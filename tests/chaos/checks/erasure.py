@@ -1,12 +1,13 @@
 """Every erasure ended VERIFIED with a certificate, and nothing of the person is anywhere that it does not name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import product
 
 from libs.common.events.base import REGISTRY
 from tests.chaos.history import Record
 from tests.chaos.model import Violation
-from tests.chaos.standing import troubles
+from tests.chaos.standing import Trouble, troubles
 from tests.chaos.truth import GALLERY, GENERATED, SERVICES, Truth
 
 KEPT_BY = {GALLERY: "gallery", GENERATED: "generation", "vault.keys": "privacy"}
@@ -69,7 +70,7 @@ def fence(truth: Truth, history: Record) -> Iterator[Violation]:
                 moments[group.partition(".")[0], f"took {event.topic} in as {group}"] = at
         for (service, what), moment in moments.items():
             end = over.get((event.get("user_id"), service))
-            if end and moment > end + GRACE and not _held_up(truth, service, end, moment):
+            if end and _is_late(truth, service, end, moment):
                 late = (moment - end).total_seconds()
                 yield Violation(
                     "fence", event.get("user_id"), f"{service} {what} {late:.1f} s after its erasure"
@@ -108,11 +109,24 @@ def _over(truth: Truth) -> dict[tuple[str, str], datetime]:
     return found
 
 
+def _is_late(truth: Truth, service: str, end: datetime, moment: datetime) -> bool:
+    """Tell whether a service did something behind an erasure of its own, whichever of its clocks stamped the two."""
+    clocks = [each for each in troubles(truth.log) if each.kind == "clock" and each.concerns(f"{service}-")]
+    return all(
+        at > over + GRACE and not _held_up(truth, service, over, at)
+        for over, at in product(_meant(clocks, end), _meant(clocks, moment))
+    )
+
+
+def _meant(clocks: Sequence[Trouble], stamped: datetime) -> list[datetime]:
+    """Return when that can have been which is stamped so: then, or while a clock was off by the difference."""
+    undone = ((each, stamped - each.offset) for each in clocks)
+    return [stamped, *(at for each, at in undone if each.felt(at, at + GRACE, GRACE))]
+
+
 def _held_up(truth: Truth, service: str, since: datetime, until: datetime) -> bool:
-    """Tell whether a fault can have kept a transaction of the service open for so long, or its clock was wrong."""
+    """Tell whether a fault can have kept a transaction of the service open for so long."""
     found = troubles(truth.log)
-    if any(each.kind == "clock" and each.concerns(f"{service}-") for each in found):
-        return True
     own = ("mongod", f"{service}-api", f"{service}-worker", f"{service}->mongod")
     near = (each for each in found if each.felt(since, until, GRACE))
     slowed = [each for each in near if each.kind in SLOWED and each.concerns(*own)]

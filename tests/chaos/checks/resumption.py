@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tests.chaos.history import Record
 from tests.chaos.model import Violation
-from tests.chaos.standing import FOREVER, Trouble, downs, troubles
+from tests.chaos.standing import AFTERMATH, FOREVER, Trouble, downs, troubles
 from tests.chaos.truth import SERVICES, Published, Truth
 
 WITHIN_S = 10.0
@@ -31,11 +31,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Resumption:
-    """A step that was open while its worker was down. Args: excused: another fault stood in its way."""
+    """A step that was open while its worker was down.
+
+    Args: after_s: from the worker's being back, or from when the last other fault was felt no more; None where one
+        stood in the way until the end, or a clock was wrong. hindered: there was another.
+    """
 
     step: Step
-    after_s: float
-    excused: bool
+    after_s: float | None
+    hindered: bool
 
 
 def resumptions(truth: Truth) -> list[Resumption]:
@@ -50,11 +54,12 @@ def resumptions(truth: Truth) -> list[Resumption]:
 
 
 def resumed(truth: Truth, history: Record) -> Iterator[Violation]:
-    """Hold every interrupted step to have gone on in time, where nothing else was wrong."""
+    """Hold every interrupted step to have gone on in time, from when nothing was wrong any more."""
     for found in resumptions(truth):
-        if found.after_s > WITHIN_S and not found.excused:
+        if found.after_s is not None and found.after_s > WITHIN_S:
             about = f"{found.step.case_id} {found.step.service} {found.step.what}"
-            yield Violation("resumed", about, f"{found.after_s:.1f} s after its process was back")
+            since = "all other faults were over" if found.hindered else "its process was back"
+            yield Violation("resumed", about, f"{found.after_s:.1f} s after {since}")
 
 
 CHECKS = (resumed,)
@@ -122,10 +127,12 @@ def _interrupted(step: Step, down: Trouble) -> bool:
 
 
 def _resumed(step: Step, down: Trouble, trouble: list[Trouble]) -> Resumption:
-    after_s = max(0.0, (step.done - down.until).total_seconds())
     others = (each for each in trouble if (each.name, each.since) != (down.name, down.since))
-    hindered = any(_hinders(each, step) and each.felt(down.until, step.done) for each in others)
-    return Resumption(step, after_s, hindered)
+    hindered = [each for each in others if _hinders(each, step) and each.felt(down.until, step.done)]
+    if any(each.kind == "clock" or each.until > step.done for each in hindered):
+        return Resumption(step, None, hindered=True)
+    free = max([down.until, *(each.until + AFTERMATH for each in hindered)])
+    return Resumption(step, max(0.0, (step.done - free).total_seconds()), bool(hindered))
 
 
 def _hinders(trouble: Trouble, step: Step) -> bool:
