@@ -4,13 +4,17 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
 
 from deploy.local.spawn import RunningStack
 from tests.chaos import clock, control, links
+from tests.chaos.disk import MIB
 from tests.chaos.model import Fault, FaultFailed, Kind
 from tests.chaos.toxiproxy import Toxiproxy
 
@@ -93,12 +97,14 @@ class Line:
 class FullDisk:
     """A server can store nothing more."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, env: Mapping[str, str]) -> None:
+        self._port, self._env = port, env
 
     async def inject(self, fault: Fault) -> None:
-        """Fill its disk."""
+        """Fill its disk. MongoDB is made to feel it now, and not at its next checkpoint, within a minute."""
         await control.ask(self._port, "fill", fault.target, within_s=DISK_FILLS_S)
+        if fault.target == "mongod":
+            await _write_until_refused(self._env["PIXERA_MONGO_URI"])
 
     async def lift(self, fault: Fault) -> None:
         """Make room."""
@@ -151,10 +157,19 @@ def injectors(stack: RunningStack, proxy: Toxiproxy) -> dict[Kind, Injector]:
         Kind.FREEZE: Freeze(stack),
         Kind.SLOW: line,
         Kind.CUT: line,
-        Kind.FULL_DISK: FullDisk(port),
+        Kind.FULL_DISK: FullDisk(port, stack.env),
         Kind.CLOCK: Jump(stack),
         Kind.REBALANCE: Rebalance(port),
     }
+
+
+async def _write_until_refused(uri: str) -> None:
+    """Have MongoDB write more to its files than there is room for, which ends it: its journal has its room."""
+    async with AsyncMongoClient[dict[str, Any]](uri, timeoutMS=TAKES_S * 1000) as client:
+        with suppress(PyMongoError):
+            while True:
+                await client.chaos.ballast.insert_one({"bytes": os.urandom(MIB)})
+                await client.admin.command("fsync")
 
 
 async def _until(holds: Callable[[], bool], otherwise: str) -> None:

@@ -33,6 +33,8 @@ from tests.chaos.rig import LocalRig
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PATIENCE_S = 90.0
+SOONER_THAN_A_CHECKPOINT_S = 20.0
+"""MongoDB makes one a minute; it may take seconds to say on a busy machine why it ends."""
 SERVERS = {"kafka": "kafka", "mongod": "mongo", "s3": "s3", "mail": "smtp", "pay": "pay"}
 
 
@@ -213,6 +215,27 @@ async def test_full_disk_takes_no_write_until_there_is_room(chaos_rig: LocalRig,
     await chaos_rig.lift(fault)
     assert await eventually(lambda: _writes(chaos_rig, server), PATIENCE_S)
     assert await eventually(lambda: all_ready(chaos_rig), PATIENCE_S)
+
+
+async def test_a_full_disk_is_felt_by_mongod_at_once(chaos_rig: LocalRig) -> None:
+    """Its journal is laid out beforehand: by itself it would feel nothing before the next checkpoint."""
+    if not chaos_rig.has_disks:
+        pytest.skip("this machine lets nobody mount")
+    fault = Fault(Kind.FULL_DISK, "mongod", 0, 2)
+    before = _deaths(chaos_rig)
+    await chaos_rig.inject(fault)
+    assert await eventually(lambda: _died(chaos_rig, before), SOONER_THAN_A_CHECKPOINT_S)
+    await chaos_rig.lift(fault)
+    assert await eventually(lambda: _writes(chaos_rig, "mongod"), PATIENCE_S)
+    assert await eventually(lambda: all_ready(chaos_rig), PATIENCE_S)
+
+
+def _deaths(rig: LocalRig) -> int:
+    return sum((each.what, each.name) == ("process-died", "mongod") for each in rig.log)
+
+
+async def _died(rig: LocalRig, before: int) -> bool:
+    return _deaths(rig) > before
 
 
 async def _refuses(rig: LocalRig, server: str) -> bool:
