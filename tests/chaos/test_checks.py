@@ -20,7 +20,11 @@ from tests.chaos.samples import (
     at,
     sample,
 )
-from tests.chaos.wrongs import BROKEN, down, killed, mailed, moment, published_late, refund, row, spend
+from tests.chaos.wrongs import BROKEN
+from tests.chaos.wrongs.changing import down, moment, row
+from tests.chaos.wrongs.effects import mailed
+from tests.chaos.wrongs.erasure import killed, published_late
+from tests.chaos.wrongs.refunding import refund, spend
 
 
 def test_a_right_history_breaks_no_promise() -> None:
