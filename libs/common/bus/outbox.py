@@ -1,8 +1,9 @@
 """The outbox: events wait here, committed together with what they announce, until the relay has published them."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from bson import Timestamp
 from pydantic import Field
 
 from libs.common.bus.envelope import MOST_BYTES, source_of
@@ -14,11 +15,18 @@ from libs.common.privacy.annotations import Ends, Operational, Personal, Purpose
 from libs.common.tracing import current_traceparent
 
 UNTIL_PUBLISHED = Retention("until it is published, as a rule milliseconds", ends=Ends.DONE)
+BY_THE_DATABASE = Timestamp(0, 0)
+"""What MongoDB puts its own timestamp in place of, in a document's first level. Source: BSON types, Timestamps."""
+
 OpaqueSubject = Personal("user.unique_id", purpose=Purpose.SERVICE, retention=UNTIL_PUBLISHED)
 
 
 class OutboxRow(Document):
-    """One event on its way to Kafka. Keys sort by the time of making; the row goes once it is published."""
+    """One event on its way to Kafka; the row goes once it is published.
+
+    Args:     written: the database's own count of its writes. It is one clock for all writers, so of two that follow
+              each other the second is the later one, whatever the clocks are that ids and times are made of.
+    """
 
     collection: ClassVar[str] = "outbox"
 
@@ -31,6 +39,7 @@ class OutboxRow(Document):
     subject: Annotated[str, OpaqueSubject]
     body: Annotated[bytes, OpaqueSubject]
     traceparent: Operational[str | None] = None
+    written: Operational[Any] = BY_THE_DATABASE
 
     @classmethod
     def of(cls, event: Event, source: str, traceparent: str | None = None) -> "OutboxRow":

@@ -35,8 +35,6 @@ class BusSettings(BaseSettings):
 
     sweep_every_s: float = 2.0
     """How often the relay looks for rows that no wake-up told it of."""
-    sweep_older_than_s: float = 3.0
-    """How old such a row is at least."""
     publish_batch: int = 1_000
     """Most events that are published at once."""
     linger_ms: int = 0

@@ -27,7 +27,7 @@ from tests.common.bus.events import Noted, noted
 
 QUICK = BusSettings(first_wait_s=0.02, longest_wait_s=0.1, lag_every_s=0.2)
 
-NO_SWEEP = QUICK.model_copy(update={"sweep_every_s": 3_600.0, "sweep_older_than_s": 3_600.0})
+NO_SWEEP = QUICK.model_copy(update={"sweep_every_s": 3_600.0})
 """For what the relay must do without its safety net."""
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import functools
+import itertools
 import random
 from collections import defaultdict
 from uuid import UUID, uuid4
 
 import pytest
 
+from libs.common.bus import outbox
 from libs.common.bus.consumes import Once
 from libs.common.testing.kafka import committed, records_of
 from libs.common.testing.waiting import eventually
@@ -150,3 +152,15 @@ async def test_workers_places_stay_busy(bench: Bench) -> None:
 
 async def _counts(jobs: list[asyncio.Event], number: int) -> bool:
     return len(jobs) == number
+
+
+async def test_what_waits_is_published_in_the_order_of_writing_whatever_the_writers_clocks_say(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an outage: who writes first has a clock ahead of who writes next, so its id is the later one."""
+    person, ids = uuid4(), itertools.count(2**120, -1)
+    monkeypatch.setattr(outbox, "new_id", lambda: UUID(int=next(ids)))
+    for number in range(6):
+        await bench.publish(bench.event(user_id=person, number=number))
+    await bench.bus(bench.subscription(bench.note)).start()
+    assert await bench.effects_reach(6) == list(range(6))
