@@ -2,14 +2,12 @@
 
 import asyncio
 from datetime import timedelta
-from functools import partial
 from uuid import UUID
 
 from libs.common.bus.consumes import Once
 from libs.common.clock import now
 from libs.common.logging import logger
 from services.generation.metrics import LEFTOVERS
-from services.generation.models import JobState
 from services.generation.objects import JobObjects, place_of
 from services.generation.repository import JobRepository, Standing
 
@@ -28,14 +26,15 @@ class Delivery:
     async def mark_delivered(self, user_id: UUID, image_id: UUID, once: Once) -> None:
         """Let go of an image that the gallery has, or that its person deleted there. Others are passed over.
 
-        Effects:  the object goes; the job notes the delivery.
+        Effects:  the job notes the delivery; the object goes, or, of a job that is held, when the hold has ended.
         """
         job = await self._jobs.find_by_image(user_id, image_id)
         if job is None:
             return
         index = job.image_ids.index(image_id)
-        await self._objects.remove_image(user_id, job.id, index)
-        await once(partial(self._jobs.note_delivered, user_id, job.id, index))
+        if await self._jobs.note_delivered(user_id, job.id, index):
+            await self._objects.remove_image(user_id, job.id, index)
+        await once(_noted)
 
     async def sweep_for_ever(self) -> None:
         """Remove leftovers from time to time, for as long as the process lives."""
@@ -46,7 +45,7 @@ class Delivery:
     async def sweep(self) -> int:
         """Remove old objects that no job wants: what crashes and late uploads left. Returns how many went.
 
-        An object is kept while its job is open, or completed and not delivered, however long that takes.
+        An object is kept while its job is open or held, or completed and not delivered, however long that takes.
         """
         removed = sum([await self._remove_leftovers_among(names) async for names in self._objects.pages()])
         if removed:
@@ -58,11 +57,12 @@ class Delivery:
         """Remove the leftovers of a page; return how many. Where it fails, the next sweep looks again."""
         try:
             old = [name for name in await self._unwanted(names) if await self._is_old(name)]
-            await self._objects.remove_leftovers(old)
+            leftovers = await self._unwanted(old)  # looked at again: a job may have been held meanwhile
+            await self._objects.remove_leftovers(leftovers)
         except Exception as error:
             log.warning("leftovers.not_removed", objects=len(names), exc_info=error)
             return 0
-        return len(old)
+        return len(leftovers)
 
     async def _unwanted(self, names: list[str]) -> list[str]:
         """Return the names that no job wants."""
@@ -78,6 +78,9 @@ class Delivery:
 def _wanted(place: tuple[UUID, int] | None, jobs: dict[UUID, Standing]) -> bool:
     if place is None or place[0] not in jobs:
         return False
-    job = jobs[place[0]]
-    undelivered = job.state is JobState.COMPLETED and place[1] not in job.delivered
-    return undelivered or not job.state.final
+    job_id, index = place
+    return jobs[job_id].wants(index)
+
+
+async def _noted() -> None:
+    """The delivery is noted already, before the object went; that it was done is remembered."""

@@ -40,7 +40,7 @@ class Rendering:
         """
         started = await self._jobs.start(user_id, job_id, await self._renderer.backend())
         if started is None:
-            await self._remove_unless_completed(user_id, job_id)
+            await self._remove_unless_kept(user_id, job_id)
             return
         job, first_time = started
         if first_time:
@@ -48,7 +48,7 @@ class Rendering:
         try:
             await self._end(job, once)
         except JobStopped:
-            await self._remove_unless_completed(user_id, job_id)
+            await self._remove_unless_kept(user_id, job_id)
         except SubjectErased:
             await self._objects.remove(user_id, job_id)
             raise
@@ -59,7 +59,7 @@ class Rendering:
         except RenderFailed as error:
             log.warning("generation.render_failed", job_id=str(job.id), reason=error.reason, exc_info=error)
             ended, state = await once(partial(self._fail, job, error.reason)), JobState.FAILED
-            await self._remove_unless_completed(job.user_id, job.id)
+            await self._remove_unless_kept(job.user_id, job.id)
         else:
             ended, state = await once(partial(self._complete, job)), JobState.COMPLETED
         if not ended:
@@ -107,10 +107,13 @@ class Rendering:
         )
         return True
 
-    async def _remove_unless_completed(self, user_id: UUID, job_id: UUID) -> None:
-        """Remove what was drawn for a job that has no use for it; another worker may have completed it."""
-        job = await self._jobs.find(user_id, job_id)
-        if job is None or job.state is not JobState.COMPLETED:
+    async def _remove_unless_kept(self, user_id: UUID, job_id: UUID) -> None:
+        """Remove what was drawn for a job that has no use for it; another worker may have completed it.
+
+        What is held stays, and is a leftover once the hold has ended.
+        """
+        job = (await self._jobs.among([job_id])).get(job_id)
+        if job is None or not job.keeps_its_images:
             await self._objects.remove(user_id, job_id)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from libs.common.clock import now
 from libs.common.mongo import DuplicateKeyError, Mongo
 from libs.common.pagination import after_cursor
+from libs.common.privacy.rows import HELD
 from services.generation.errors import KeyTaken
 from services.generation.models import ADMITTED, OPEN, Job, JobState, Turn
 
@@ -15,10 +16,24 @@ OLDEST_FIRST = (("created_at", 1), ("_id", 1))
 
 
 class Standing(NamedTuple):
-    """How far a job is, and which of its images the gallery has: nothing of it that is sealed is opened."""
+    """How far a job is, and which of its images the gallery has: nothing of it that is sealed is opened.
+
+    Args:     held: somebody's reasons keep all that there is of it.
+    """
 
     state: JobState
     delivered: list[int]
+    held: bool
+
+    @property
+    def keeps_its_images(self) -> bool:
+        """Tell whether what was drawn is kept though the job is not at work any more."""
+        return self.held or self.state is JobState.COMPLETED
+
+    def wants(self, index: int) -> bool:
+        """Tell whether the object of an image is to stay."""
+        undelivered = self.state is JobState.COMPLETED and index not in self.delivered
+        return self.held or undelivered or not self.state.final
 
 
 class JobRepository:
@@ -122,15 +137,23 @@ class JobRepository:
         query = {"image_ids": image_id, "user_id": user_id, "state": JobState.COMPLETED.value}
         return _job(await self._rows.find_one(query))
 
-    async def note_delivered(self, user_id: UUID, job_id: UUID, index: int) -> None:
-        """Note that an image has reached the gallery."""
-        await self._rows.update_one({"_id": job_id, "user_id": user_id}, {"$addToSet": {"delivered": index}})
+    async def note_delivered(self, user_id: UUID, job_id: UUID, index: int) -> bool:
+        """Note that an image has reached the gallery; False where the job is held.
+
+        In one step, so that a hold comes before or after it: what was delivered before is not what it keeps.
+        """
+        noted = {"$addToSet": {"delivered": index}}
+        query = {"_id": job_id, "user_id": user_id}
+        if await self._rows.update_one({**query, HELD: None}, noted):
+            return True
+        await self._rows.update_one(query, noted)
+        return False
 
     async def among(self, job_ids: Iterable[UUID]) -> dict[UUID, Standing]:
         """Return how far the jobs with these ids are, whoever they belong to: for the removal of leftovers only."""
-        ids, fields = list(job_ids), {"state": 1, "delivered": 1}
+        ids, fields = list(job_ids), {"state": 1, "delivered": 1, HELD: 1}
         rows = await self._rows.find({"_id": {"$in": ids}}, limit=len(ids) or 1, projection=fields)
-        return {row["_id"]: Standing(JobState(row["state"]), row["delivered"]) for row in rows}
+        return {row["_id"]: Standing(JobState(row["state"]), row["delivered"], HELD in row) for row in rows}
 
     async def _count(self, user_id: UUID, states: Iterable[JobState], limit: int) -> int:
         query = {"user_id": user_id, "state": {"$in": [state.value for state in states]}}
