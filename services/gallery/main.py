@@ -75,7 +75,7 @@ def parts_of(platform: Platform, settings: GallerySettings) -> Parts:
             in_hand=settings.gallery_uploads_in_hand,
             open_per_person=settings.gallery_open_uploads_per_person,
         ),
-        thumbnails=Thumbnails(images, work, objects, processing, seals),
+        thumbnails=Thumbnails(images, work, objects, processing, details, seals=seals),
         imports=Imports(images, work, objects, processing, platform.tombstones),
         removal=Removal(
             images,

@@ -9,6 +9,7 @@ from libs.common.events.gallery import ImageUploadedV1
 from libs.common.storage import ObjectMissing
 from libs.common.work import UnitOfWork
 from services.gallery.announcing import Seals, ready
+from services.gallery.details import PhotoDetails
 from services.gallery.objects import ImageObjects
 from services.gallery.processing import Processing
 from services.gallery.repository import ImageRepository
@@ -23,18 +24,24 @@ class Thumbnails:
         work: UnitOfWork,
         objects: ImageObjects,
         processing: Processing,
+        details: PhotoDetails,
+        *,
         seals: Seals,
     ) -> None:
         self._images, self._work, self._seals = images, work, seals
+        self._details = details
         self._objects, self._processing = objects, processing
 
     async def make(self, event: ImageUploadedV1, once: Once) -> None:
         """Make an image's thumbnails and placeholder. An image that was deleted meanwhile gets none.
 
         Raises:   SubjectErased: dropped, with nothing left behind.  What storage or database raise: retried.
-        Effects:  two objects; the image is ready; publishes image.ready.
+        Effects:  two objects; the image is ready, without the details that its person objects to; publishes
+                  image.ready.
         """
         user_id, image_id = event.user_id, event.image_id
+        if event.sealed_details is not None:
+            await self._details.look_again(user_id, event.uploaded_at)
         try:
             data = await self._objects.original(user_id, image_id)
         except ObjectMissing:

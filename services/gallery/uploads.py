@@ -115,7 +115,8 @@ class Uploads:
         image = _image(upload, cleaned, detailed=detailed)
         if not await self._store(image, cleaned.data):
             return await self._completed_before(image)
-        await self._details.look_again(image)
+        if detailed:
+            await self._details.look_again(image.user_id, image.created_at)
         await self._objects.remove_arrived(upload.user_id, upload.id)
         UPLOADS.labels("completed").inc()
         IMAGES.labels("upload").inc()

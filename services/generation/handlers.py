@@ -17,7 +17,7 @@ RENDER_AT_ONCE = cores() + 2
 async def admit(event: CreditsReservedV1, service: GenerationService) -> None:
     """Queue a job whose credits are there, or let it wait until fewer of the person's jobs are at work.
 
-    Effects:  the job; publishes generation.queued.
+    Effects:  the job; publishes generation.queued, or, of a suspended person, generation.failed.
     """
     await service.jobs.admit(event.user_id, event.job_id)
 

@@ -142,8 +142,13 @@ class Jobs:
     async def admit(self, user_id: UUID, job_id: UUID) -> None:
         """Let a job whose credits are reserved wait for its turn, which may be now. Runs in a transaction.
 
-        Effects:  the job waits or is queued; publishes generation.queued for what is queued.
+        Of a suspended person it ends instead: who asked for it may have died before they looked again.
+
+        Effects:  the job waits, is queued or is cancelled; publishes generation.queued for what is queued.
         """
+        if await self._is_suspended(user_id):
+            await self._end(user_id, job_id)
+            return
         await self._turns.take(user_id)
         if await self._jobs.move(user_id, job_id, (JobState.REQUESTED,), JobState.WAITING):
             await self._fill_places(user_id)
@@ -168,8 +173,7 @@ class Jobs:
         Effects:  the jobs are cancelled; publishes generation.failed for each, so that its credits are released.
         """
         for job_id in await self._jobs.open_ids(user_id):
-            if await self._cancel(user_id, job_id):
-                FINISHED.labels(JobState.CANCELLED).inc()
+            await self._end(user_id, job_id)
 
     def _new(self, user_id: UUID, order: Order, **fields: object) -> Job:
         return Job.model_validate(
@@ -210,10 +214,17 @@ class Jobs:
 
     async def _unless_suspended(self, job: Job) -> Job:
         """Return a job that was asked for just now, cancelled where its person was suspended meanwhile."""
-        suspension = await self._suspensions.of(job.user_id)
-        if suspension is None or not suspension.stops:
-            return job
-        return await self.cancel(job.user_id, job.id)
+        if await self._is_suspended(job.user_id):
+            return await self.cancel(job.user_id, job.id)
+        return job
+
+    async def _is_suspended(self, user_id: UUID) -> bool:
+        suspension = await self._suspensions.of(user_id)
+        return suspension is not None and suspension.stops
+
+    async def _end(self, user_id: UUID, job_id: UUID) -> None:
+        if await self._cancel(user_id, job_id):
+            FINISHED.labels(JobState.CANCELLED).inc()
 
     async def _cancel(self, user_id: UUID, job_id: UUID) -> Job | None:
         ends = {"reason": CANCELLED, "finished_at": now()}

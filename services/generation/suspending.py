@@ -11,7 +11,7 @@ class Suspending:
     """Follows who is hidden and who restricted the use of their data.
 
     The suspension is there before the jobs are looked for: a job that is asked for at the same moment is either
-    found here, or finds the suspension when it looks again (`Jobs.submit`).
+    found here, or finds the suspension when it looks again (`Jobs.submit`, and `Jobs.admit` for who dies before).
     """
 
     def __init__(self, suspensions: Suspensions, jobs: Jobs, work: UnitOfWork) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from copy import copy
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -91,6 +92,29 @@ async def test_an_upload_that_asked_before_the_objection_and_commits_after_its_s
 
     monkeypatch.setattr(details, "wanted", ask_and_be_overtaken)
     await person.upload()
+    assert await gone(house, person)
+
+
+async def test_an_upload_that_died_before_it_looked_again_is_looked_at_by_the_worker(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, details = house.person(), copy(house.service.details)
+    ask = details.wanted
+
+    async def ask_and_be_overtaken(user_id: UUID) -> bool:
+        wanted = await ask(user_id)
+        await details.follow(word(user_id, 1, Decision.OBJECTED), committed)
+        return wanted
+
+    async def die(*_: object) -> None:
+        raise OSError("killed after the commit")
+
+    monkeypatch.setattr(details, "wanted", ask_and_be_overtaken)
+    monkeypatch.setattr(details, "look_again", die)
+    monkeypatch.setattr(house.service.uploads, "_details", details)
+    assert (await person.send(photograph())).status_code == 500
+    (row,) = await house.rows(person.id)
+    await person.ready(str(row.id))
     assert await gone(house, person)
 
 

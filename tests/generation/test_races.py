@@ -200,5 +200,32 @@ async def test_nothing_is_drawn_for_who_restricted_it_and_the_log_stays_theirs(h
     await eventually(lambda: _is(person, "202"), within_s=60)
 
 
+async def test_what_was_asked_for_as_the_restriction_came_is_not_drawn_where_nobody_looked_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API is killed between the commit of a job and its second look for a suspension."""
+    person = house.person()
+    await person.bank.say(UserRestrictedV1(user_id=person.id, sequence=1))
+    await eventually(lambda: _is(person, "409 processing-restricted"), within_s=60)
+
+    async def die(_: Job) -> Job:
+        raise OSError("killed after the commit")
+
+    monkeypatch.setattr(house.service.jobs, "_unless_suspended", die)
+    wish = SubmitJob(prompt="asked for before the restriction came", width=256, height=256).wish()
+    with pytest.raises(OSError, match="killed"):
+        await house.service.jobs.submit(person.id, wish)
+    (job,), _ = await house.service.jobs.page(person.id, None, 1)
+    await person.bank.reserve(person.id, {"id": job.id, "credits": job.credits})
+    await person.in_state(str(job.id), "cancelled")
+
+    async def told() -> list[GenerationCompletedV1 | GenerationFailedV1]:
+        return [event for event in await house.final_events(person.id) if event.job_id == job.id]
+
+    (event,) = await eventually(told)
+    assert isinstance(event, GenerationFailedV1)
+    assert (event.reason, event.credits) == ("cancelled", job.credits)
+
+
 async def _is(person: Person, expected: str) -> bool:
     return await code_of(person) == expected
