@@ -56,7 +56,9 @@ class Imports:
             await self._refuse_if_erased(event.user_id)
             raise
         except SubjectErased:
-            for image_id in event.image_ids:
+            for image_id in await self._images.missing(
+                event.image_ids
+            ):  # another worker may have entered them
                 await self._objects.remove_original(event.user_id, image_id)
             raise
         IMAGES.labels("generation").inc(len(images))

@@ -14,6 +14,7 @@ from services.gallery.models import Image, ImageState, Upload
 
 NEWEST_FIRST = (("created_at", -1), ("_id", -1))
 SHOWN = {"state": {"$ne": ImageState.DELETING.value}}
+HELD_ROW = {HELD: {"$ne": None}}
 BATCH = 32
 
 
@@ -73,7 +74,7 @@ class ImageRepository:
 
     async def wait_for_hold(self, user_id: UUID, image_id: UUID) -> bool:
         """Note that an image that is to be deleted is held, and goes later; False where it is not held."""
-        query = {"_id": image_id, "user_id": user_id, "state": ImageState.DELETING.value, HELD: {"$ne": None}}
+        query = {"_id": image_id, "user_id": user_id, "state": ImageState.DELETING.value, **HELD_ROW}
         return bool(await self._rows.update_one(query, {"$set": {"deletion_waits": True}}))
 
     def let_go(self) -> AsyncIterator[list[Row]]:
@@ -85,6 +86,15 @@ class ImageRepository:
         """Delete the row of an image whose objects are gone."""
         query = {"_id": image_id, "user_id": user_id, "state": ImageState.DELETING.value}
         await self._rows.delete_one(query)
+
+    async def is_kept(self, user_id: UUID, image_id: UUID) -> bool:
+        """Tell whether a person's image is to stay as it is: shown, or deleted while it was held."""
+        query = {"_id": image_id, "user_id": user_id, "$or": [SHOWN, {"deletion_waits": True}, HELD_ROW]}
+        return await self._rows.find_one(query, projection={"_id": 1}) is not None
+
+    async def missing(self, image_ids: Collection[UUID]) -> set[UUID]:
+        """Return which of these images there are not, hidden ones neither: nothing claims what was stored of them."""
+        return set(image_ids) - await self.existing(image_ids)
 
     async def existing(self, image_ids: Iterable[UUID]) -> set[UUID]:
         """Return which of these images there are, whoever they belong to: for the removal of orphans only."""

@@ -33,7 +33,7 @@ class Thumbnails:
         self._objects, self._processing = objects, processing
 
     async def make(self, event: ImageUploadedV1, once: Once) -> None:
-        """Make an image's thumbnails and placeholder. An image that was deleted meanwhile gets none.
+        """Make an image's thumbnails and placeholder. An image that was deleted meanwhile gets none, unless held.
 
         Raises:   SubjectErased: dropped, with nothing left behind.  What storage or database raise: retried.
         Effects:  two objects; the image is ready, without the details that its person objects to; publishes
@@ -52,9 +52,10 @@ class Thumbnails:
             sealed = await self._seals.text(user_id, made.placeholder)
             done = await once(partial(self._make_ready, event, made.placeholder, sealed))
         except SubjectErased:
-            await self._objects.remove_thumbnails(user_id, image_id)
+            if await self._images.missing([image_id]):
+                await self._objects.remove_thumbnails(user_id, image_id)
             raise
-        if not done and await self._images.find(user_id, image_id) is None:
+        if not done and not await self._images.is_kept(user_id, image_id):
             await self._objects.remove_thumbnails(user_id, image_id)
 
     async def _make_ready(self, event: ImageUploadedV1, placeholder: str, sealed: Sealed | None) -> bool:

@@ -147,16 +147,21 @@ class Uploads:
         except AlreadyCompleted:
             return False
         except (SubjectErased, UploadNotFound):
-            await self._objects.remove_original(image.user_id, image.id)
+            await self._remove_unclaimed(image)
             raise
         return True
 
     async def _completed_before(self, image: Image) -> Image:
-        """Return what the same bytes became already; where it is being deleted, what was just stored goes as well."""
+        """Return what the same bytes became already; where it is gone, what was just stored goes as well."""
         if done := await self._images.find(image.user_id, image.id):
             return done
-        await self._objects.remove_original(image.user_id, image.id)
+        await self._remove_unclaimed(image)
         raise UploadNotFound
+
+    async def _remove_unclaimed(self, image: Image) -> None:
+        """Remove the original of an image that is not there: where another request was faster, it may be held."""
+        if await self._images.missing([image.id]):
+            await self._objects.remove_original(image.user_id, image.id)
 
     async def _enter(self, image: Image, sealed_details: Sealed | None) -> None:
         await self._images.insert(image)

@@ -35,7 +35,8 @@ class Rendering:
     async def render(self, user_id: UUID, job_id: UUID, once: Once) -> None:
         """Render a job and end it as completed, or as failed.
 
-        Raises:   SubjectErased: dropped, with nothing left behind.  What storage or database raise: retried.
+        Raises:   SubjectErased: dropped, with nothing left behind but of a job that is completed or held.
+                  What storage or database raise: retried.
         Effects:  objects; the job; publishes generation.completed or generation.failed, never both.
         """
         started = await self._jobs.start(user_id, job_id, await self._renderer.backend())
@@ -50,7 +51,7 @@ class Rendering:
         except JobStopped:
             await self._remove_unless_kept(user_id, job_id)
         except SubjectErased:
-            await self._objects.remove(user_id, job_id)
+            await self._remove_unless_kept(user_id, job_id)
             raise
 
     async def _end(self, job: Job, once: Once) -> None:

@@ -2,20 +2,24 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
 
 from libs.common.clock import now
+from libs.common.errors import SubjectErased
 from libs.common.events.auth import UserHiddenV1, UserRestoredV1, UserRestrictedV1, UserUnrestrictedV1
 from libs.common.events.generation import GenerationCompletedV1, GenerationFailedV1, GenerationQueuedV1
 from libs.common.testing.waiting import eventually
 from services.generation.models import Job
 from services.generation.schemas import SubmitJob
 from tests.generation.house import API, FINAL, SLOW, House, Person
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +110,23 @@ async def test_a_job_queued_twice_is_rendered_once_in_effect(house: House) -> No
     assert Counter(map(str, ids)) == {job["id"]: 1, other["id"]: 1}
     names = set(await house.objects(person.id))
     assert len(names) == 3
+
+
+async def test_a_worker_that_ends_behind_another_leaves_what_that_one_has_completed(house: House) -> None:
+    """Both draw; the account is frozen before the second one comes to its end."""
+    person = house.person()
+    job = await person.start()
+    await person.in_state(job["id"], "running")
+
+    with pytest.raises(SubjectErased):
+        await house.service.rendering.render(person.id, UUID(job["id"]), partial(refused, person, job["id"]))
+    assert len(set(await house.objects(person.id))) == 1
+
+
+async def refused(person: Person, job_id: str, _: Callable[[], Awaitable[T]]) -> T:
+    """Refuse an event's effect, once another worker has completed the job, as the fence does."""
+    await person.in_state(job_id, "completed")
+    raise SubjectErased
 
 
 async def test_a_person_with_many_jobs_does_not_push_others_aside(house: House) -> None:
