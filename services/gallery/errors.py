@@ -43,6 +43,16 @@ class BadImage(PixeraError):
     code, status, title = "bad-image", 422, "The file cannot be used as an image"
 
 
+class ImagingDied(PixeraError):
+    """The process that worked on an image died, by its machine or by the image. Dead letter, where that goes on.
+
+    Where a machine's memory runs out such a process goes first, whatever its image needs.
+    """
+
+    code, status, title, retry = "imaging-died", 503, "The image could not be worked on, try again", True
+    patience_s = 600.0
+
+
 class UnsupportedImage(BadImage):
     """The bytes are no JPEG, PNG or WebP still picture, or a kind of one that browsers cannot show."""
 

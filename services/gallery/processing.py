@@ -9,7 +9,7 @@ from typing import TypeVar
 from prometheus_client import Histogram
 
 from libs.common.processes import ProcessDied, ProcessPool
-from services.gallery.errors import BadImage
+from services.gallery.errors import BadImage, ImagingDied
 from services.gallery.metrics import CLEAN_SECONDS, THUMBNAIL_SECONDS
 from services.gallery.models import MediaType, Size
 
@@ -58,16 +58,19 @@ class Processing:
     async def clean(self, data: bytes, claimed: MediaType) -> Cleaned:
         """Return the same picture with nothing in its file but what shows it.
 
-        Raises:   BadImage (4xx), one of its kinds.  Busy (503).
+        Raises:   BadImage (4xx), one of its kinds: its person may try another at once.  Busy (503).
         """
-        return await self._run(clean, data, claimed, seconds=CLEAN_SECONDS)
+        try:
+            return await self._run(clean, data, claimed, seconds=CLEAN_SECONDS)
+        except ImagingDied as error:
+            raise BadImage("The picture could not be decoded: save it again and send that") from error
 
     async def measure(self, data: bytes) -> Measured:
-        """Return what an image is, by its bytes. Raises: BadImage (4xx), one of its kinds; Busy (503)."""
+        """Return what an image is, by its bytes. Raises: BadImage (4xx); Busy, ImagingDied (503)."""
         return await self._run(measure, data)
 
     async def thumbnails(self, data: bytes) -> Previews:
-        """Return an image's thumbnails and placeholder. Raises: BadImage (4xx); Busy (503)."""
+        """Return an image's thumbnails and placeholder. Raises: BadImage (4xx); Busy, ImagingDied (503)."""
         return await self._run(shrink, data, seconds=THUMBNAIL_SECONDS)
 
     async def close(self) -> None:
@@ -79,7 +82,7 @@ class Processing:
         try:
             done = await self._pool.run(call, *args, timeout_s=self._timeout_s)
         except (ProcessDied, MemoryError) as error:
-            raise BadImage("The picture could not be decoded: save it again and send that") from error
+            raise ImagingDied from error
         if seconds is not None:
             seconds.observe(time.perf_counter() - started)
         return done
