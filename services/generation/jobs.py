@@ -27,6 +27,7 @@ from services.generation.repository import JobRepository, TurnRepository
 SEEDS = 2**32
 """Seeds that the service chooses: few enough for a person to note down, and exact in every JSON reader."""
 CANCELLED = "cancelled"
+ENDED_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +157,11 @@ class Jobs:
     async def admit_next(self, user_id: UUID) -> None:
         """Give a place that became free to the job that waited longest. Runs in a transaction.
 
-        Effects:  publishes generation.queued for what is queued.
+        Effects:  publishes generation.queued for what is queued; of a suspended person all is being ended.
         """
-        await self._turns.take(user_id)
-        await self._fill_places(user_id)
+        if not await self._is_suspended(user_id):
+            await self._turns.take(user_id)
+            await self._fill_places(user_id)
 
     async def decline(self, user_id: UUID, job_id: UUID, reason: str) -> None:
         """End a job that there are no credits for. Runs in a transaction."""
@@ -168,12 +170,14 @@ class Jobs:
             FINISHED.labels(JobState.DECLINED).inc()
 
     async def end_all(self, user_id: UUID) -> None:
-        """End every job of a person that has not ended. Runs in a transaction.
+        """End every job of a suspended person that has not ended. May be repeated.
 
-        Effects:  the jobs are cancelled; publishes generation.failed for each, so that its credits are released.
+        Raises:   SubjectErased.
+        Effects:  the jobs are cancelled, some in a transaction, which the server ends where it takes long; publishes
+                  generation.failed for each, so that its credits are released.
         """
-        for job_id in await self._jobs.open_ids(user_id):
-            await self._end(user_id, job_id)
+        while some := await self._jobs.open_ids(user_id, ENDED_AT_ONCE):
+            await self._work.run(partial(self._end, user_id, *some), subject=user_id)
 
     def _new(self, user_id: UUID, order: Order, **fields: object) -> Job:
         return Job.model_validate(
@@ -222,9 +226,10 @@ class Jobs:
         suspension = await self._suspensions.of(user_id)
         return suspension is not None and suspension.stops
 
-    async def _end(self, user_id: UUID, job_id: UUID) -> None:
-        if await self._cancel(user_id, job_id):
-            FINISHED.labels(JobState.CANCELLED).inc()
+    async def _end(self, user_id: UUID, *job_ids: UUID) -> None:
+        for job_id in job_ids:
+            if await self._cancel(user_id, job_id):
+                FINISHED.labels(JobState.CANCELLED).inc()
 
     async def _cancel(self, user_id: UUID, job_id: UUID) -> Job | None:
         ends = {"reason": CANCELLED, "finished_at": now()}

@@ -86,10 +86,10 @@ class JobRepository:
         """Count a person's jobs that have not ended, up to a limit."""
         return await self._count(user_id, OPEN, limit)
 
-    async def open_ids(self, user_id: UUID) -> list[UUID]:
-        """Return the ids of a person's jobs that have not ended: there are never many more than may be open."""
+    async def open_ids(self, user_id: UUID, limit: int) -> list[UUID]:
+        """Return the ids of a person's jobs that have not ended, up to a limit."""
         query = {"user_id": user_id, "state": {"$in": [state.value for state in OPEN]}}
-        return [row["_id"] for row in await self._rows.find(query, projection={"_id": 1})]
+        return [row["_id"] for row in await self._rows.find(query, limit=limit, projection={"_id": 1})]
 
     async def queue_oldest_waiting(self, user_id: UUID, limit: int) -> list[UUID]:
         """Queue a person's jobs that have waited longest; return their ids."""

@@ -20,13 +20,15 @@ class Suspending:
     async def follow(self, event: Changed, once: Once) -> None:
         """Take a change in; where it suspends, end every job of the person that has not ended.
 
-        Effects:  the suspension, in a transaction of its own that may be repeated; generation.failed for each job.
+        Effects:  the suspension and the jobs, in transactions of their own that may be repeated; publishes
+                  generation.failed for each job.
         """
         await self._work.run(lambda: self._suspensions.note(event), subject=event.user_id)
         suspension = await self._suspensions.of(event.user_id)
-        stops = isinstance(event, UserHiddenV1 | UserRestrictedV1) and suspension and suspension.stops
-        await once(lambda: self._jobs.end_all(event.user_id) if stops else _nothing())
+        if isinstance(event, UserHiddenV1 | UserRestrictedV1) and suspension and suspension.stops:
+            await self._jobs.end_all(event.user_id)
+        await once(_followed)
 
 
-async def _nothing() -> None:
-    """Who may use everything again asks for it anew: what was ended has its credits back."""
+async def _followed() -> None:
+    """What there was to write is written. Who may use everything again asks for it anew: credits came back."""

@@ -3,21 +3,18 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
 
-from libs.common.clock import now
 from libs.common.errors import SubjectErased
-from libs.common.events.auth import UserHiddenV1, UserRestoredV1, UserRestrictedV1, UserUnrestrictedV1
 from libs.common.events.generation import GenerationCompletedV1, GenerationFailedV1, GenerationQueuedV1
 from libs.common.testing.waiting import eventually
 from services.generation.models import Job
-from services.generation.schemas import SubmitJob
-from tests.generation.house import API, FINAL, SLOW, House, Person
+from tests.generation.house import FINAL, SLOW, House, Person
 
 T = TypeVar("T")
 
@@ -175,78 +172,3 @@ async def _most_admitted(house: House, person: Person, until: object) -> int:
 
 async def _no_objects(house: House, person: Person) -> bool:
     return not await house.objects(person.id)
-
-
-async def code_of(person: Person, path: str = "/jobs") -> str:
-    """Return how asking for images is answered: a status and a code."""
-    body = {"prompt": "once more", "width": 256, "height": 256}
-    answer = await person.client.post(f"{API}{path}", json=body)
-    return f"{answer.status_code} {answer.json().get('code', '')}".strip()
-
-
-async def test_what_a_hidden_person_had_in_hand_ends_and_its_credits_are_released_once(house: House) -> None:
-    person = house.person()
-    jobs = [await person.start(count=2) for _ in range(3)] + [await person.submit()]
-    await person.in_state(jobs[0]["id"], "running", "completed")
-    hidden_at = now() + timedelta(minutes=1)  # every token of this test is older
-    hidden = UserHiddenV1(
-        user_id=person.id, reason="by-person", erased_from=hidden_at, hidden_at=hidden_at, sequence=1
-    )
-    await person.bank.say(hidden)
-
-    async def all_ended() -> bool:
-        stored = [await house.stored(job["id"]) for job in jobs]
-        return all(job is not None and job.state in FINAL for job in stored)
-
-    await eventually(all_ended, within_s=60)
-    ended = Counter(str(event.job_id) for event in await house.final_events(person.id))
-    assert ended == {job["id"]: 1 for job in jobs}
-    assert await code_of(person) == "410 account-hidden"
-    assert (await person.client.get(f"{API}/jobs")).json()["code"] == "account-hidden"
-
-    await person.bank.say(UserRestoredV1(user_id=person.id, sequence=2))
-    await eventually(lambda: _is(person, "202"), within_s=60)
-
-
-async def test_nothing_is_drawn_for_who_restricted_it_and_the_log_stays_theirs(house: House) -> None:
-    person = house.person()
-    job = await person.submit()
-    await person.bank.say(UserRestrictedV1(user_id=person.id, sequence=1))
-    await eventually(lambda: _is(person, "409 processing-restricted"), within_s=60)
-    await person.in_state(job["id"], "cancelled")
-    assert await code_of(person, f"/jobs/{job['id']}/retry") == "409 processing-restricted"
-    wish = SubmitJob(prompt="asked for before the restriction came", width=256, height=256).wish()
-    assert (await house.service.jobs.submit(person.id, wish)).state == "cancelled"
-    await person.bank.say(UserUnrestrictedV1(user_id=person.id, sequence=2))
-    await eventually(lambda: _is(person, "202"), within_s=60)
-
-
-async def test_what_was_asked_for_as_the_restriction_came_is_not_drawn_where_nobody_looked_again(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The API is killed between the commit of a job and its second look for a suspension."""
-    person = house.person()
-    await person.bank.say(UserRestrictedV1(user_id=person.id, sequence=1))
-    await eventually(lambda: _is(person, "409 processing-restricted"), within_s=60)
-
-    async def die(_: Job) -> Job:
-        raise OSError("killed after the commit")
-
-    monkeypatch.setattr(house.service.jobs, "_unless_suspended", die)
-    wish = SubmitJob(prompt="asked for before the restriction came", width=256, height=256).wish()
-    with pytest.raises(OSError, match="killed"):
-        await house.service.jobs.submit(person.id, wish)
-    (job,), _ = await house.service.jobs.page(person.id, None, 1)
-    await person.bank.reserve(person.id, {"id": job.id, "credits": job.credits})
-    await person.in_state(str(job.id), "cancelled")
-
-    async def told() -> list[GenerationCompletedV1 | GenerationFailedV1]:
-        return [event for event in await house.final_events(person.id) if event.job_id == job.id]
-
-    (event,) = await eventually(told)
-    assert isinstance(event, GenerationFailedV1)
-    assert (event.reason, event.credits) == ("cancelled", job.credits)
-
-
-async def _is(person: Person, expected: str) -> bool:
-    return await code_of(person) == expected
