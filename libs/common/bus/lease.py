@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -59,9 +59,13 @@ class Lease:
             raise LeaseLost(self._name)
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
-        """Wait until the lease is ours; keep it while the block runs; give it back."""
-        while not await self._take():  # noqa: ASYNC110 - another process holds it
+    async def held(self, at_anothers: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
+        """Wait until the lease is ours; keep it while the block runs; give it back.
+
+        Args:     at_anothers: called at every look that finds it held by another process.
+        """
+        while not await self._take():
+            at_anothers()
             await asyncio.sleep(LOOK_EVERY_S)
         keeping = asyncio.create_task(self._keep(), name=f"lease-{self._name}")
         try:

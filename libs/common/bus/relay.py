@@ -73,7 +73,7 @@ class Relay:
         backoff = Backoff(self._settings.first_wait_s, self._settings.longest_wait_s)
         while True:
             try:
-                async with self._lease.held():
+                async with self._lease.held(at_anothers=self._is_well):
                     log.info("relay.leading")
                     metrics.RELAY_LEADING.set(1)
                     await self._lead(backoff)
@@ -85,6 +85,10 @@ class Relay:
             finally:
                 metrics.RELAY_LEADING.set(0)
 
+    def _is_well(self) -> None:
+        """Take note that nothing is amiss here: we publish, or another does and it is not ours to do."""
+        self._failing_since = None
+
     async def _lead(self, backoff: Backoff) -> None:
         """Publish for as long as the lease, the stream, the database and the broker let us."""
         self._start_over()
@@ -94,7 +98,8 @@ class Relay:
             await _first(asyncio.create_task(opened.wait()), stream)
             await self._sweep()
             while True:
-                self._failing_since, backoff.count = None, 0
+                self._is_well()
+                backoff.count = 0
                 await self._wait(stream)
                 _raise_if_failed(stream)
                 _raise_if_failed(self._forgetting)

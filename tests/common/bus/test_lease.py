@@ -5,8 +5,9 @@ import time
 from uuid import uuid4
 
 import pytest
+from pymongo.errors import AutoReconnect
 
-from libs.common.bus.lease import Lease, LeaseLost, LeaseRow
+from libs.common.bus.lease import LOOK_EVERY_S, Lease, LeaseLost, LeaseRow
 from libs.common.bus.producer import Producer
 from libs.common.bus.relay import Relay
 from libs.common.mongo import OperationFailure
@@ -84,6 +85,32 @@ async def test_relay_without_the_lease_publishes_nothing(bench: Bench) -> None:
         return len(await records_of(bench.bootstrap, bench.topic)) == 5
 
     await eventually(published)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_relay_that_another_relays_for_is_well_whatever_went_wrong_before(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a blink of the database both relays failed once, and one of them waits for hours."""
+    relay = Relay(bench.mongo, Producer(bench.bootstrap), QUICK.model_copy(update={"stuck_after_s": 0.5}))
+    take, answers, troubles = relay._lease._take, list[bool](), [AutoReconnect("a blink")]
+
+    async def troubled() -> bool:
+        if troubles:
+            raise troubles.pop()
+        answers.append(await take())
+        return answers[-1]
+
+    async def waited_longer_than_its_patience() -> bool:
+        return len(answers) > 1 + 0.5 / LOOK_EVERY_S
+
+    monkeypatch.setattr(relay._lease, "_take", troubled)
+    async with Lease(bench.mongo, "relay", QUICK.lease_ttl_s).held():
+        running = asyncio.create_task(relay.run())
+        await eventually(waited_longer_than_its_patience)
+        assert not any(answers)
+        assert relay.healthy()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
