@@ -18,6 +18,8 @@ JSON = b"application/json"
 STRUCTURED = b"application/cloudevents"
 MOST_BYTES = 262_144
 LONGEST_ID = 128
+LONGEST_VERSION = 6
+"""More digits than any version of an event ever has; Python refuses to read a number of over 4300."""
 
 Headers = list[tuple[str, bytes]]
 
@@ -156,7 +158,8 @@ def _event_class(type_name: str, topic: str, readable: Mapping[str, type[Event]]
             raise Malformed("wrong-topic")
         return found
     subject, _, version = type_name.removeprefix("pixera.").rpartition(".v")
-    if version.isdecimal() and (subject, int(version)) in REGISTRY:
+    readable_version = version.isdecimal() and len(version) <= LONGEST_VERSION
+    if readable_version and (subject, int(version)) in REGISTRY:
         raise NotSubscribed(type_name)
     known = any(subject == name for name, _ in REGISTRY)
     raise Malformed("unknown-version" if known else "unknown-type")
@@ -170,11 +173,11 @@ def _event(body: bytes, found: type[Event]) -> Event:
 
 
 def _time(headers: Mapping[str, bytes | None], timestamp_ms: int) -> datetime:
-    if not headers.get("ce_time"):
-        return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
     try:
+        if not headers.get("ce_time"):
+            return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
         time = datetime.fromisoformat(_text(headers, "ce_time"))
-    except ValueError:
+    except (ValueError, OverflowError, OSError):  # what no calendar has, by whichever clock
         raise Malformed("bad-time") from None
     if time.tzinfo is None:
         raise Malformed("bad-time")

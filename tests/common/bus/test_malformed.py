@@ -12,7 +12,7 @@ from libs.common.bus.letters.rows import DeadLetter, State
 from libs.common.bus.outbox import OutboxRow
 from libs.common.bus.topics import Topic, ensure_topics
 from libs.common.events.base import REGISTRY
-from libs.common.testing.kafka import raw_producer, records_of
+from libs.common.testing.kafka import raw_producer, records_of, without
 from tests.common.bus.events import noted
 from tests.common.bus.harness import Bench
 from tests.common.bus.letters import letters, letters_reach
@@ -33,6 +33,7 @@ HEADERS: dict[str, tuple[str, bytes | None, str]] = {
     "structured mode": ("content-type", b"application/cloudevents+json", "structured-mode"),
     "no JSON": ("content-type", b"application/avro", "content-type"),
     "a version to come": ("ce_type", b"VERSION", "unknown-version"),
+    "a version without end": ("ce_type", b"VERSION" + b"9" * 4_301, "unknown-version"),
     "a type of nobody's": ("ce_type", b"com.example.whatever", "unknown-type"),
     "no time": ("ce_time", b"yesterday", "bad-time"),
     "a time of nowhere": ("ce_time", b"2026-01-01T00:00:00", "bad-time"),
@@ -54,10 +55,14 @@ KEYS: dict[str, tuple[bytes | None, str]] = {
 }
 
 
-async def send(bench: Bench, key: bytes | None, value: bytes | None, headers: object) -> None:
+async def send(
+    bench: Bench, key: bytes | None, value: bytes | None, headers: object, at_ms: int | None = None
+) -> None:
     """Publish what no service would."""
     async with raw_producer(bench.bootstrap) as producer:
-        await producer.send_and_wait(bench.topic, value, key=key, headers=headers, partition=0)
+        await producer.send_and_wait(
+            bench.topic, value, key=key, headers=headers, partition=0, timestamp_ms=at_ms
+        )
 
 
 def good(bench: Bench) -> tuple[bytes, bytes, Headers]:
@@ -86,13 +91,23 @@ async def the_letter(bench: Bench, *, io: bool) -> DeadLetter:
 @pytest.mark.parametrize("what", HEADERS)
 async def test_a_header_is_wrong(bench: Bench, what: str, io: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     name, value, code = HEADERS[what]
-    if value == b"VERSION":
+    if value and value.startswith(b"VERSION"):
         monkeypatch.setitem(REGISTRY, (bench.topic, 1), bench.event)
-        value = f"pixera.{bench.topic}.v9".encode()
+        value = value.replace(b"VERSION", f"pixera.{bench.topic}.v9".encode())
     key, body, headers = good(bench)
     changed = [(each, value if each == name else given) for each, given in headers]
     await send(bench, key, body, changed)
     assert (await the_letter(bench, io=io)).code == f"malformed.{code}"
+
+
+@BOTH
+@pytest.mark.parametrize("at_ms", [-(10**15), -(10**17)])
+async def test_there_is_no_time_but_the_records_own_which_no_calendar_has(
+    bench: Bench, at_ms: int, io: bool
+) -> None:
+    key, body, headers = good(bench)
+    await send(bench, key, body, without(headers, "ce_time"), at_ms)
+    assert (await the_letter(bench, io=io)).code == "malformed.bad-time"
 
 
 @BOTH
