@@ -6,6 +6,7 @@ logging, and the records are taken from the aiokafka consumer that it exposes.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from libs.common.bus.group import Group
 from libs.common.bus.lag import LagWatch
 from libs.common.bus.ownership import Ownership
 from libs.common.bus.settings import BusSettings
-from libs.common.bus.trouble import Backoff
+from libs.common.bus.trouble import Backoff, is_passing
 from libs.common.logging import logger
 from libs.common.stopping import end_process, is_cancelled
 
@@ -103,6 +104,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def run(self) -> None:
         """Consume until stopped; begin again after whatever went wrong, except at the dead-letter limit."""
         backoff = Backoff(self._settings.first_wait_s, self._settings.longest_wait_s)
+        metrics.LAST_PROGRESS.labels(self.group.name).set(time.time())  # without one, no alert tells of none
         try:
             while not (self._stopping or self._halted):
                 await self._consume_once(backoff)
@@ -120,6 +122,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 raise
             metrics.RESTARTS.labels(self.group.name, type(error).__name__).inc()
             log.warning("consumer.restarted", group=self.group.name, exc_info=error)
+            if not _is_foreseen(error):
+                self._lag.failed()
             await asyncio.sleep(backoff.next())
 
     async def stop(self) -> None:
@@ -226,3 +230,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             reason=str(error),
             do="find what is wrong, mend it, restart; then `pixera dlq redrive`",
         )
+
+
+def _is_foreseen(error: BaseException) -> bool:
+    """Tell whether it ends by itself, so that a new process would be no better off."""
+    return isinstance(error, ClientStalled) or (isinstance(error, Exception) and is_passing(error))

@@ -39,7 +39,9 @@ REDRIVEN = Counter(
 )
 RETRIES = Counter("pixera_consumer_retries", "Tries that failed and are repeated.", ("group", "reason"))
 LAST_PROGRESS = Gauge(
-    "pixera_consumer_last_progress_timestamp_seconds", "When a consumer last settled something.", ("group",)
+    "pixera_consumer_last_progress_timestamp_seconds",
+    "When a consumer last settled something, or began.",
+    ("group",),
 )
 LAG = Gauge("pixera_consumer_lag", "Records published and not yet settled.", ("group", "topic"))
 HALTED = Gauge("pixera_consumer_halted", "1 where a consumer stopped at its dead-letter limit.", ("group",))

@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
+from prometheus_client import REGISTRY
 
 from libs.common.bus import process
 from libs.common.bus.consumes import Once
@@ -45,6 +47,71 @@ async def test_stuck_handler_makes_its_group_unhealthy_until_it_gets_on(bench: B
     let_go.set()
     await eventually(is_healthy)
     assert metric("pixera_consumer_lag", group=bench.group, topic=bench.topic) == 0
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("unforeseen"), asyncio.CancelledError()], ids=["bug", "library's"]
+)
+async def test_a_consumer_that_begins_anew_for_ever_is_not_alive_until_it_gets_on(
+    bench: Bench, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each client is gone before anybody looks how far it came."""
+    bus = bench.bus(bench.subscription(bench.note), tuned=IMPATIENT.model_copy(update={"lag_every_s": 0.5}))
+    worker = bus._consumers[0]._worker
+    began_at = time.time()
+    await bus.start()
+
+    async def fails(*_: Any) -> None:
+        raise error
+
+    async def lives() -> bool:
+        return (await bus.live())[bench.group]
+
+    with monkeypatch.context() as broken:
+        broken.setattr(worker, "take", fails)
+        await bench.publish_numbers(5)
+        await eventually(partial(_is_dead, bus, bench.group), within_s=10)
+        assert metric("pixera_consumer_last_progress_timestamp_seconds", group=bench.group) >= began_at
+    await bench.effects_reach(5)
+    await eventually(lives)
+
+
+async def test_passing_trouble_that_lasts_leaves_a_consumer_alive(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing is to be done, or can be, a new process would not mend it."""
+    bus = bench.bus(bench.subscription(bench.note), tuned=IMPATIENT)
+    failures = list[float]()
+
+    async def away() -> None:
+        failures.append(time.monotonic())
+        raise KafkaConnectionError
+
+    async def long_enough() -> bool:
+        return len(failures) > 1 and failures[-1] - failures[0] > IMPATIENT.stuck_after_s
+
+    monkeypatch.setattr(bus._consumers[0]._subscriber, "start", away)
+    await bus.start()
+    await eventually(long_enough)
+    assert (await bus.live())[bench.group]
+
+
+async def test_the_lag_of_what_is_another_members_by_now_is_not_shown_any_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = bench.bus(bench.subscription(bench.note))
+    await bus.start()
+
+    async def is_shown() -> bool:
+        labels = {"group": bench.group, "topic": bench.topic}
+        return REGISTRY.get_sample_value("pixera_consumer_lag", labels) is not None
+
+    async def is_gone() -> bool:
+        return not await is_shown()
+
+    await eventually(is_shown)
+    monkeypatch.setattr(bus._consumers[0]._subscriber.consumer, "assignment", frozenset)
+    await eventually(is_gone)
 
 
 async def test_a_consumer_that_ended_though_nobody_stopped_it_is_not_alive(bench: Bench) -> None:
