@@ -33,10 +33,12 @@ class DeadLetters:
 
         Args:     code: stable reason; error: what happened, with nothing personal in it.
         Raises:   TooManyDeadLetters: the limit is reached; the record is left where it is.
-                  SubjectErased: it is about somebody erased, and void.  KafkaError and the database's: try again.
+                  SubjectErased: it is about somebody erased, and void.  AlreadyDone: another member had success.
+                  KafkaError and the database's: try again.
         """
         if await self._parking.known(record):
             return
+        await self._parking.require_not_done(record)
         self._take_room()
         await self._parking.bury(record, Fate(State.OPEN, code, error))
         metrics.DEAD_LETTERS.labels(self._group, record.topic, code).inc()

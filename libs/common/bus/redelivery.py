@@ -62,6 +62,6 @@ class _Told:
 
 async def _pause(until: float, seconds: float) -> None:
     """Sleep. Raises: Abandoned: that would take longer than the caller is to wait."""
-    if time.monotonic() + seconds > until:
+    if seconds > 0 and time.monotonic() + seconds > until:
         raise Abandoned
     await asyncio.sleep(seconds)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from libs.common.bus import metrics
+from libs.common.bus.consumes import AlreadyDone
 from libs.common.bus.dead_letters import TooManyDeadLetters
 from libs.common.bus.envelope import Malformed, NotSubscribed, Record, first_of
 from libs.common.bus.settings import BusSettings
@@ -47,7 +48,10 @@ class GivenUp(Protocol):
     """Where records go that are given up."""
 
     async def put(self, record: Record, code: str, error: str) -> None:
-        """Take one. Raises: TooManyDeadLetters, NotDelivered: it is left where it is."""
+        """Take one.
+
+        Raises:   TooManyDeadLetters, NotDelivered: it is left where it is. AlreadyDone, SubjectErased: it is over.
+        """
         ...
 
 
@@ -124,7 +128,9 @@ class Settler:
         )
 
     async def _give_up(self, record: Record, code: str, error: str, pause: Pause) -> Outcome:
+        """Put a record aside, unless somebody else is to settle it. Raises: Abandoned, and what `GivenUp` raises."""
         backoff = self.backoff()
+        await pause(0.0)  # whoever has the partition next may be at it already, and get it done
         while True:
             try:
                 await self._given_up.put(record, code, error)
@@ -132,6 +138,8 @@ class Settler:
                 raise
             except SubjectErased:
                 return Outcome.ERASED
+            except AlreadyDone:
+                return Outcome.DUPLICATE
             except Exception as trouble:  # noqa: BLE001 - unless it is stored, the record must not be passed
                 self.note_retry(trouble, record)
                 await pause(backoff.next())

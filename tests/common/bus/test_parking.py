@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from libs.common.bus.archive import Again
 from libs.common.bus.consumes import Once
 from libs.common.bus.envelope import headers_of
 from libs.common.bus.letters.parking import Parking
@@ -73,7 +74,8 @@ async def test_what_is_parked_after_we_let_go_is_known_once_the_partition_is_our
     bus = bench.bus(bench.subscription(bench.note_once if io else bench.note, io=io))
     await bus.start()
     await all_is_committed(bench, 1)
-    (record,) = await records_of(bench.bootstrap, bench.topic)
+    row = OutboxRow.of(bench.event(user_id=person, number=9), "/tests")
+    record = Again(bench.topic, 0, 9, 0, row.key.encode(), row.body, headers_of(row))
     (consumer,) = bus._consumers
     await consumer.on_partitions_revoked(set())
     await _parking(bus, bench).refresh()

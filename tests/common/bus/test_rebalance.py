@@ -3,15 +3,21 @@
 import asyncio
 import itertools
 from collections import Counter
+from functools import partial
 from uuid import uuid4
 
 import pytest
 
+from libs.common.bus.batch_worker import BatchWorker
 from libs.common.bus.consumes import Once
 from libs.common.bus.process import Bus
+from libs.common.bus.stream_worker import StreamWorker
+from libs.common.errors import Invalid
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import Noted
 from tests.common.bus.harness import QUICK, Bench
+from tests.common.bus.letters import lanes, letters
+from tests.common.bus.test_client_stalls import client_of
 
 BOTH = pytest.mark.parametrize("io", [False, True], ids=["transactional", "io"])
 
@@ -106,3 +112,68 @@ async def test_work_that_outlives_its_partitions_is_not_done_twice(bench: Bench)
     await bench.effects_reach(51)
     assert begun["first"].count(0) == 1
     assert len(set(await bench.effects())) == 51 == len(await bench.effects())
+
+
+async def test_a_late_failure_of_what_another_has_done_writes_no_letter_and_holds_up_nobody(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its member did not hear that it lost the partition, as one that was frozen: it had it in hand for long."""
+    person, begun, let_go = uuid4(), asyncio.Event(), asyncio.Event()
+
+    async def fails_late(event: Noted, once: Once) -> None:
+        begun.set()
+        await let_go.wait()
+        raise Invalid
+
+    first = bench.bus(bench.subscription(fails_late, io=True))
+    await first.start()
+    await bench.publish(bench.event(user_id=person, number=0))
+    async with asyncio.timeout(20):
+        await begun.wait()
+    coordinator = client_of(first._consumers[0])._coordinator
+    monkeypatch.setattr(coordinator, "_do_heartbeat", asyncio.Event().wait)
+    await bench.bus(bench.subscription(bench.note_once, io=True)).start()
+    await bench.effects_reach(1)
+    let_go.set()
+    await eventually(partial(_has_no_jobs, first))
+    assert await letters(bench) == []
+    assert await lanes(bench) == []
+    await first.stop()
+    await bench.bus(bench.subscription(bench.note_once, io=True)).start()
+    await bench.buses[1].stop()
+    await bench.publish(bench.event(user_id=person, number=1))
+    assert await bench.effects_reach(2) == [0, 1]
+
+
+@BOTH
+async def test_what_fails_once_its_partition_is_let_go_is_left_to_whoever_has_it_next(
+    bench: Bench, io: bool
+) -> None:
+    begun, let_go = asyncio.Event(), asyncio.Event()
+
+    async def fails_late(event: Noted, *once: Once) -> None:
+        begun.set()
+        await let_go.wait()
+        raise Invalid
+
+    tuned = QUICK.model_copy(update={"drain_s": 0.1})
+    first = bench.bus(bench.subscription(fails_late, io=io), tuned=tuned)
+    await first.start()
+    await bench.publish_numbers(1)
+    async with asyncio.timeout(20):
+        await begun.wait()
+    await first._consumers[0].on_partitions_revoked(set())
+    let_go.set()
+    await eventually(partial(_has_no_jobs, first))
+    assert await letters(bench) == []
+    await first.stop()
+    await bench.bus(bench.subscription(bench.note_once if io else bench.note, io=io)).start()
+    await bench.effects_reach(1)
+
+
+async def _has_no_jobs(bus: Bus) -> bool:
+    worker = bus._consumers[0]._worker
+    if isinstance(worker, StreamWorker):
+        return not worker._tasks
+    assert isinstance(worker, BatchWorker)
+    return not worker._busy.locked()

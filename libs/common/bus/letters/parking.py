@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from libs.common.bus.archive import Archive
-from libs.common.bus.envelope import Received, Record
+from libs.common.bus.consumes import AlreadyDone
+from libs.common.bus.envelope import Malformed, NotSubscribed, Received, Record, receive
 from libs.common.bus.group import Group
+from libs.common.bus.inbox import Inbox
 from libs.common.bus.letters.rows import DeadLetter, ParkedKey, lane_id, letter_id
 from libs.common.bus.letters.writing import PARKED, Fate, address, address_of, letter_of
 from libs.common.clock import now
@@ -29,6 +31,7 @@ class Parking:
 
     def __init__(self, group: Group, work: UnitOfWork, archive: Archive) -> None:
         self._group, self._work, self._archive = group, work, archive
+        self._inbox = Inbox(work.mongo, group.name)
         self._letters, self._lanes = work.mongo.collection(DeadLetter), work.mongo.collection(ParkedKey)
         self._keys: set[Key] = set()
         self._stale = True
@@ -86,15 +89,33 @@ class Parking:
         self._keys.add((record.topic, record.key))
         return True
 
+    async def require_not_done(self, record: Record) -> None:
+        """Refuse to give up what whoever has the partition by now has done. What cannot be read was never done.
+
+        Raises:   AlreadyDone.
+        """
+        try:
+            event_id = receive(record, self._group.readable).id
+        except (Malformed, NotSubscribed):
+            return
+        if await self._inbox.known([event_id]):
+            raise AlreadyDone(event_id)
+
     async def bury(self, record: Record, fate: Fate) -> None:
         """Write the letter of a record that is given up; from now on its key's later events wait.
 
-        Raises:   SubjectErased: it is about somebody erased, and nothing is written. What passes: try again.
+        Raises:   SubjectErased: it is about somebody erased. AlreadyDone: it has had its effect. Nothing is written.
+                  What passes: try again.
         """
+
+        async def opened() -> None:
+            await self.require_not_done(record)
+            await self._open_lane(letter)
+
         about = address_of(record, self._group.readable)
         (stored,) = await self._archive.store([record], fate.code, fate.error)
         letter = letter_of(self._group.name, record, about, fate, stored)
-        await self._work.run(lambda: self._open_lane(letter), subject=letter.user_id)
+        await self._work.run(opened, subject=letter.user_id)
         if letter.lane is not None:
             self._keys.add((record.topic, record.key))
 
