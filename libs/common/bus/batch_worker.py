@@ -12,7 +12,7 @@ from libs.common.bus.envelope import Malformed, NotSubscribed, Received, Record
 from libs.common.bus.ownership import Ownership, next_offsets
 from libs.common.bus.parts import Parts
 from libs.common.bus.settling import Abandoned, Outcome
-from libs.common.bus.trouble import is_passing
+from libs.common.bus.trouble import is_cut_short, is_passing
 from libs.common.logging import logger
 
 log = logger("bus.consumer")
@@ -30,8 +30,9 @@ class Run:
 class BatchWorker:
     """Runs one group's transactional handlers.
 
-    A batch that fails for a reason that passes is repeated whole; one that fails for another is gone through one
-    by one, each event in a transaction of its own, so that only the one that fails is given up.
+    A batch that fails for a reason that passes is repeated whole. One that fails for another is gone through one by
+    one, each event in a transaction of its own, so that only the one that fails is given up; and so is one whose
+    transaction the database ends each time, as what takes longer than one lives there.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -125,7 +126,7 @@ class BatchWorker:
             try:
                 self._count(await self._effects.together(received))
             except Exception as error:  # noqa: BLE001 - a handler may raise anything
-                if not is_passing(error):
+                if is_cut_short(error) or not is_passing(error):
                     return False
                 self._parts.settler.note_retry(error, received[0].record)
             else:

@@ -82,8 +82,9 @@ class Settler:
             except Malformed as error:
                 return await self._give_up(record, error.code, "", pause)
             except Exception as error:  # noqa: BLE001 - a handler may raise anything; each has a verdict
-                tries += not is_passing(error)  # an outage uses up no tries
-                outcome = await self._after(error, record, tries, time.monotonic() - begun, pause)
+                found = verdict(error, time.monotonic() - begun)
+                tries += found is Verdict.TRY  # an outage uses up no tries
+                outcome = await self._after(error, record, found, tries, pause)
                 if outcome is not None:
                     return outcome
                 await pause(backoff.next())
@@ -103,10 +104,9 @@ class Settler:
             await pause(backoff.next())
 
     async def _after(
-        self, error: Exception, record: Record, tries: int, tried_s: float, pause: Pause
+        self, error: Exception, record: Record, found: Verdict, tries: int, pause: Pause
     ) -> Outcome | None:
         """Return what the error settles, or None where the record is to be tried again."""
-        found = verdict(error, tried_s)
         if found is Verdict.DUPLICATE:
             return Outcome.DUPLICATE
         if found is Verdict.DROP:

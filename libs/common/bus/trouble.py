@@ -14,6 +14,10 @@ from libs.common.mongo import PASSING_ERRORS, PyMongoError
 MACHINE_ERRORS = (ConnectionError, TimeoutError, asyncio.TimeoutError, socket.gaierror)
 PASSING_LABELS = ("TransientTransactionError", "UnknownTransactionCommitResult", "RetryableWriteError")
 
+CUT_SHORT_PATIENCE_S = 300.0
+"""How long one event may have its transaction ended by the database before that counts as a try: it may be one that
+takes longer than a transaction lives there."""
+
 
 class Verdict(StrEnum):
     """What is done with an event whose handler raised."""
@@ -30,7 +34,8 @@ def verdict(error: Exception, tried_s: float = 0.0) -> Verdict:
 
     Passing trouble (a database, broker or store that does not answer) waits for ever, because giving up would
     lose what would have worked an hour later. What may be this event's alone has its patience: what comes behind it
-    cannot be committed before. What has no name here may be a bug or bad luck: a few tries.
+    cannot be committed before. So has a transaction that the database ends each time: after it, a few tries more.
+    What has no name here may be a bug or bad luck: a few tries.
 
     Args:     tried_s: for how long it has been tried.
     """
@@ -41,6 +46,8 @@ def verdict(error: Exception, tried_s: float = 0.0) -> Verdict:
     if isinstance(error, PixeraError):
         patient = error.patience_s is None or tried_s < error.patience_s
         return Verdict.WAIT if error.retry and patient else Verdict.GIVE_UP
+    if is_cut_short(error) and tried_s >= CUT_SHORT_PATIENCE_S:
+        return Verdict.TRY
     return Verdict.WAIT if is_passing(error) else Verdict.TRY
 
 
@@ -51,6 +58,13 @@ def is_passing(error: Exception) -> bool:
     if isinstance(error, KafkaError):
         return bool(error.retriable)
     return isinstance(error, PyMongoError) and any(map(error.has_error_label, PASSING_LABELS))
+
+
+def is_cut_short(error: Exception) -> bool:
+    """Tell whether the database answered, and ended the transaction: for a conflict, or because it took too long."""
+    if not isinstance(error, PyMongoError) or isinstance(error, PASSING_ERRORS):
+        return False
+    return error.has_error_label("TransientTransactionError")
 
 
 class Backoff:

@@ -3,11 +3,17 @@
 from collections import Counter
 from uuid import uuid4
 
+import pytest
+
+from libs.common import transactions
+from libs.common.bus import trouble
 from libs.common.bus.consumes import Subscription
+from libs.common.mongo import OperationFailure
 from libs.common.testing.kafka import records_of
 from libs.common.testing.waiting import eventually
 from tests.common.bus.events import Noted, noted
 from tests.common.bus.harness import Bench, Effect
+from tests.common.bus.letters import letters_reach
 
 
 async def test_handler_that_takes_many_gets_them_together_and_in_order(bench: Bench) -> None:
@@ -53,6 +59,25 @@ async def test_failed_batch_leaves_nothing_behind(bench: Bench) -> None:
     assert await bench.effects_reach(10) == list(range(10))
     assert tried[9] >= 2
     assert await bench.mongo.collection(Effect).count({}) == 10
+
+
+async def test_what_no_transaction_has_the_time_for_together_is_done_one_by_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database ends what takes longer than it lets a transaction live, and says that trying again may help."""
+
+    async def takes_too_long_together(events: list[Noted]) -> None:
+        if len(events) > 1 or events[0].number == 13:
+            raise OperationFailure("ended", 251, {"errorLabels": ["TransientTransactionError"]})
+        await bench.note(events[0])
+
+    monkeypatch.setattr(transactions, "TRANSACTION_S", 0.1)
+    monkeypatch.setattr(trouble, "CUT_SHORT_PATIENCE_S", 0.3)
+    await bench.publish_numbers(40)
+    await bench.bus(bench.subscription(takes_too_long_together, many=True)).start()
+    assert sorted(await bench.effects_reach(39)) == [n for n in range(40) if n != 13]
+    (letter,) = await letters_reach(bench, 1)
+    assert letter.code == "handler-failed"
 
 
 async def test_events_that_a_handler_publishes_go_with_its_effect(bench: Bench) -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from pymongo.errors import AutoReconnect
 
 from libs.common.bus.consumes import AlreadyDone
-from libs.common.bus.trouble import Backoff, Verdict, code_of, verdict
+from libs.common.bus.trouble import CUT_SHORT_PATIENCE_S, Backoff, Verdict, code_of, verdict
 from libs.common.errors import Conflict, SubjectErased, Unavailable
 from libs.common.mongo import PASSING_ERRORS, DuplicateKeyError, OperationFailure
 
@@ -42,6 +43,14 @@ def test_what_may_be_this_events_alone_has_its_patience() -> None:
     assert verdict(PutOff(), tried_s=599.0) is Verdict.WAIT
     assert verdict(PutOff(), tried_s=600.0) is Verdict.GIVE_UP
     assert verdict(Unavailable(), tried_s=1e9) is Verdict.WAIT
+
+
+def test_a_transaction_that_is_ended_each_time_may_be_this_events_alone() -> None:
+    unreachable = AutoReconnect("gone")
+    unreachable._add_error_label("TransientTransactionError")
+    assert verdict(CONFLICT, tried_s=CUT_SHORT_PATIENCE_S - 1) is Verdict.WAIT
+    assert verdict(CONFLICT, tried_s=CUT_SHORT_PATIENCE_S) is Verdict.TRY
+    assert verdict(unreachable, tried_s=1e9) is Verdict.WAIT
 
 
 def test_code_is_stable_and_says_nothing_of_the_message() -> None:
