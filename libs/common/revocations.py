@@ -118,8 +118,9 @@ class Revocations:
         """Start a token's lifetime ago; a partition with nothing since then starts at its end."""
         partitions = sorted(consumer.assignment())
         since = int((time.time() - self._horizon_s) * 1000)
-        found = await consumer.offsets_for_times(dict.fromkeys(partitions, since))
+        # The ends first: behind them lies what comes while we ask, whether it is found by its time or not.
         self._targets = await consumer.end_offsets(partitions)
+        found = await consumer.offsets_for_times(dict.fromkeys(partitions, since))
         for partition in partitions:
             place = found.get(partition)
             consumer.seek(partition, place.offset if place else self._targets[partition])
