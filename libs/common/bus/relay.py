@@ -17,9 +17,11 @@ from libs.common.bus.tracing import published
 from libs.common.bus.trouble import Backoff
 from libs.common.clock import now
 from libs.common.logging import logger
-from libs.common.mongo import Mongo, PyMongoError
+from libs.common.mongo import Mongo, PyMongoError, Row
 
 REMEMBERED = 50_000
+MOST_QUEUED = 20_000
+"""Events in memory that wait for their turn; what comes behind them is read from the outbox again."""
 COUNTED_AT_MOST = 100_000
 FORGET_AFTER_S = 0.05
 AS_WRITTEN = (("written", 1),)
@@ -51,6 +53,7 @@ class Relay:
 
     def _start_over(self) -> None:
         self._queue: deque[OutboxRow] = deque()
+        self._overflowed = False
         self._arrived = asyncio.Event()
         self._published: dict[str, None] = {}  # an ordered set: what the stream or a sweep may show again
         self._to_forget: list[str] = []
@@ -113,15 +116,23 @@ class Relay:
         """Queue what is inserted, as it is committed."""
         try:
             async for rows in self._rows.inserts():
-                self._queue.extend(OutboxRow.from_mongo(row) for row in rows)
+                self._enqueue(rows)
                 opened.set()
                 self._arrived.set()
             raise StreamEnded
         finally:
             self._arrived.set()
 
+    def _enqueue(self, rows: list[Row]) -> None:
+        """Queue rows; where there is no room, they and all behind them are left to the next sweep, so in order."""
+        self._overflowed = self._overflowed or len(self._queue) + len(rows) > MOST_QUEUED
+        if not self._overflowed:
+            self._queue.extend(OutboxRow.from_mongo(row) for row in rows)
+
     async def _wait(self, stream: "asyncio.Task[None]") -> None:
-        if self._queue or stream.done():  # a stream that ended while we published wakes nobody again
+        if (
+            self._queue or self._overflowed or stream.done()
+        ):  # a stream that ended while we published wakes nobody again
             return
         self._arrived.clear()
         with suppress(TimeoutError):
@@ -132,14 +143,18 @@ class Relay:
         """Publish what the stream brought; now and then, look for what it missed."""
         most = min(len(self._queue), self._settings.publish_batch)
         await self._publish([self._queue.popleft() for _ in range(most)])
-        if time.monotonic() >= self._sweep_at:
+        if self._overflowed or time.monotonic() >= self._sweep_at:
             await self._sweep()
 
     async def _sweep(self) -> None:
         """Publish what the collection holds now, in the order it was written, a batch in memory at a time.
 
         The database sorts it once, on its disk where it is much: an index would cost every event two more writes.
+        What is queued lies there too.
         """
+        await self._forget_now()
+        self._queue.clear()
+        self._overflowed = False
         batch: list[OutboxRow] = []
         async for row in self._rows.stream({}, sort=AS_WRITTEN, batch=self._settings.publish_batch):
             batch.append(OutboxRow.from_mongo(row))
@@ -186,12 +201,14 @@ class Relay:
             del self._to_forget[: len(done)]
 
     async def _forget_now(self) -> None:
-        """Leave nothing behind that the next relay would publish again, if that can be had."""
+        """Leave nothing behind that a sweep, or the next relay, would publish again, if that can be had."""
         if self._forgetting is not None:
             self._forgetting.cancel()
             await asyncio.gather(self._forgetting, return_exceptions=True)
+            self._forgetting = None
         with suppress(PyMongoError):
             await self._rows.delete_many({"_id": {"$in": self._to_forget}})
+            self._to_forget.clear()
 
     async def measure_for_ever(self) -> None:
         """Measure what waits, for as long as the process lives: also while another relays, or while Kafka is away."""
