@@ -17,6 +17,7 @@ from faststream.middlewares import AckPolicy
 from libs.common.bus import metrics
 from libs.common.bus.client_watch import ClientStalled, ClientWatch
 from libs.common.bus.connection import stop_client
+from libs.common.bus.coordinators import heed_errors
 from libs.common.bus.dead_letters import TooManyDeadLetters
 from libs.common.bus.envelope import Record
 from libs.common.bus.group import Group
@@ -67,6 +68,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self, group: Group, broker: KafkaBroker, worker: Worker, settings: BusSettings) -> None:
         self.group = group
         self._worker, self._settings = worker, settings
+        heed_errors()
         self._subscriber = broker.subscriber(
             *group.topics,
             group_id=group.name,
