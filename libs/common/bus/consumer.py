@@ -78,6 +78,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             no_reply=True,
             listener=self,
             session_timeout_ms=settings.session_timeout_ms,
+            rebalance_timeout_ms=settings.rebalance_timeout_ms,
             heartbeat_interval_ms=settings.heartbeat_interval_ms,
             fetch_max_wait_ms=settings.fetch_max_wait_ms,
             max_poll_interval_ms=NEVER_MS,

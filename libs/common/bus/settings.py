@@ -44,6 +44,9 @@ class BusSettings(BaseSettings):
     """A consumer that was killed loses its partitions after this. It is Kafka's floor: a killed step of an erasure
     has to go on within 10 s, and whoever succeeds it waits for this first."""
 
+    rebalance_timeout_ms: int = 20_000
+    """How long a rebalance waits for a member that lives and still settles what it has under way: longer than
+    `drain_s`, or it is dropped and the next rebalance begins. One that was killed is not waited for so long."""
     heartbeat_interval_ms: int = 1_500
     """How often a consumer says that it lives."""
     fetch_max_wait_ms: int = 500

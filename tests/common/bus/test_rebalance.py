@@ -7,6 +7,7 @@ from functools import partial
 from uuid import uuid4
 
 import pytest
+from aiokafka import TopicPartition
 
 from libs.common.bus.batch_worker import BatchWorker
 from libs.common.bus.consumes import Once
@@ -169,6 +170,42 @@ async def test_what_fails_once_its_partition_is_let_go_is_left_to_whoever_has_it
     await first.stop()
     await bench.bus(bench.subscription(bench.note_once if io else bench.note, io=io)).start()
     await bench.effects_reach(1)
+
+
+@pytest.mark.slow
+async def test_a_rebalance_waits_for_who_settles_what_is_under_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was dropped after as long as one that is dead, and the next rebalance began when it came back."""
+    begun, given = asyncio.Event(), list[int]()
+
+    async def takes_its_time(event: Noted, once: Once) -> None:
+        begun.set()
+        await asyncio.sleep(QUICK.session_timeout_ms / 1000 + 2.5)
+        await bench.note_once(event, once)
+
+    handler = bench.subscription(takes_its_time, io=True)
+    tuned = QUICK.model_copy(update={"drain_s": 15.0})
+    first, second = bench.bus(handler, tuned=tuned), bench.bus(handler, tuned=tuned)
+    joins = second._consumers[0]
+    assigned = joins.on_partitions_assigned
+
+    async def counted(partitions: set[TopicPartition]) -> None:
+        given.append(len(partitions))
+        await assigned(partitions)
+
+    async def joined() -> bool:
+        return bool(given)
+
+    monkeypatch.setattr(joins, "on_partitions_assigned", counted)
+    await first.start()
+    await bench.publish_numbers(1)
+    async with asyncio.timeout(20):
+        await begun.wait()
+    await second.start()
+    await eventually(joined)
+    assert given == [3]
+    assert await bench.effects() == [0]
 
 
 async def _has_no_jobs(bus: Bus) -> bool:
