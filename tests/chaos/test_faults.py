@@ -222,6 +222,7 @@ async def test_a_full_disk_is_felt_by_mongod_at_once(chaos_rig: LocalRig) -> Non
     if not chaos_rig.has_disks:
         pytest.skip("this machine lets nobody mount")
     fault = Fault(Kind.FULL_DISK, "mongod", 0, 2)
+    assert await eventually(lambda: _writes(chaos_rig, "mongod"), PATIENCE_S)
     before = _deaths(chaos_rig)
     await chaos_rig.inject(fault)
     assert await eventually(lambda: _died(chaos_rig, before), SOONER_THAN_A_CHECKPOINT_S)

@@ -31,6 +31,15 @@ NO_SWEEP = QUICK.model_copy(update={"sweep_every_s": 3_600.0})
 """For what the relay must do without its safety net."""
 
 
+class Stamped(Topic):
+    """A topic whose records have the times that a test gives them, as those have that are older than the brokers'."""
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Return the broker's configuration of the topic."""
+        return super().config | {"message.timestamp.type": "CreateTime"}
+
+
 class Effect(Document):
     """What a handler did."""
 

@@ -14,7 +14,7 @@ from libs.common.bus.topics import Topic, ensure_topics
 from libs.common.events.base import REGISTRY
 from libs.common.testing.kafka import raw_producer, records_of, without
 from tests.common.bus.events import noted
-from tests.common.bus.harness import Bench
+from tests.common.bus.harness import Bench, Stamped
 from tests.common.bus.letters import letters, letters_reach
 from tests.common.bus.test_dead_letters import all_is_committed
 
@@ -105,6 +105,7 @@ async def test_a_header_is_wrong(bench: Bench, what: str, io: bool, monkeypatch:
 async def test_there_is_no_time_but_the_records_own_which_no_calendar_has(
     bench: Bench, at_ms: int, io: bool
 ) -> None:
+    await ensure_topics(bench.bootstrap, [Stamped(bench.topic)])
     key, body, headers = good(bench)
     await send(bench, key, body, without(headers, "ce_time"), at_ms)
     assert (await the_letter(bench, io=io)).code == "malformed.bad-time"

@@ -16,16 +16,9 @@ from libs.common.bus.selection import Selection, paced
 from libs.common.bus.topics import Topic, ensure_topics
 from libs.common.settings import CommonSettings
 from libs.common.testing.kafka import raw_producer
+from tests.common.bus.harness import Stamped
 
 T0 = 1_790_000_000_000
-
-
-class Stamped(Topic):
-    """A topic whose records have the times that a test gives them."""
-
-    @property
-    def config(self) -> dict[str, str]:
-        return super().config | {"message.timestamp.type": "CreateTime"}
 
 
 class Log:
