@@ -164,7 +164,7 @@ def injectors(stack: RunningStack, proxy: Toxiproxy) -> dict[Kind, Injector]:
 
 
 async def _write_until_refused(uri: str) -> None:
-    """Have MongoDB write more to its files than there is room for, which ends it: its journal has its room."""
+    """Have MongoDB write more to its files than there is room for: its journal has its room. It refuses, or ends."""
     async with AsyncMongoClient[dict[str, Any]](uri, timeoutMS=TAKES_S * 1000) as client:
         with suppress(PyMongoError):
             while True:
