@@ -128,12 +128,12 @@ class Bench:
         return await eventually(look, within_s)
 
 
-async def open_bench(settings: CommonSettings, name: str) -> Bench:
-    """Return the service of that name, its topics and collections being there."""
+async def open_bench(settings: CommonSettings, name: str, *, of: type[Topic] = Topic) -> Bench:
+    """Return the service of that name, its topics and collections being there. Args: of: what its topic is like."""
     mongo = Mongo.connect(settings, name)
     topic, group = f"test.{name}", f"{name}.note"
     await mongo.prepare([*BUS_DOCUMENTS, Tombstone, Effect])
-    await ensure_topics(settings.kafka_bootstrap, [Topic(topic), dead_letter_topic(group)])
+    await ensure_topics(settings.kafka_bootstrap, [of(topic), dead_letter_topic(group)])
     tombstones = Tombstones(mongo)
     work = UnitOfWork(mongo, Outbox(mongo, name), tombstones)
     return Bench(settings, mongo, name, topic, group, noted(topic), tombstones, work)

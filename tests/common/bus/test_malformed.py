@@ -1,5 +1,6 @@
 """Whatever comes along Kafka that is no event: a dead letter with a code of its own, and the partition goes on."""
 
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -12,9 +13,10 @@ from libs.common.bus.letters.rows import DeadLetter, State
 from libs.common.bus.outbox import OutboxRow
 from libs.common.bus.topics import Topic, ensure_topics
 from libs.common.events.base import REGISTRY
+from libs.common.settings import CommonSettings
 from libs.common.testing.kafka import raw_producer, records_of, without
 from tests.common.bus.events import noted
-from tests.common.bus.harness import Bench, Stamped
+from tests.common.bus.harness import Bench, Stamped, open_bench
 from tests.common.bus.letters import letters, letters_reach
 from tests.common.bus.test_dead_letters import all_is_committed
 
@@ -100,15 +102,22 @@ async def test_a_header_is_wrong(bench: Bench, what: str, io: bool, monkeypatch:
     assert (await the_letter(bench, io=io)).code == f"malformed.{code}"
 
 
+@pytest.fixture
+async def stamped(common_settings: CommonSettings) -> AsyncIterator[Bench]:
+    """A service whose topic is as old as the times that its records' producers gave them."""
+    bench = await open_bench(common_settings, f"s{uuid4().hex[:8]}", of=Stamped)
+    yield bench
+    await bench.close()
+
+
 @BOTH
 @pytest.mark.parametrize("at_ms", [-(10**15), -(10**17)])
 async def test_there_is_no_time_but_the_records_own_which_no_calendar_has(
-    bench: Bench, at_ms: int, io: bool
+    stamped: Bench, at_ms: int, io: bool
 ) -> None:
-    await ensure_topics(bench.bootstrap, [Stamped(bench.topic)])
-    key, body, headers = good(bench)
-    await send(bench, key, body, without(headers, "ce_time"), at_ms)
-    assert (await the_letter(bench, io=io)).code == "malformed.bad-time"
+    key, body, headers = good(stamped)
+    await send(stamped, key, body, without(headers, "ce_time"), at_ms)
+    assert (await the_letter(stamped, io=io)).code == "malformed.bad-time"
 
 
 @BOTH
