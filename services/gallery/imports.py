@@ -56,9 +56,8 @@ class Imports:
             await self._refuse_if_erased(event.user_id)
             raise
         except SubjectErased:
-            for image_id in await self._images.missing(
-                event.image_ids
-            ):  # another worker may have entered them
+            # Those that another worker has entered stay.
+            for image_id in await self._images.missing(event.image_ids):
                 await self._objects.remove_original(event.user_id, image_id)
             raise
         IMAGES.labels("generation").inc(len(images))

@@ -53,9 +53,8 @@ async def _once_it_answers(admin: AIOKafkaAdminClient, group: str) -> Offsets:
     while True:
         try:
             return await committed(admin, group)
-        except (
-            KafkaError
-        ) as error:  # a coordinator that moves is found again, and one that loads has loaded soon
+        except KafkaError as error:
+            # A coordinator that moves is found again, and one that loads has loaded soon.
             if not error.retriable:
                 raise
         await asyncio.sleep(LOOK_EVERY_S)

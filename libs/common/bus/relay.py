@@ -130,9 +130,8 @@ class Relay:
             self._queue.extend(OutboxRow.from_mongo(row) for row in rows)
 
     async def _wait(self, stream: "asyncio.Task[None]") -> None:
-        if (
-            self._queue or self._overflowed or stream.done()
-        ):  # a stream that ended while we published wakes nobody again
+        # A stream that ended while we published wakes nobody again.
+        if self._queue or self._overflowed or stream.done():
             return
         self._arrived.clear()
         with suppress(TimeoutError):
@@ -206,9 +205,10 @@ class Relay:
             self._forgetting.cancel()
             await asyncio.gather(self._forgetting, return_exceptions=True)
             self._forgetting = None
-        with suppress(PyMongoError):
-            await self._rows.delete_many({"_id": {"$in": self._to_forget}})
-            self._to_forget.clear()
+        if self._to_forget:  # a sweep of an idle service asks for nothing
+            with suppress(PyMongoError):
+                await self._rows.delete_many({"_id": {"$in": self._to_forget}})
+                self._to_forget.clear()
 
     async def measure_for_ever(self) -> None:
         """Measure what waits, for as long as the process lives: also while another relays, or while Kafka is away."""
